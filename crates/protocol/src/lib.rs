@@ -1,0 +1,38 @@
+//! The wire types of the Whimbrel sync protocol, version 1: JSON over HTTP.
+//!
+//! Both sides compile this crate, so the two cannot drift. It holds shapes and limits and no
+//! behaviour. `docs/PROTOCOL.md` is the contract in prose; `tests/golden.rs` pins every shape.
+
+mod limits;
+mod problem;
+mod pull;
+mod push;
+
+pub use limits::*;
+pub use problem::{Problem, ProblemCode};
+pub use pull::{BucketCursor, BucketInfo, Gone, PullLine, PullRequest, RowBatch, Start};
+pub use push::{Change, ChangeOutcome, Op, Outcome, PushRequest, PushResponse, ServerRow};
+
+use serde::{Deserialize, Serialize};
+
+/// The protocol version that this crate speaks. A request with another one is answered with
+/// [`ProblemCode::UpgradeRequired`].
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// A row's version: the number of the server's commit that last changed it. Versions grow in commit
+/// order, start at 1 and stay below 2⁵³, so JavaScript can hold them.
+pub type Version = u64;
+
+/// A record of fields as it travels: field name → plain JSON value.
+pub type Fields = serde_json::Map<String, serde_json::Value>;
+
+/// The answer to `GET /v1/ping?nonce=…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong {
+    /// The request's nonce, echoed: proof that our server answered and not a captive portal or a cache.
+    pub nonce: String,
+    /// The protocol version the server speaks.
+    pub protocol: u32,
+    /// The identity of the server's history; it changes when the server is restored from a backup.
+    pub history: String,
+}

@@ -1,0 +1,107 @@
+//! `POST /v1/pull`: what has changed since the cursors, as a stream of lines (NDJSON).
+//!
+//! ```text
+//! start, then per bucket: (resync? (rows | gone)* cursor)*, then end | error
+//! ```
+//!
+//! **Invariant:** a `cursor` line covers every line of its bucket before it. A client that commits the rows
+//! and the cursor together can stop anywhere and go on from there; an answer without `end` was cut off.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Problem, Version};
+
+/// The body of `POST /v1/pull`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PullRequest {
+    /// [`crate::PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// The client's id.
+    pub client: String,
+    /// The version of the app's schema.
+    pub schema: u32,
+    /// The entities that are wanted; the server chooses the buckets from the user's scopes.
+    pub entities: Vec<String>,
+    /// Buckets the client has, with their cursors.
+    #[serde(default)]
+    pub cursors: Vec<BucketCursor>,
+}
+
+/// Where a client stands in a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BucketCursor {
+    /// The bucket's name: `entity/scope`, for example `workOrder/team:7`.
+    pub bucket: String,
+    /// Opaque; only the server that gave it reads it.
+    pub cursor: String,
+    /// In an answer: whether more of this bucket follows in the same answer.
+    #[serde(default)]
+    pub more: bool,
+}
+
+/// One line of a pull's answer: an object with exactly one key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PullLine {
+    /// The first line.
+    Start(Start),
+    /// Rows, new or changed.
+    Rows(RowBatch),
+    /// Rows that were deleted or left the scope.
+    Gone(Gone),
+    /// Everything of the bucket up to here is complete under this cursor.
+    Cursor(BucketCursor),
+    /// The cursor that was sent cannot be continued: the rows that follow are the whole bucket.
+    Resync {
+        /// The bucket's name.
+        bucket: String,
+    },
+    /// The server failed in the middle; what came before holds.
+    Error(Problem),
+    /// The last line of a complete answer.
+    End {},
+}
+
+/// The first line of a pull's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// [`crate::PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// The identity of the server's history.
+    pub history: String,
+    /// Every bucket of the wanted entities that the user may see now. A bucket the client has and that is not
+    /// here is no longer the user's: its rows leave the device.
+    pub buckets: Vec<BucketInfo>,
+}
+
+/// A bucket that an answer is going to bring up to date.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketInfo {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The rows (and removals) this answer is expected to bring, for progress; an estimate.
+    pub pending: u64,
+}
+
+/// Rows in columns: `data[r][c]` is the value of column `columns[c]` in row `r`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowBatch {
+    /// The bucket's name. It comes first in the object, `columns` second, so a reader can decode `data` as it reads.
+    pub bucket: String,
+    /// `id`, `_version`, then field names.
+    pub columns: Vec<String>,
+    /// At most [`crate::PULL_BATCH_ROWS_MAX`] rows; in a bucket's first batches (no cursor was sent) in ascending order of id.
+    pub data: Vec<Vec<Value>>,
+}
+
+/// Rows that are gone from a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The record's id and the version at which it went.
+    pub rows: Vec<(String, Version)>,
+}

@@ -1,0 +1,1 @@
+//! Whimbrel, the offline-first sync engine.
