@@ -1,0 +1,196 @@
+//! Errors: one closed table of codes. Each answers three questions: which, whose fault, try again?
+//!
+//! Codes are public and never reworded; the text beside them is for people and may change.
+
+use std::fmt;
+
+/// Who has to act for the error to go away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The app: its schema, its call, its data.
+    App,
+    /// The device: storage full, blocked or broken.
+    Device,
+    /// The network between the device and the server.
+    Network,
+    /// The server or its configuration.
+    Server,
+    /// The user's session: a token is missing, expired or not enough.
+    Session,
+    /// This engine. Please report it.
+    Engine,
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $blame:ident, $retryable:literal;)+) => {
+        /// The stable codes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Code {
+            /// Every code, for documentation and tests.
+            pub const ALL: &[Code] = &[$(Code::$name,)+];
+
+            /// The code's public form, `area/name`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $code,)+ }
+            }
+
+            /// Whose fault it is.
+            #[must_use]
+            pub const fn blame(self) -> Blame {
+                match self { $(Code::$name => Blame::$blame,)+ }
+            }
+
+            /// Whether the same call may succeed later, unchanged.
+            #[must_use]
+            pub const fn is_retryable(self) -> bool {
+                match self { $(Code::$name => $retryable,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The schema given to `open` contradicts itself or a limit.
+    SchemaInvalid = "schema/invalid", App, false;
+    /// No such entity in the schema.
+    UnknownEntity = "schema/unknown-entity", App, false;
+    /// No such field in the entity.
+    UnknownField = "schema/unknown-field", App, false;
+    /// A value is not of its field's type.
+    ValueType = "value/type", App, false;
+    /// A text is longer than its field's limit.
+    ValueTooLong = "value/too-long", App, false;
+    /// A required field has no value.
+    ValueRequired = "value/required", App, false;
+    /// The value cannot be written as JSON (a function, `NaN`, a class instance …).
+    ValueNotJson = "value/not-json", App, false;
+    /// The value contains itself.
+    ValueCycle = "value/cycle", App, false;
+    /// The value is nested deeper than 64 levels.
+    ValueTooDeep = "value/too-deep", App, false;
+    /// The record is over its size limit.
+    ValueTooLarge = "value/too-large", App, false;
+    /// A key that must not be used as a name, such as `__proto__`.
+    ForbiddenKey = "value/forbidden-key", App, false;
+    /// The id is empty, too long or not text.
+    InvalidId = "value/id", App, false;
+    /// A record with this id is there already.
+    RowExists = "row/exists", App, false;
+    /// No record with this id.
+    RowNotFound = "row/not-found", App, false;
+    /// The entity is read-only on this device.
+    ReadOnly = "policy/read-only", App, false;
+    /// The entity only takes new records.
+    AppendOnly = "policy/append-only", App, false;
+    /// The query names what is not there or asks for what cannot be.
+    QueryInvalid = "query/invalid", App, false;
+    /// No such sync unit.
+    UnknownUnit = "sync/unknown-unit", App, false;
+    /// A unit triggers itself from its own completion, over and over.
+    SyncLoop = "sync/loop", App, false;
+    /// The call's options contradict themselves.
+    OptionsInvalid = "open/invalid", App, false;
+    /// The outbox is full; nothing more is taken until the device has been online.
+    OutboxFull = "outbox/full", Device, true;
+    /// The server could not be reached.
+    Unreachable = "network/unreachable", Network, true;
+    /// The server did not answer in time.
+    Timeout = "network/timeout", Network, true;
+    /// Something answered that is not our server: a sign-in page, a proxy.
+    NotOurServer = "network/not-our-server", Network, true;
+    /// The answer broke off or is not of the protocol's shape.
+    ProtocolMalformed = "protocol/malformed", Server, false;
+    /// The server speaks another protocol version.
+    UpgradeRequired = "protocol/upgrade-required", App, false;
+    /// The answer broke off before its end.
+    ProtocolTruncated = "protocol/truncated", Network, true;
+    /// The server knows another history of this client's changes.
+    PushRefused = "push/refused", Server, false;
+    /// The token is missing or no longer valid.
+    Unauthenticated = "auth/unauthenticated", Session, true;
+    /// The user may not do this.
+    Forbidden = "auth/forbidden", Session, false;
+    /// The server asks to come back later.
+    ServerBusy = "server/busy", Server, true;
+    /// The server failed.
+    ServerFailed = "server/failed", Server, true;
+    /// IndexedDB is not available here (blocked, private mode, not supported).
+    StoreUnavailable = "store/unavailable", Device, false;
+    /// The device's storage is full; nothing was written.
+    StoreQuota = "store/quota", Device, true;
+    /// The storage did not answer in time.
+    StoreTimeout = "store/timeout", Device, true;
+    /// The storage failed; nothing was written.
+    StoreFailed = "store/failed", Device, true;
+    /// A page or a log record does not match its checksum.
+    StoreCorrupt = "store/corrupt", Device, false;
+    /// The store was written by a newer version of the engine.
+    StoreNewer = "store/newer", App, false;
+    /// The store was closed or deleted.
+    StoreClosed = "store/closed", App, false;
+    /// The transaction kept colliding with other tabs.
+    StoreContended = "store/contended", Device, true;
+    /// A fault of the engine itself.
+    Internal = "engine/internal", Engine, false;
+}
+
+/// An error of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Error {
+    code: Code,
+    detail: String,
+}
+
+impl Error {
+    /// An error with what a developer needs to know about this case: names, limits, the cause as the platform named it.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The text beside the code.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Whether the same call may succeed later, unchanged.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        self.code.is_retryable()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+/// What the engine's functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn codes_are_unique_and_of_one_form() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            let text = code.as_str();
+            assert!(seen.insert(text), "{text} is there twice");
+            assert_eq!(text.split('/').count(), 2, "{text}");
+            assert!(text.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c == '/'), "{text}");
+        }
+    }
+}
