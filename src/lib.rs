@@ -16,6 +16,7 @@
 pub mod error;
 pub mod model;
 pub mod ports;
+pub mod sync;
 
 #[cfg(target_family = "wasm")]
 pub mod browser;

@@ -1,0 +1,108 @@
+//! What the machine asks for.
+
+use crate::error::Error;
+
+use super::{Cause, NetworkStatus, Progress, RequestId, RunId, Status, Timer, UnitId};
+
+/// Something for the driver to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Take the lock that all tabs share, then report [`super::Event::Locked`].
+    Lock(RunId),
+    /// Send one batch of the unit's changes and store the outcomes, then report [`super::Event::Pushed`].
+    Push(RunId, UnitId),
+    /// Pull the unit's entities, then report [`super::Event::Pulled`].
+    Pull(RunId, UnitId),
+    /// The run is over: stop what it is doing and let go of the lock.
+    End(RunId),
+    /// Report [`super::Event::Fired`] at that time (milliseconds since 1970).
+    SetTimer(Timer, i64),
+    /// Forget the timer.
+    ClearTimer(Timer),
+    /// Ask our server for a nonce, then report [`super::Event::Probed`].
+    Probe,
+    /// Tell the app.
+    Tell(Notice),
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// Its run completed.
+    Complete,
+    /// Its run failed; the engine may try again by itself.
+    Error,
+    /// It was dropped before it ran.
+    Discarded,
+    /// Its run was cancelled.
+    Cancelled,
+}
+
+/// Something the app is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// A run began.
+    Start {
+        /// The run.
+        run: RunId,
+        /// Its unit.
+        unit: UnitId,
+        /// Why.
+        cause: Cause,
+    },
+    /// A run got on.
+    Progress {
+        /// The run.
+        run: RunId,
+        /// Its unit.
+        unit: UnitId,
+        /// How far it is.
+        progress: Progress,
+    },
+    /// A run completed.
+    Complete {
+        /// The run.
+        run: RunId,
+        /// Its unit.
+        unit: UnitId,
+        /// What it did.
+        progress: Progress,
+        /// Changes the server refused during it.
+        rejected: u64,
+        /// Changes that met a newer row during it.
+        conflicts: u64,
+    },
+    /// A run failed.
+    Error {
+        /// The run.
+        run: RunId,
+        /// Its unit.
+        unit: UnitId,
+        /// Why.
+        error: Error,
+        /// When the engine tries again by itself (milliseconds since 1970).
+        retry_at: Option<i64>,
+    },
+    /// A run was cancelled.
+    Cancelled {
+        /// The run.
+        run: RunId,
+        /// Its unit.
+        unit: UnitId,
+    },
+    /// Requests have their outcome.
+    Settled {
+        /// The requests.
+        requests: Vec<RequestId>,
+        /// The outcome.
+        outcome: Settlement,
+        /// The run that served them, unless they were discarded.
+        run: Option<RunId>,
+        /// Why, when it failed.
+        error: Option<Error>,
+    },
+    /// The status is another one.
+    Status(Status),
+    /// The network's state is another one.
+    Network(NetworkStatus),
+}

@@ -1,0 +1,30 @@
+//! The decisions of a sync: which run is next, what a failure means, when to try again, what people are told.
+//!
+//! ```text
+//!            trigger, auto                 lock        push*        pull
+//! requests ───────────────► queue ──► run ──────► ... ──────► ... ──────► complete
+//!                             ▲         │            any failure
+//!                             └─ backoff ◄──────────────────────────────── error
+//! ```
+//!
+//! [`Machine::step`] is the whole of it: a synchronous function from an [`Event`] at a time to a list of [`Effect`]s. The driver performs
+//! the effects and feeds back what came of them.
+//!
+//! **Invariant:** one run at a time; a run ends in exactly one of complete, error, cancelled.
+//! **Invariant:** every request is settled exactly once, by the run that served it or as discarded.
+//! **Invariant:** a failed unit delays no other unit.
+
+mod effect;
+mod event;
+mod machine;
+mod network;
+mod queue;
+mod retry;
+mod status;
+
+pub use effect::{Effect, Notice, Settlement};
+pub use event::{Cause, Event, Failure, PushBatch, RequestId, RunId, Timer};
+pub use machine::{Auto, Every, Machine, UnitId};
+pub use network::NetworkStatus;
+pub use retry::{BACKOFF_BASE_MS, BACKOFF_CAP_MS, Retry, backoff_ms};
+pub use status::{Phase, Progress, Status};

@@ -1,0 +1,39 @@
+//! The queue of runs: first in, first out, one waiting copy per unit.
+
+use std::collections::VecDeque;
+
+use super::{Cause, RequestId, UnitId};
+
+/// A run that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) unit: UnitId,
+    pub(super) cause: Cause,
+    /// Whom to tell; empty for runs that the engine asked for itself.
+    pub(super) requests: Vec<RequestId>,
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Waiting>,
+}
+
+impl Queue {
+    /// Adds a run, or joins the one of the same unit that waits already.
+    pub(super) fn add(&mut self, unit: UnitId, cause: Cause, request: Option<RequestId>) {
+        match self.waiting.iter_mut().find(|waiting| waiting.unit == unit) {
+            Some(waiting) => waiting.requests.extend(request),
+            None => self.waiting.push_back(Waiting { unit, cause, requests: request.into_iter().collect() }),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Waiting> {
+        self.waiting.pop_front()
+    }
+
+    /// Empties the queue and returns the requests that were waiting.
+    pub(super) fn discard(&mut self) -> Vec<RequestId> {
+        self.waiting.drain(..).flat_map(|waiting| waiting.requests).collect()
+    }
+}
