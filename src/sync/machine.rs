@@ -134,7 +134,11 @@ impl Machine {
             self.settle(dropped, Settlement::Discarded, None, None);
         }
         for (request, unit) in requests {
-            self.queue.add(*unit, Cause::App, Some(*request));
+            match &mut self.active {
+                // It has read nothing yet, so it serves this request as well as a run of its own would.
+                Some(run) if run.unit == *unit && run.phase == Phase::Waiting => run.requests.push(*request),
+                _ => self.queue.add(*unit, Cause::App, Some(*request)),
+            }
         }
         if self.is_held() {
             self.effects.push(Effect::Probe);

@@ -1,0 +1,219 @@
+//! The queue traces of the specification, as data: what happens, and what the app is told.
+//!
+//! A script is words separated by `;`. `A` asks for a run of unit A, `A!` asks with `discardPending`; `go` lets
+//! the active run begin, `ok` completes it, `fail` fails it with an error that is retried, `refuse` with one that is not, `401` with a missing token; `retry A` lets A's backoff
+//! run out; `offline`, `online`, `probe ok`, `probe no`, `now`, `cancel`, `resume`, `wrote`, `rest` and `start A` are what they say.
+//! The answer is what the app is told: `+A` a run starts, `A=complete(1,2)` requests 1 and 2 are settled.
+
+use whimbrel::error::{Code, Error};
+use whimbrel::sync::{
+    Auto, Effect, Event, Failure, Machine, Notice, PushBatch, RequestId, RunId, Settlement, Timer, UnitId,
+};
+
+struct Trace {
+    machine: Machine,
+    now: i64,
+    requests: u32,
+    active: Option<RunId>,
+    units: Vec<(RunId, UnitId)>,
+    told: Vec<String>,
+    ended: Vec<RunId>,
+}
+
+const UNITS: [&str; 3] = ["A", "B", "C"];
+
+fn unit(name: &str) -> UnitId {
+    UnitId(u16::try_from(UNITS.iter().position(|unit| *unit == name).expect("a unit")).unwrap())
+}
+
+fn name(unit: UnitId) -> &'static str {
+    UNITS[usize::from(unit.0)]
+}
+
+impl Trace {
+    fn new(auto: Auto) -> Self {
+        Self {
+            machine: Machine::new(auto),
+            now: 1_000_000,
+            requests: 0,
+            active: None,
+            units: Vec::new(),
+            told: Vec::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    fn feed(&mut self, event: Event) {
+        self.now += 1;
+        for effect in self.machine.step(self.now, &mut |max| max, event) {
+            match effect {
+                Effect::Tell(notice) => self.tell(notice),
+                Effect::Lock(run) => self.active = Some(run),
+                Effect::End(run) => {
+                    assert!(!self.ended.contains(&run), "run {run:?} ended twice");
+                    self.ended.push(run);
+                    self.active = None;
+                }
+                Effect::Probe => self.told.push("probe".to_owned()),
+                Effect::Push(..) | Effect::Pull(..) | Effect::SetTimer(..) | Effect::ClearTimer(_) => {}
+            }
+        }
+    }
+
+    fn unit_of(&self, run: RunId) -> &'static str {
+        name(self.units.iter().find(|(id, _)| *id == run).expect("a run that started").1)
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        match notice {
+            Notice::Start { run, unit, .. } => {
+                assert!(self.active.is_none(), "two runs at once");
+                self.units.push((run, unit));
+                self.told.push(format!("+{}", name(unit)));
+            }
+            Notice::Settled { requests, outcome, run, .. } => {
+                let numbers: Vec<String> = requests.iter().map(|request| request.0.to_string()).collect();
+                let unit = run.map_or("-", |run| self.unit_of(run));
+                let outcome = match outcome {
+                    Settlement::Complete => "complete",
+                    Settlement::Error => "error",
+                    Settlement::Discarded => "discarded",
+                    Settlement::Cancelled => "cancelled",
+                };
+                self.told.push(format!("{unit}={outcome}({})", numbers.join(",")));
+            }
+            Notice::Complete { unit, .. } => self.told.push(format!("{}.", name(unit))),
+            Notice::Error { unit, retry_at, .. } => {
+                self.told.push(format!("{}{}", name(unit), if retry_at.is_some() { "~" } else { "x" }));
+            }
+            Notice::Cancelled { unit, .. } => self.told.push(format!("{}/", name(unit))),
+            Notice::Progress { .. } | Notice::Status(_) | Notice::Network(_) => {}
+        }
+    }
+
+    fn trigger(&mut self, name: &str, discard_pending: bool) {
+        self.requests += 1;
+        let requests = vec![(RequestId(self.requests), unit(name))];
+        self.feed(Event::Triggered { requests, discard_pending });
+    }
+
+    fn fail(&mut self, code: Code) {
+        let run = self.active.expect("an active run");
+        self.feed(Event::Failed(run, Failure { error: Error::new(code, ""), retry_after_ms: None }));
+    }
+
+    fn play(&mut self, word: &str) {
+        match word {
+            "ok" => {
+                let run = self.active.expect("an active run");
+                self.feed(Event::Locked(run));
+                self.feed(Event::Pushed(run, PushBatch::default()));
+                self.feed(Event::Pulled(run));
+            }
+            "go" => self.feed(Event::Locked(self.active.expect("an active run"))),
+            "fail" => self.fail(Code::ServerFailed),
+            "refuse" => self.fail(Code::ProtocolMalformed),
+            "401" => self.fail(Code::Unauthenticated),
+            "again" => self.feed(Event::Pulled(*self.ended.last().expect("a run that ended"))),
+            "offline" => self.feed(Event::HintedOffline),
+            "online" => self.feed(Event::HintedOnline),
+            "resume" => self.feed(Event::Resumed),
+            "probe ok" => self.feed(Event::Probed(Ok(()))),
+            "probe no" => self.feed(Event::Probed(Err(Error::new(Code::Unreachable, "")))),
+            "now" => self.feed(Event::RetryNow),
+            "cancel" => self.feed(Event::Cancel),
+            "wrote" => self.feed(Event::Wrote),
+            "rest" => self.feed(Event::Fired(Timer::Change)),
+            _ => match word.split_once(' ') {
+                Some(("retry", name)) => self.feed(Event::Fired(Timer::Retry(unit(name)))),
+                Some(("start", name)) => self.feed(Event::Started { dirty: vec![unit(name)] }),
+                _ => self.trigger(word.trim_end_matches('!'), word.ends_with('!')),
+            },
+        }
+    }
+}
+
+fn check_with(auto: Auto, script: &str, told: &str) {
+    let mut trace = Trace::new(auto);
+    for word in script.split(';') {
+        trace.play(word.trim());
+    }
+    assert_eq!(trace.told.join(" "), told, "\nscript: {script}");
+}
+
+fn check(script: &str, told: &str) {
+    check_with(Auto::default(), script, told);
+}
+
+#[test]
+fn one_pending_copy_per_unit_and_all_callers_get_the_outcome() {
+    check("A; A; A; B; B; ok; ok", "+A A. A=complete(1,2,3) +B B. B=complete(4,5)");
+    check(
+        "offline; A; A; A; B; B; online; ok; ok",
+        "probe probe probe probe probe +A A. A=complete(1,2,3) +B B. B=complete(4,5)",
+    );
+}
+
+#[test]
+fn a_request_for_the_running_unit_is_one_follow_up_run() {
+    check("A; go; A; A; ok; ok", "+A A. A=complete(1) +A A. A=complete(2,3)");
+}
+
+#[test]
+fn a_failed_unit_holds_up_nobody() {
+    check("A; B; refuse; ok", "+A Ax A=error(1) +B B. B=complete(2)");
+    check("A; B; refuse; ok; C; ok", "+A Ax A=error(1) +B B. B=complete(2) +C C. C=complete(3)");
+    check("A; B; fail; ok; retry A; ok", "+A A~ A=error(1) +B B. B=complete(2) +A A.");
+    check("A; B; fail; A; ok; ok", "+A A~ A=error(1) +B B. B=complete(2) +A A. A=complete(3)");
+}
+
+#[test]
+fn a_run_settles_once() {
+    check("A; ok; again; again", "+A A. A=complete(1)");
+}
+
+#[test]
+fn discarding_drops_requests_that_wait_and_tells_them() {
+    check("A; B; C!; ok; ok", "+A -=discarded(2) A. A=complete(1) +C C. C=complete(3)");
+    check("A; go; A!; ok; ok", "+A A. A=complete(1) +A A. A=complete(2)");
+}
+
+#[test]
+fn offline_requests_wait_and_run_in_order() {
+    check("offline; A; B; online; ok; ok", "probe probe +A A. A=complete(1) +B B. B=complete(2)");
+}
+
+#[test]
+fn the_servers_answer_overrules_the_browsers_offline() {
+    check("offline; A; probe no; probe ok; ok", "probe +A A. A=complete(1)");
+}
+
+#[test]
+fn the_next_start_runs_what_was_left() {
+    check("start A; ok", "+A A.");
+    let auto = Auto { start: Some(unit("B")), ..Auto::default() };
+    check_with(auto, "start A; ok; ok", "+B B. +A A.");
+}
+
+#[test]
+fn going_online_and_retry_now_cut_the_wait() {
+    check("A; fail; now; ok", "+A A~ A=error(1) +A A.");
+    check("A; fail; offline; online; ok", "+A A~ A=error(1) +A A.");
+}
+
+#[test]
+fn a_missing_token_waits_for_the_session() {
+    check("A; 401; A; ok", "+A Ax A=error(1) +A A. A=complete(2)");
+}
+
+#[test]
+fn a_cancelled_run_is_told_and_the_next_one_starts() {
+    check("A; B; cancel; ok", "+A A/ A=cancelled(1) +B B. B=complete(2)");
+}
+
+#[test]
+fn changes_come_to_rest_before_they_are_sent() {
+    let auto = Auto { change: Some(unit("C")), resume: Some(unit("A")), ..Auto::default() };
+    check_with(auto, "wrote; wrote; rest; ok", "+C C.");
+    check_with(auto, "resume; ok", "+A A.");
+}
