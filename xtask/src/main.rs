@@ -1,3 +1,75 @@
-//! The project's own commands.
+//! The project's own commands: `cargo xtask setup | demo | test | pkg | size`.
+//!
+//! A command is a file of this crate. Each one is a sequence of calls to other programs (cargo, npm, wasm-bindgen, apt-get …)
+//! whose output is shown as it comes, and around them the few decisions worth testing: what is missing, what is stale, what is
+//! over budget.
+//!
+//! **Invariant:** a failure is one sentence on stderr that names the step or the tool and what to do, never a panic.
+//! **Invariant:** every command can be repeated; what is there already is skipped.
 
-fn main() {}
+mod demo;
+mod failure;
+mod npm;
+mod pkg;
+mod process;
+mod server;
+mod setup;
+mod size;
+mod test;
+mod toolchain;
+mod version;
+mod workspace;
+mod www;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+use failure::Failure;
+use workspace::Workspace;
+
+/// What `cargo xtask` understands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and shows Whimbrel.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Installs what the other commands need and is not here yet
+    Setup,
+    /// Builds the engine and the npm package into pkg/dist
+    Pkg(pkg::Arguments),
+    /// Prints what a page must load, and fails above the budget of size-budget.toml
+    Size,
+    /// Builds everything and serves the demo on this machine
+    Demo(demo::Arguments),
+    /// Runs every check and test of the project
+    Test(test::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // A test run has already said what failed, above its totals, which must be the last line.
+            if !matches!(failure, Failure::TestSteps) {
+                eprintln!("error: {failure}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<(), Failure> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Setup => setup::run(&workspace).map(|_| ()),
+        Task::Pkg(arguments) => pkg::build(&workspace, arguments.mode()),
+        Task::Size => size::run(&workspace),
+        Task::Demo(arguments) => demo::run(&workspace, arguments),
+        Task::Test(arguments) => test::run(&workspace, arguments),
+    }
+}

@@ -1,0 +1,71 @@
+//! The engine: from Rust to a small wasm file and the glue around it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Mode, Stamp, generated_dir, work_dir};
+use crate::failure::Failure;
+use crate::npm;
+use crate::process::Call;
+use crate::toolchain::{TARGET, WasmToolchain};
+use crate::workspace::Workspace;
+
+const CRATE: &str = "whimbrel";
+
+/// What rustc may emit for this target by default. wasm-opt reads a file with fewer as broken.
+const WASM_FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// Compiles the engine.
+pub(super) fn compile(workspace: &Workspace, toolchain: WasmToolchain, mode: Mode) -> Result<PathBuf, Failure> {
+    let (profile, folder) = match mode {
+        Mode::Dev => ("dev", "debug"),
+        Mode::Release => ("wasm", "wasm"),
+    };
+    let arguments = ["build", "--package", CRATE, "--lib", "--target", TARGET, "--profile", profile];
+    toolchain.apply(workspace, workspace.cargo().args(arguments)).run()?;
+    Ok(workspace.wasm_target().join(TARGET).join(folder).join(CRATE).with_extension("wasm"))
+}
+
+/// Writes the JavaScript around the engine, and the types of what passes between the two, into the package's source.
+pub(super) fn bind(workspace: &Workspace, wasm: &Path, mode: Mode) -> Result<PathBuf, Failure> {
+    let dir = work_dir(workspace, mode);
+    let bound = dir.join(format!("{CRATE}_bg.wasm"));
+    let generated = generated_dir(workspace);
+    let glue = [format!("{CRATE}.js"), format!("{CRATE}.d.ts")];
+    let pin = workspace.wasm_bindgen_pin()?;
+    let stamp = Stamp::new(workspace, "bind", &format!("{} {pin}", mode.name())).input(wasm, &[])?;
+    let outputs: Vec<PathBuf> = glue.iter().map(|name| generated.join(name)).chain([bound.clone()]).collect();
+    let outputs: Vec<&Path> = outputs.iter().map(PathBuf::as_path).collect();
+    stamp.run(&outputs, || {
+        // The default path of the wasm is left out: it would make bundlers look for a file that is not there.
+        let call =
+            Call::new("wasm-bindgen").args(["--target", "web", "--omit-default-module-path", "--out-name", CRATE]);
+        let call = if mode == Mode::Dev { call.arg("--keep-debug") } else { call };
+        call.arg("--out-dir").arg(&dir).arg(wasm).run()?;
+        fs::create_dir_all(&generated).map_err(Failure::file("creating", &generated))?;
+        for name in &glue {
+            let from = dir.join(name);
+            fs::copy(&from, generated.join(name)).map_err(Failure::file("copying", &from))?;
+        }
+        Ok(())
+    })?;
+    Ok(bound)
+}
+
+/// Makes the wasm smaller.
+pub(super) fn optimise(workspace: &Workspace, wasm: &Path) -> Result<PathBuf, Failure> {
+    let small = wasm.with_file_name(format!("{CRATE}_small.wasm"));
+    let stamp = Stamp::new(workspace, "optimise", &WASM_FEATURES.join(" ")).input(wasm, &[])?;
+    stamp.run(&[&small], || {
+        let call = npm::tool(workspace, "wasm-opt")?.args(WASM_FEATURES).arg("-Oz");
+        call.args(["--strip-debug", "--strip-producers"]).arg(wasm).arg("--output").arg(&small).run()
+    })?;
+    Ok(small)
+}

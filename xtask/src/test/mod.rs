@@ -1,0 +1,79 @@
+//! `cargo xtask test`: every check of the project, step by step.
+//!
+//! **Invariant:** each step builds what it needs by itself, so that the command printed for a failed one reproduces it.
+//! **Invariant:** the last line of the output is `N passed, N failed`, with `, N skipped` when steps were left out.
+
+mod report;
+mod step;
+
+use std::time::Instant;
+
+use crate::failure::Failure;
+use crate::setup;
+use crate::workspace::Workspace;
+
+use report::{Outcome, Report};
+use step::Step;
+
+/// Options of `cargo xtask test`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Runs only this step; may be given several times
+    #[arg(long, value_enum, value_name = "STEP")]
+    only: Vec<Step>,
+    /// Goes on after a failed step
+    #[arg(long)]
+    keep_going: bool,
+    /// Prints the steps and runs none
+    #[arg(long)]
+    list: bool,
+}
+
+/// Sets up, runs the steps in their order, and sums up.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Failure> {
+    let steps = select(&arguments.only);
+    if arguments.list {
+        for step in steps {
+            println!("{:<12} {}", step.name(), step.purpose());
+        }
+        return Ok(());
+    }
+    let tools = setup::run(workspace)?;
+    let mut report = Report::default();
+    for step in steps {
+        if report.has_failed() && !arguments.keep_going {
+            report.add(step, Outcome::Skipped);
+            continue;
+        }
+        println!("\n=== {}: {}", step.name(), step.purpose());
+        let start = Instant::now();
+        let result = step.run(workspace, &tools);
+        let time = start.elapsed();
+        let outcome = match result {
+            Ok(()) => Outcome::Passed { time },
+            Err(failure) => {
+                eprintln!("error: {failure}");
+                Outcome::Failed { time }
+            }
+        };
+        report.add(step, outcome);
+    }
+    print!("{report}");
+    if report.has_failed() { Err(Failure::TestSteps) } else { Ok(()) }
+}
+
+/// The steps asked for, each once and in the order in which they run; all when none was named.
+fn select(only: &[Step]) -> Vec<Step> {
+    Step::ALL.into_iter().filter(|step| only.is_empty() || only.contains(step)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Step, select};
+
+    #[test]
+    fn steps_run_once_and_in_their_order_however_they_are_named() {
+        assert_eq!(select(&[]), Step::ALL);
+        assert_eq!(select(&[Step::Size, Step::Fmt, Step::Size]), [Step::Fmt, Step::Size]);
+    }
+}

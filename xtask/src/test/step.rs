@@ -1,0 +1,168 @@
+//! The steps of a test run: what each one is for, and the calls that it makes.
+
+use clap::ValueEnum;
+use std::fs;
+
+use crate::failure::Failure;
+use crate::process::Call;
+use crate::server::{self, Profile};
+use crate::setup::Tools;
+use crate::toolchain::TARGET;
+use crate::workspace::Workspace;
+use crate::{npm, pkg, size, www};
+
+/// Real stores and real timers: some of the browser's contract tests take longer than the runner's 20 s.
+const BROWSER_TEST_SECONDS_MAX: &str = "300";
+
+/// One step; the order of the variants is the order in which they run, the quick ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    Fmt,
+    Clippy,
+    ClippyWasm,
+    Native,
+    Doc,
+    Browser,
+    Pkg,
+    Size,
+    Js,
+    Www,
+    E2e,
+}
+
+impl Step {
+    pub(super) const ALL: [Self; 11] = [
+        Self::Fmt,
+        Self::Clippy,
+        Self::ClippyWasm,
+        Self::Native,
+        Self::Doc,
+        Self::Browser,
+        Self::Pkg,
+        Self::Size,
+        Self::Js,
+        Self::Www,
+        Self::E2e,
+    ];
+
+    /// The name by which `--only` knows it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::ClippyWasm => "clippy-wasm",
+            Self::Native => "native",
+            Self::Doc => "doc",
+            Self::Browser => "browser",
+            Self::Pkg => "pkg",
+            Self::Size => "size",
+            Self::Js => "js",
+            Self::Www => "www",
+            Self::E2e => "e2e",
+        }
+    }
+
+    pub(super) fn purpose(self) -> &'static str {
+        match self {
+            Self::Fmt => "the formatting of the Rust code",
+            Self::Clippy => "lints of everything that runs natively",
+            Self::ClippyWasm => "lints of the engine as it is compiled for the browser",
+            Self::Native => "the native tests of all crates",
+            Self::Doc => "the examples in the documentation",
+            Self::Browser => "the engine's tests in Chromium, on a real IndexedDB",
+            Self::Pkg => "the build of the npm package",
+            Self::Size => "what a page must load, against the budget",
+            Self::Js => "the package's type tests and unit tests",
+            Self::Www => "the build of the demo",
+            Self::E2e => "the demo in Chromium against a real server",
+        }
+    }
+
+    pub(super) fn run(self, workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
+        match self {
+            Self::Fmt => workspace.cargo().args(["fmt", "--all", "--check"]).run(),
+            Self::Clippy => {
+                workspace.cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()
+            }
+            Self::ClippyWasm => clippy_wasm(workspace, tools),
+            Self::Native => workspace.cargo().args(["nextest", "run", "--workspace"]).run(),
+            Self::Doc => workspace.cargo().args(["test", "--doc", "--workspace"]).run(),
+            Self::Browser => browser(workspace, tools),
+            Self::Pkg => pkg::build(workspace, pkg::Mode::Release),
+            Self::Size => size::run(workspace),
+            Self::Js => {
+                pkg::build(workspace, pkg::Mode::Release)?;
+                npm::script(workspace, "test", "pkg").run()
+            }
+            Self::Www => {
+                pkg::build(workspace, pkg::Mode::Release)?;
+                www::build(workspace)
+            }
+            Self::E2e => end_to_end(workspace, tools),
+        }
+    }
+}
+
+fn clippy_wasm(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
+    let call = workspace.cargo().args(["clippy", "--package", "whimbrel", "--target", TARGET, "--lib"]);
+    let call = call.args(browser_targets(workspace)?).args(["--", "--deny", "warnings"]);
+    tools.wasm.apply(workspace, call).run()
+}
+
+fn browser(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
+    let call = Call::new("wasm-pack").dir(workspace.root()).args(["test", "--headless", "--chrome", "--chromedriver"]);
+    let call = call.arg(&tools.browser.driver).arg("--").args(browser_targets(workspace)?);
+    let call = call.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TEST_SECONDS_MAX);
+    tools.wasm.apply(workspace, call).run()
+}
+
+fn end_to_end(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
+    pkg::build(workspace, pkg::Mode::Release)?;
+    www::build(workspace)?;
+    let server = server::build(workspace, Profile::Dev)?;
+    let call = npm::script(workspace, "test", "tests/e2e").env("WHIMBREL_SERVER", server);
+    tools.browser.apply(call).run()
+}
+
+/// `--test NAME` for each `tests/browser*.rs`; the other tests of the engine run natively and do not compile for the browser.
+fn browser_targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    let dir = workspace.path("tests");
+    let entries = fs::read_dir(&dir).map_err(Failure::file("reading", &dir))?;
+    let files = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let targets = browser_test_arguments(files);
+    if targets.is_empty() {
+        let reason = "no browser*.rs among the tests: nothing would run in the browser".to_owned();
+        return Err(Failure::Content { file: "tests".to_owned(), reason });
+    }
+    Ok(targets)
+}
+
+fn browser_test_arguments(files: impl Iterator<Item = String>) -> Vec<String> {
+    let mut names: Vec<String> = files
+        .filter_map(|file| Some(file.strip_suffix(".rs")?.to_owned()))
+        .filter(|name| name.starts_with("browser"))
+        .collect();
+    names.sort();
+    names.into_iter().flat_map(|name| ["--test".to_owned(), name]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Step, browser_test_arguments};
+    use clap::ValueEnum;
+
+    #[test]
+    fn the_list_of_steps_is_complete_and_named_as_only_names_them() {
+        assert_eq!(Step::ALL, Step::value_variants());
+        for step in Step::ALL {
+            assert_eq!(Step::from_str(step.name(), false), Ok(step));
+        }
+    }
+
+    #[test]
+    fn only_browser_tests_run_in_the_browser() {
+        let files = ["tidy.rs", "browser_store.rs", "browser.rs", "browser", "e2e", "browser.ts"].map(str::to_owned);
+        let arguments = browser_test_arguments(files.into_iter());
+        assert_eq!(arguments, ["--test", "browser", "--test", "browser_store"]);
+    }
+}
