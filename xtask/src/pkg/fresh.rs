@@ -43,19 +43,29 @@ impl Stamp {
         Ok(self)
     }
 
-    /// Runs the step unless its inputs are those of the last time and its outputs are still there.
+    /// Runs the step unless its inputs are those of the last time and its outputs are still what it wrote then.
     pub(crate) fn run(self, outputs: &[&Path], step: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-        let state = format!("{:016x}", self.hasher.finish());
-        let is_fresh = fs::read_to_string(&self.file).is_ok_and(|last| last == state);
-        if is_fresh && outputs.iter().all(|output| output.exists()) {
+        let inputs = self.hasher.finish();
+        let state = || Some(format!("{inputs:016x} {:016x}", digest(outputs)?));
+        let last = fs::read_to_string(&self.file).ok();
+        if last.is_some() && last == state() {
             return Ok(());
         }
         step()?;
         if let Some(dir) = self.file.parent() {
             fs::create_dir_all(dir).map_err(Failure::file("creating", dir))?;
         }
-        fs::write(&self.file, state).map_err(Failure::file("writing", &self.file))
+        fs::write(&self.file, state().unwrap_or_default()).map_err(Failure::file("writing", &self.file))
     }
+}
+
+/// The outputs' content, if they are all there.
+fn digest(outputs: &[&Path]) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    for output in outputs {
+        fs::read(output).ok()?.hash(&mut hasher);
+    }
+    Some(hasher.finish())
 }
 
 #[cfg(test)]
@@ -102,6 +112,8 @@ mod tests {
         assert!(!runs(&dir, "plain"), "a folder that does not count changed");
         fs::remove_file(dir.join("output")).unwrap();
         assert!(runs(&dir, "plain"), "the output is gone");
+        fs::write(dir.join("output"), "something else").unwrap();
+        assert!(runs(&dir, "plain"), "somebody else wrote the output");
         fs::remove_dir_all(dir).unwrap();
     }
 

@@ -4,15 +4,15 @@ use std::fmt::Display;
 
 /// The tool was there.
 pub(super) fn present(tool: &str, detail: impl Display) {
-    println!("  {tool:<20} present    {detail}");
+    println!("  {tool:<24} present    {detail}");
 }
 
 /// The tool is missing and is about to be installed.
 pub(super) fn installing(tool: &str, why: impl Display) {
-    println!("  {tool:<20} installing {why}");
+    println!("  {tool:<24} installing {why}");
 }
 
 /// The tool was missing and is there now.
 pub(super) fn installed(tool: &str, detail: impl Display) {
-    println!("  {tool:<20} installed  {detail}");
+    println!("  {tool:<24} installed  {detail}");
 }
