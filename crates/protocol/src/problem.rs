@@ -1,4 +1,6 @@
 //! Errors of whole requests: RFC 9457 problem documents with a stable code.
+//!
+//! One table says everything that is fixed about a code, so server, engine and documentation cannot disagree.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,46 +23,83 @@ pub struct Problem {
     pub retryable: bool,
 }
 
-/// The codes of [`Problem`]. They are public: never reworded, never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ProblemCode {
-    /// 400: the body is not JSON of the expected shape.
-    #[serde(rename = "request/malformed")]
-    Malformed,
-    /// 413: a body, a change or a batch is over its limit.
-    #[serde(rename = "request/too-large")]
-    TooLarge,
-    /// 415: the content type is not `application/json`.
-    #[serde(rename = "request/content-type")]
-    ContentType,
-    /// 404: no such endpoint.
-    #[serde(rename = "request/not-found")]
-    NotFound,
-    /// 405: the endpoint does not take this method.
-    #[serde(rename = "request/method")]
-    Method,
-    /// 426: the protocol version is not spoken here.
-    #[serde(rename = "protocol/upgrade-required")]
-    UpgradeRequired,
-    /// 401: no token, or one that is not valid (any more).
-    #[serde(rename = "auth/unauthenticated")]
-    Unauthenticated,
-    /// 403: the token is valid, the request is not allowed to this user.
-    #[serde(rename = "auth/forbidden")]
-    Forbidden,
-    /// 409: a `seq` was skipped; the answer's `detail` names the last one known.
-    #[serde(rename = "push/gap")]
-    Gap,
-    /// 409: a `seq` that was used before came with another change id.
-    #[serde(rename = "push/fork")]
-    Fork,
-    /// 404: a pull names an entity that the server does not have.
-    #[serde(rename = "pull/unknown-entity")]
-    UnknownEntity,
-    /// 429 or 503: come back after `Retry-After`.
-    #[serde(rename = "server/busy")]
-    Busy,
-    /// 500: a fault of the server. Details are in its log only.
-    #[serde(rename = "server/internal")]
-    Internal,
+impl Problem {
+    /// The problem document of a code, with what was wrong this time.
+    #[must_use]
+    pub fn new(code: ProblemCode, detail: Option<String>) -> Self {
+        Self {
+            kind: format!("urn:whimbrel:problem:{}", code.as_str()),
+            code,
+            status: code.status(),
+            title: code.title().to_owned(),
+            detail,
+            retryable: code.is_retryable(),
+        }
+    }
+}
+
+macro_rules! problem_codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $status:literal, $title:literal, $retryable:literal;)+) => {
+        /// The codes of [`Problem`]. They are public: never reworded, never reused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ProblemCode { $($(#[doc = $doc])+ #[serde(rename = $code)] $name,)+ }
+
+        impl ProblemCode {
+            /// Every code, for documentation and tests.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The code's public form, `area/name`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The HTTP status it is sent with.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)+ }
+            }
+
+            /// One sentence for developers, the same every time.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            /// Whether the same request may succeed later, unchanged.
+            #[must_use]
+            pub const fn is_retryable(self) -> bool {
+                match self { $(Self::$name => $retryable,)+ }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    /// The body is not JSON of the expected shape.
+    Malformed = "request/malformed", 400, "The request is not of the expected shape.", false;
+    /// A body, a change or a batch is over its limit.
+    TooLarge = "request/too-large", 413, "The request is over a limit.", false;
+    /// The content type is not `application/json`, or the content encoding is neither `gzip` nor `identity`.
+    ContentType = "request/content-type", 415, "The body is neither plain nor gzip-compressed application/json.", false;
+    /// No such endpoint.
+    NotFound = "request/not-found", 404, "There is no such endpoint.", false;
+    /// The endpoint does not take this method.
+    Method = "request/method", 405, "The endpoint does not take this method.", false;
+    /// The protocol version is not spoken here.
+    UpgradeRequired = "protocol/upgrade-required", 426, "This protocol version is not spoken here.", false;
+    /// No token, or one that is not valid (any more).
+    Unauthenticated = "auth/unauthenticated", 401, "A valid bearer token is needed.", false;
+    /// The token is valid, the request is not allowed to this user.
+    Forbidden = "auth/forbidden", 403, "This user may not do this.", false;
+    /// A `seq` was skipped, or more was acknowledged than was decided; the answer's `detail` names the last one known.
+    Gap = "push/gap", 409, "The server misses changes before these.", false;
+    /// A `seq` that was used before came with another change id, or one that was acknowledged came again.
+    Fork = "push/fork", 409, "This client's history and the server's knowledge of it have parted.", false;
+    /// A pull names an entity that the server does not have.
+    UnknownEntity = "pull/unknown-entity", 404, "There is no such entity.", false;
+    /// Come back after `Retry-After`. Sent with 503.
+    Busy = "server/busy", 503, "The server is busy.", true;
+    /// A fault of the server. Details are in its log only.
+    Internal = "server/internal", 500, "The server failed.", true;
 }
