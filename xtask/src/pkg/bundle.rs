@@ -13,9 +13,14 @@ const LANGUAGE: &str = "es2022";
 /// Bundles `src/index.ts` into `dist/index.js`.
 pub(super) fn scripts(workspace: &Workspace, mode: Mode) -> Result<(), Failure> {
     let (entry, metafile) = (source_dir(workspace).join("index.ts"), metafile(workspace));
-    let output = dist_dir(workspace).join("index.js");
+    let dist = dist_dir(workspace);
+    let output = dist.join("index.js");
     let stamp = stamp(workspace, "bundle", &format!("{} {LANGUAGE}", mode.name()))?;
     stamp.run(&[&output, &metafile], || {
+        // What an earlier source was built to must not be published with this one; the types, which are missing then, follow.
+        if dist.is_dir() {
+            fs::remove_dir_all(&dist).map_err(Failure::file("removing", &dist))?;
+        }
         let call = npm::tool(workspace, "esbuild")?.arg(entry);
         let call = call.args(["--bundle", "--format=esm", "--sourcemap=external", "--log-level=warning"]);
         let call = call.arg(format!("--target={LANGUAGE}")).arg(format!("--outfile={}", output.display()));
@@ -30,7 +35,7 @@ pub(super) fn types(workspace: &Workspace) -> Result<(), Failure> {
     stamp(workspace, "types", "")?.run(&[&dist.join("index.d.ts")], || {
         let call = npm::tool(workspace, "tsc")?.args(["--project", "pkg/tsconfig.json", "--outDir"]).arg(&dist);
         call.args(["--declaration", "--emitDeclarationOnly", "--noEmit", "false"]).run()?;
-        // tsc takes hand-over declarations as given and does not copy them, but those it writes refer to them.
+        // tsc takes the generated declarations as given and does not copy them, but those it writes refer to them.
         let to = dist.join("generated");
         fs::create_dir_all(&to).map_err(Failure::file("creating", &to))?;
         let name = "whimbrel.d.ts";
