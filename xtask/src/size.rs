@@ -154,6 +154,7 @@ mod tests {
     fn a_budget_file_says_one_thing() {
         assert!((budget("total_gzip_kib = 130.0").unwrap() - 130.0).abs() < f64::EPSILON);
         assert!((budget("total_gzip_kib = 130 # goal 108").unwrap() - 130.0).abs() < f64::EPSILON);
+        assert!(budget("total_gzip_kib = 130\nexcept = 40").unwrap_err().to_string().contains("unknown field"));
         assert!(budget("total_gzip = 130").unwrap_err().to_string().starts_with("size-budget.toml: "));
     }
 }
