@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::process::Call;
+use crate::say::say;
 use crate::server::{self, Profile};
 use crate::workspace::Workspace;
 use crate::{pkg, setup, www};
@@ -66,15 +67,13 @@ fn serve(call: Call, address: &str) -> Result<(), Failure> {
 }
 
 fn print_invitation(address: &str) {
-    println!();
-    println!("The demo is at http://{address}");
-    println!("  - Open it in two windows; create and edit work orders in one, see them in the other.");
-    println!(
-        "  - Go offline (DevTools, Network, Offline, or the network cable), edit, reload: everything is still there."
-    );
-    println!("  - Come back online: \"Syncing…\", and the other window has it.");
-    println!("  - Install it from the address bar; it starts without a network.");
-    println!("Ctrl-C stops it. The data is kept for the next time.");
+    say!();
+    say!("The demo is at http://{address}");
+    say!("  - Open it in two windows; create and edit work orders in one, see them in the other.");
+    say!("  - Go offline (DevTools, Network, Offline, or the network cable), edit, reload: everything is still there.");
+    say!("  - Come back online: \"Syncing…\", and the other window has it.");
+    say!("  - Install it from the address bar; it starts without a network.");
+    say!("Ctrl-C stops it. The data is kept for the next time.");
 }
 
 /// Says whether Ctrl-C came first.
@@ -104,13 +103,13 @@ fn wait_until_interrupted(server: &mut Child, address: &str, interrupted: &Recei
 
 /// Asks the server to stop, and waits for it to finish what it is doing.
 fn stop(server: &mut Child) -> Result<(), Failure> {
-    println!("\nStopping the server …");
+    say!("\nStopping the server …");
     ask_to_stop(server);
     let deadline = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
     while Instant::now() < deadline {
         match server.try_wait() {
             Ok(Some(status)) if status.success() => {
-                println!("Stopped.");
+                say!("Stopped.");
                 return Ok(());
             }
             Ok(Some(status)) => return Err(Failure::Exit { line: "whimbrel-server".to_owned(), status }),

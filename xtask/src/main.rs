@@ -12,6 +12,7 @@ mod failure;
 mod npm;
 mod pkg;
 mod process;
+mod say;
 mod server;
 mod setup;
 mod size;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::Failure;
+use crate::say::say;
 
 const LEFT_BY_CARGO_RUN: [&str; 7] = [
     "CARGO",
@@ -68,7 +69,7 @@ impl Call {
 
     /// Shows the call and what it prints, and waits for it.
     pub(crate) fn run(mut self) -> Result<(), Failure> {
-        println!("$ {}", self.line);
+        say!("$ {}", self.line);
         let status = self.command.status().map_err(|source| Failure::Start { program: self.line.clone(), source })?;
         if status.success() { Ok(()) } else { Err(Failure::Exit { line: self.line, status }) }
     }
@@ -86,7 +87,7 @@ impl Call {
 
     /// Shows the call and leaves the child running, for the caller to stop.
     pub(crate) fn start(mut self) -> Result<Child, Failure> {
-        println!("$ {}", self.line);
+        say!("$ {}", self.line);
         self.command.stdin(Stdio::null()).spawn().map_err(|source| Failure::Start { program: self.line, source })
     }
 

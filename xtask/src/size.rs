@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::pkg;
+use crate::say::say;
 use crate::workspace::Workspace;
 
 const ENTRY: &str = "pkg/dist/index.js";
@@ -104,12 +105,12 @@ fn kib(bytes: usize) -> f64 {
 }
 
 fn print(files: &[Loaded], budget: f64) {
-    println!("{:>10} {:>10}  minified, KiB", "raw", "gzip -9");
+    say!("{:>10} {:>10}  minified, KiB", "raw", "gzip -9");
     for file in files {
-        println!("{:>10.1} {:>10.1}  {}", kib(file.bytes), kib(file.gzip_bytes), file.path);
+        say!("{:>10.1} {:>10.1}  {}", kib(file.bytes), kib(file.gzip_bytes), file.path);
     }
-    println!("budget_gzip_kib: {budget:.1}");
-    println!("total_gzip_kib: {:.1}", total_kib(files));
+    say!("budget_gzip_kib: {budget:.1}");
+    say!("total_gzip_kib: {:.1}", total_kib(files));
 }
 
 fn check(found: f64, budget: f64) -> Result<(), Failure> {

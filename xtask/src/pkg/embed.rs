@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::{Mode, Stamp, generated_dir};
 use crate::failure::Failure;
+use crate::say::say;
 use crate::workspace::Workspace;
 
 const TYPES: &str = "/** The engine's wasm: gzip, as base64. */\nexport declare const engineGzipBase64: string;\n";
@@ -24,7 +25,7 @@ pub(super) fn write(workspace: &Workspace, wasm: &Path, mode: Mode) -> Result<()
             Mode::Release => gzip_small(&bytes),
         };
         let packed = packed.map_err(Failure::file("compressing", wasm))?;
-        println!("  engine: {} bytes of wasm, {} compressed", bytes.len(), packed.len());
+        say!("  engine: {} bytes of wasm, {} compressed", bytes.len(), packed.len());
         fs::write(&script, module(&packed)).map_err(Failure::file("writing", &script))?;
         fs::write(&types, TYPES).map_err(Failure::file("writing", &types))
     })

@@ -14,6 +14,7 @@ mod notice;
 mod rust_target;
 
 use crate::failure::Failure;
+use crate::say::say;
 use crate::toolchain::WasmToolchain;
 use crate::workspace::Workspace;
 
@@ -27,7 +28,7 @@ pub(crate) struct Tools {
 
 /// Brings everything, and says so tool by tool.
 pub(crate) fn run(workspace: &Workspace) -> Result<Tools, Failure> {
-    println!("Setting up:");
+    say!("Setting up:");
     let mut apt = apt::Apt::new();
     node::check()?;
     let wasm = rust_target::provide(workspace, &mut apt)?;

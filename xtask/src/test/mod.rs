@@ -9,6 +9,7 @@ mod step;
 use std::time::Instant;
 
 use crate::failure::Failure;
+use crate::say::say;
 use crate::setup;
 use crate::workspace::Workspace;
 
@@ -34,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Fa
     let steps = select(&arguments.only);
     if arguments.list {
         for step in steps {
-            println!("{:<12} {}", step.name(), step.purpose());
+            say!("{:<12} {}", step.name(), step.purpose());
         }
         return Ok(());
     }
@@ -45,7 +46,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Fa
             report.add(step, Outcome::Skipped);
             continue;
         }
-        println!("\n=== {}: {}", step.name(), step.purpose());
+        say!("\n=== {}: {}", step.name(), step.purpose());
         let start = Instant::now();
         let result = step.run(workspace, &tools);
         let time = start.elapsed();
@@ -58,7 +59,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Fa
         };
         report.add(step, outcome);
     }
-    print!("{report}");
+    say!("{report}");
     if report.has_failed() { Err(Failure::TestSteps) } else { Ok(()) }
 }
 

@@ -59,7 +59,7 @@ impl fmt::Display for Report {
         if skipped > 0 {
             write!(formatter, ", {skipped} skipped")?;
         }
-        writeln!(formatter)
+        Ok(())
     }
 }
 
@@ -83,8 +83,7 @@ fmt          passed      1.2 s
 clippy       FAILED      1.2 s
              again:  cargo xtask test --only clippy
 size         skipped
-1 passed, 1 failed, 1 skipped
-";
+1 passed, 1 failed, 1 skipped";
         assert_eq!(report.to_string(), expected);
     }
 
@@ -92,6 +91,6 @@ size         skipped
     fn a_run_without_failures_ends_with_its_totals() {
         let mut report = Report::default();
         report.add(Step::Fmt, Outcome::Passed { time: Duration::ZERO });
-        assert!(report.to_string().ends_with("\n1 passed, 0 failed\n"));
+        assert!(report.to_string().ends_with("\n1 passed, 0 failed"));
     }
 }
