@@ -1,0 +1,132 @@
+/** The records of one entity: read, write, watch. */
+import type { Connection } from "./connection.js";
+import { appError } from "./errors.js";
+import type { CreateInput, RecordOf, UpdateInput } from "./infer.js";
+import { encodeQuery, type Query } from "./query.js";
+import { newRecordId } from "./record-id.js";
+import type { AnyRecord, RecordShape } from "./records.js";
+import type { Entity } from "./schema.js";
+import { watch, type Watch, type WatchOptions } from "./watch.js";
+import { type Created, withWrite, type Write, type Writer } from "./writes.js";
+import type { WriteDto } from "./engine.js";
+
+/** What every entity can do. */
+export interface ReadableCollection<R> {
+  /** The record of that id. */
+  get(id: string): Promise<R | undefined>;
+  /** The records that match, in order. */
+  query(query?: Query<R>): Promise<R[]>;
+  /** The first record that matches. */
+  first(query?: Query<R>): Promise<R | undefined>;
+  /** How many match. */
+  count(query?: Pick<Query<R>, "where">): Promise<number>;
+  /** The records that match, now and after every change. */
+  watch(query?: Query<R>, options?: WatchOptions): Watch<R>;
+}
+
+/** An entity that takes new records. */
+export interface AppendableCollection<R, Create> extends ReadableCollection<R> {
+  /** Makes a record. Resolves when it is on the device. */
+  create(fields: Create): Promise<Created<R>>;
+}
+
+/** An entity that takes all changes. */
+export interface WritableCollection<R, Create, Update> extends AppendableCollection<R, Create> {
+  /** Changes some fields of a record. Resolves when that is on the device. */
+  update(id: string, fields: Update): Promise<Write>;
+  /** Deletes a record. Resolves when that is on the device. */
+  delete(id: string): Promise<Write>;
+}
+
+/** What an entity of a schema can do; its policy decides. */
+export type CollectionOf<E extends Entity> = E["policy"] extends "readOnly"
+  ? ReadableCollection<RecordOf<E>>
+  : E["policy"] extends "appendOnly"
+    ? AppendableCollection<RecordOf<E>, CreateInput<E>>
+    : WritableCollection<RecordOf<E>, CreateInput<E>, UpdateInput<E>>;
+
+/** Fields whose names are not known while the app is compiled. */
+export interface AnyFields {
+  readonly [field: string]: unknown;
+}
+
+/** An entity whose name is not known while the app is compiled. The engine checks what the compiler cannot. */
+export type AnyCollection = WritableCollection<AnyRecord, AnyFields, AnyFields>;
+
+/** One class for all entities: what a policy forbids is refused by the engine, with its code, also where no compiler has looked. */
+export class Collection implements AnyCollection {
+  readonly #connection: Connection;
+  readonly #writer: Writer;
+  readonly #shape: RecordShape;
+
+  constructor(connection: Connection, writer: Writer, shape: RecordShape) {
+    this.#connection = connection;
+    this.#writer = writer;
+    this.#shape = shape;
+  }
+
+  async create(fields: AnyFields): Promise<Created<AnyRecord>> {
+    const dto = createDto(this.#shape, fields);
+    const write = await this.#writer.writeOne(dto);
+    return withWrite(this.#shape.revive({ ...dto.fields, id: write.id }), write);
+  }
+
+  async update(id: string, fields: AnyFields): Promise<Write> {
+    return this.#writer.writeOne(updateDto(this.#shape, id, fields));
+  }
+
+  async delete(id: string): Promise<Write> {
+    return this.#writer.writeOne(deleteDto(this.#shape, id));
+  }
+
+  async get(id: string): Promise<AnyRecord | undefined> {
+    const checked = checkId(id);
+    const text = await this.#connection.call((engine) => engine.get(this.#shape.entity, checked));
+    return text === undefined ? undefined : this.#shape.decode(text);
+  }
+
+  async query(query?: Query<AnyRecord>): Promise<AnyRecord[]> {
+    const encoded = encodeQuery(query);
+    return this.#shape.decodeAll(await this.#connection.call((engine) => engine.query(this.#shape.entity, encoded)));
+  }
+
+  async first(query?: Query<AnyRecord>): Promise<AnyRecord | undefined> {
+    const [first] = await this.query({ ...query, limit: Math.min(query?.limit ?? 1, 1) });
+    return first;
+  }
+
+  async count(query?: Pick<Query<AnyRecord>, "where">): Promise<number> {
+    const encoded = encodeQuery(query);
+    return this.#connection.call((engine) => engine.count(this.#shape.entity, encoded));
+  }
+
+  watch(query?: Query<AnyRecord>, options: WatchOptions = {}): Watch<AnyRecord> {
+    return watch({
+      connection: this.#connection,
+      entity: this.#shape.entity,
+      query: encodeQuery(query),
+      decode: (text) => this.#shape.decodeAll(text),
+      signal: options.signal,
+    });
+  }
+}
+
+/** A new record, with an id if it has none. */
+export function createDto(shape: RecordShape, input: AnyFields): Extract<WriteDto, { op: "create" }> & { id: string } {
+  const { id = newRecordId(), ...fields } = shape.encode(input);
+  return { op: "create", entity: shape.entity, id: checkId(id), fields };
+}
+
+export function updateDto(shape: RecordShape, id: string, input: AnyFields): WriteDto {
+  return { op: "update", entity: shape.entity, id: checkId(id), fields: shape.encode(input) };
+}
+
+export function deleteDto(shape: RecordShape, id: string): WriteDto {
+  return { op: "delete", entity: shape.entity, id: checkId(id) };
+}
+
+/** The engine knows which texts are ids; what is not text must not reach it as "undefined" or "[object Object]". */
+function checkId(id: unknown): string {
+  if (typeof id !== "string") throw appError("value/id", `an id is text, not ${id === null ? "null" : typeof id}`);
+  return id;
+}

@@ -1,0 +1,124 @@
+/** An open database: what its parts are, and how the engine's news reach them. */
+import { type Batch, collectBatch } from "./batch.js";
+import { type AnyCollection, Collection, type CollectionOf } from "./collection.js";
+import type { Connection } from "./connection.js";
+import { asyncDispose } from "./dispose.js";
+import type { EventDto, StatusDto } from "./engine.js";
+import { appError, toWhimbrelError } from "./errors.js";
+import { type Inbox, InboxFacade } from "./inbox.js";
+import type { EntityName } from "./infer.js";
+import { type Network, NetworkFacade } from "./network.js";
+import { Receipts } from "./receipts.js";
+import { RecordShape } from "./records.js";
+import type { Entities } from "./schema.js";
+import { type Lines, toBytes } from "./seed.js";
+import { toStatus } from "./status.js";
+import { type Sync, SyncFacade } from "./sync.js";
+import { type Change, type Write, Writer } from "./writes.js";
+
+/** What every database has beside its entities. */
+export interface DatabaseCore<E extends Entities, Unit extends string> extends AsyncDisposable {
+  readonly sync: Sync<Unit>;
+  readonly network: Network;
+  readonly inbox: Inbox;
+  /** Several writes that happen together or not at all. The function is synchronous. */
+  batch(fill: (batch: Batch<E>) => void): Promise<Write[]>;
+  /** A change by its id, also after a reload. */
+  change(id: string): Change;
+  /** An entity by a name that is not known while the app is compiled. Throws `schema/unknown-entity`. */
+  entity<Name extends EntityName<E>>(name: Name): CollectionOf<E[Name]>;
+  entity(name: string): AnyCollection;
+  /** Loads a pull answer (NDJSON) from a file, for seeding. Resolves with the number of rows. */
+  load(lines: Lines): Promise<number>;
+  /** Closes the database. Changes that wait stay on the device and are sent when it is next open. */
+  close(): Promise<void>;
+}
+
+/** An open database: its entities by their names, and the rest. */
+export type Database<E extends Entities, Unit extends string = "all"> = DatabaseCore<E, Unit> & {
+  readonly [Name in EntityName<E>]: CollectionOf<E[Name]>;
+};
+
+export class DatabaseFacade implements DatabaseCore<Entities, string> {
+  readonly sync: SyncFacade;
+  readonly network: NetworkFacade;
+  readonly inbox: Inbox;
+  readonly #connection: Connection;
+  readonly #receipts: Receipts;
+  readonly #writer: Writer;
+  readonly #shapes: ReadonlyMap<string, RecordShape>;
+  readonly #collections: ReadonlyMap<string, Collection>;
+
+  constructor(connection: Connection, entities: Entities, status: StatusDto) {
+    this.#connection = connection;
+    this.#receipts = new Receipts(connection);
+    this.#writer = new Writer(connection, this.#receipts);
+    this.#shapes = new Map(Object.entries(entities).map(([name, declared]) => [name, new RecordShape(name, declared)]));
+    this.#collections = new Map([...this.#shapes].map(([name, shape]) => [name, new Collection(connection, this.#writer, shape)]));
+    this.sync = new SyncFacade(connection, toStatus(status));
+    this.network = new NetworkFacade(status.network);
+    this.inbox = new InboxFacade(connection);
+    for (const [name, collection] of this.#collections) {
+      Object.defineProperty(this, name, { value: collection, enumerable: true });
+    }
+  }
+
+  async batch(fill: (batch: never) => void): Promise<Write[]> {
+    const writes = collectBatch(this.#shapes, fill);
+    return writes.length === 0 ? [] : this.#writer.write(writes);
+  }
+
+  change(id: string): Change {
+    if (typeof id !== "string") throw appError("value/id", "a change's id is text");
+    return this.#writer.change(id);
+  }
+
+  entity(name: string): never {
+    const collection = this.#collections.get(name);
+    if (collection === undefined) throw appError("schema/unknown-entity", `there is no entity "${name}"`);
+    // What `entity` returns depends on the name; the interface says how.
+    return collection as never;
+  }
+
+  async load(lines: Lines): Promise<number> {
+    const bytes = await toBytes(lines);
+    return this.#connection.call((engine) => engine.load(bytes));
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  [asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The engine's news, in their order. */
+  handle(event: EventDto): void {
+    switch (event.type) {
+      case "start":
+      case "progress":
+      case "complete":
+      case "error":
+      case "cancelled":
+        return this.sync.handle(event);
+      case "settled":
+        return this.sync.settle(event);
+      case "status":
+        this.network.set(event.status.network);
+        return this.sync.setStatus(event.status);
+      case "network":
+        return this.network.set(event.status);
+      case "confirmed":
+        return this.#receipts.arrived(event);
+      case "report":
+        return report(event);
+    }
+  }
+}
+
+/** For the developer: never silence. */
+function report({ level, error }: Extract<EventDto, { type: "report" }>): void {
+  if (level === "error") console.error("whimbrel:", toWhimbrelError(error));
+  else console.warn("whimbrel:", toWhimbrelError(error));
+}

@@ -1,0 +1,46 @@
+/**
+ * The engine as the rest of the package sees it. The types come from the generated declarations, so a change on the other side is a
+ * compile error here; tests put another engine in its place.
+ */
+import type { Engine as GeneratedEngine, Host, OpenDto } from "./generated/whimbrel.js";
+import type { Health } from "./health.js";
+
+export type {
+  ConfirmedDto,
+  EntityDto,
+  ErrorDto,
+  EventDto,
+  Host,
+  OpenDto,
+  ProgressDto,
+  StatusDto,
+  WriteDto,
+  WrittenDto,
+} from "./generated/whimbrel.js";
+
+/** An open database. */
+export type Engine = Pick<
+  GeneratedEngine,
+  | "write"
+  | "get"
+  | "query"
+  | "count"
+  | "watch"
+  | "unwatch"
+  | "trigger"
+  | "retryNow"
+  | "cancel"
+  | "status"
+  | "change"
+  | "inbox"
+  | "discard"
+  | "load"
+  | "close"
+>;
+
+/** The engine's module, compiled and ready. One per page, whatever the number of databases. */
+export interface EngineModule {
+  readonly health: Health;
+  open(options: OpenDto, host: Host): Promise<Engine>;
+  destroy(name: string, user: string | null): Promise<void>;
+}

@@ -1,0 +1,41 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * Whimbrel: typed records on the device, an outbox that loses nothing, and a sync engine in WebAssembly.
+ *
+ * Importing this module does nothing: the engine starts with the first `open`, so it may be imported on a server.
+ */
+import { createOpen, destroyDatabase, type Open } from "./open.js";
+import { loadEngine } from "./wasm.js";
+
+/** Opens a database, and makes it when it is not there. Everything about it is inferred from `entities` and `units`. */
+export const open: Open = createOpen(loadEngine);
+
+/** What concerns a whole database and needs none that is open. */
+export const Whimbrel = {
+  /** Deletes a database with all that is in it, also changes that were not sent. */
+  destroy: (name: string, options: { readonly user?: string | null | undefined } = {}): Promise<void> =>
+    destroyDatabase(loadEngine, name, options.user ?? null),
+} as const;
+
+export { boolean, entity, integer, real, ref, text, timestamp } from "./schema.js";
+export { WhimbrelError } from "./errors.js";
+
+export type { Batch } from "./batch.js";
+export type { AnyCollection, AppendableCollection, CollectionOf, ReadableCollection, WritableCollection } from "./collection.js";
+export type { Database, DatabaseCore } from "./database.js";
+export type { Blame, ErrorCode, ErrorInfo } from "./errors.js";
+export type { Inbox, RefusedChange } from "./inbox.js";
+export type { CreateInput, EntityName, RecordOf, UpdateInput, WritableName } from "./infer.js";
+export type { Unsubscribe } from "./listeners.js";
+export type { Network } from "./network.js";
+export type { Open } from "./open.js";
+export type { AutoOptions, OpenOptions, ServerOptions, UnitSpec } from "./options.js";
+export type { Condition, Direction, Query, QueryOf, Where } from "./query.js";
+export type { Receipt } from "./receipts.js";
+export type { AnyRecord } from "./records.js";
+export type { Entities, Entity, Field, Fields, Policy, TextField } from "./schema.js";
+export type { Lines } from "./seed.js";
+export type { Cause, NetworkStatus, Phase, Progress, SyncEvents, SyncStatus } from "./status.js";
+export type { Outcome, Run, Sync, TriggerOptions } from "./sync.js";
+export type { Watch, WatchOptions } from "./watch.js";
+export type { Change, Created, Write } from "./writes.js";

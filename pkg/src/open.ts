@@ -1,0 +1,88 @@
+/** Opening and deleting databases. */
+import { Connection } from "./connection.js";
+import { type Database, DatabaseFacade } from "./database.js";
+import type { Engine, EngineModule, EventDto, Host } from "./engine.js";
+import { appError, toWhimbrelError, type WhimbrelError } from "./errors.js";
+import { Mailbox } from "./mailbox.js";
+import { type OpenOptions, type ServerOptions, toOpenDto } from "./options.js";
+import type { Entities } from "./schema.js";
+
+/** How to get the engine; the package and its tests have different answers. */
+export type EngineLoader = () => Promise<EngineModule>;
+
+export type Open = <E extends Entities, const Unit extends string = "all">(
+  options: OpenOptions<E, Unit>,
+) => Promise<Database<E, Unit>>;
+
+export function createOpen(loadEngine: EngineLoader): Open {
+  return async <E extends Entities, Unit extends string>(options: OpenOptions<E, Unit>) => {
+    const database = await open(loadEngine, options as unknown as OpenOptions<Entities, string>);
+    // The entities became properties of it.
+    return database as unknown as Database<E, Unit>;
+  };
+}
+
+async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, string>): Promise<DatabaseFacade> {
+  const { signal, server, entities } = options;
+  const dto = toOpenDto(options);
+  checkAborted(signal);
+  const module = await loadEngine();
+  if (module.health.trap !== null) throw module.health.trap;
+  checkAborted(signal);
+  let database: DatabaseFacade | undefined;
+  const early: EventDto[] = [];
+  const mailbox = new Mailbox<EventDto>((event) => {
+    if (database === undefined) early.push(event);
+    else database.handle(event);
+  });
+  const host: Host = { token: () => token(server), event: (event) => mailbox.push(event) };
+  const connection = new Connection(await openEngine(module, dto, host), module.health);
+  if (signal?.aborted === true) {
+    await connection.close();
+    throw aborted(signal);
+  }
+  database = new DatabaseFacade(connection, entities, connection.callNow((engine) => engine.status()));
+  for (const event of early) mailbox.push(event);
+  return database;
+}
+
+async function openEngine(module: EngineModule, dto: Parameters<EngineModule["open"]>[0], host: Host): Promise<Engine> {
+  try {
+    return await module.open(dto, host);
+  } catch (thrown) {
+    module.health.notice(thrown);
+    throw module.health.trap ?? toWhimbrelError(thrown);
+  }
+}
+
+function token(server: ServerOptions | undefined): Promise<string | null> | string | null {
+  const given = server?.token;
+  return typeof given === "function" ? given() : (given ?? null);
+}
+
+function checkAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw aborted(signal);
+}
+
+function aborted(signal: AbortSignal): WhimbrelError {
+  return appError("open/aborted", "opening the database was aborted", { cause: signal.reason });
+}
+
+/**
+ * Deletes a database with all that is in it, also changes that were not sent.
+ *
+ * @throws `open/invalid`, `store/…`
+ */
+export async function destroyDatabase(loadEngine: EngineLoader, name: string, user: string | null): Promise<void> {
+  if (typeof name !== "string" || (user !== null && typeof user !== "string")) {
+    throw appError("open/invalid", "a database has a name and, perhaps, a user; both are text");
+  }
+  const { health, destroy } = await loadEngine();
+  if (health.trap !== null) throw health.trap;
+  try {
+    await destroy(name, user);
+  } catch (thrown) {
+    health.notice(thrown);
+    throw health.trap ?? toWhimbrelError(thrown);
+  }
+}

@@ -1,0 +1,117 @@
+/** The options of `open`: their types, and how they cross to the engine, which checks the rest. */
+import type { OpenDto } from "./engine.js";
+import { appError } from "./errors.js";
+import type { CheckedRefs, EntityName, WritableName } from "./infer.js";
+import type { AnyField, Entities, Entity } from "./schema.js";
+
+/** What is synced together: a list is sent and received; `push` and `pull` say it one by one. */
+export type UnitSpec<E extends Entities> =
+  | readonly EntityName<E>[]
+  | { readonly push?: readonly WritableName<E>[]; readonly pull?: readonly EntityName<E>[] };
+
+/** Which unit runs by itself, and when. */
+export interface AutoOptions<Unit extends string> {
+  /** When the database is opened. */
+  readonly start?: Unit;
+  /** When the network comes back. */
+  readonly online?: Unit;
+  /** When the app comes back to the foreground. */
+  readonly resume?: Unit;
+  /** When a record was written, after a moment of rest. */
+  readonly change?: Unit;
+  /** In an interval. */
+  readonly every?: { readonly unit: Unit; readonly seconds: number };
+}
+
+export interface ServerOptions {
+  /** The server's base URL, absolute or relative to the page: `"/v1"`. */
+  readonly url: string | URL;
+  /** The session's token. A function is asked before every run, and once more when the server refused its answer. */
+  readonly token?: string | (() => string | null | Promise<string | null>);
+}
+
+export interface OpenOptions<E extends Entities, Unit extends string> {
+  /** The database's name: 1 to 64 bytes. */
+  readonly name: string;
+  /** Whose data it is. Every user has a database of their own. */
+  readonly user?: string | null | undefined;
+  /** Where to sync; a database without a server never does. */
+  readonly server?: ServerOptions | undefined;
+  /** The kinds of records. */
+  readonly entities: E & CheckedRefs<E> & NoReservedNames;
+  /** The sync units, by name. When absent there is one, `all`, with all entities. */
+  readonly units?: { readonly [Name in Unit]: UnitSpec<E> };
+  /** Which units run by themselves. None when absent. */
+  readonly auto?: AutoOptions<NoInfer<Unit>> | undefined;
+  /** The app's own number of its schema, from 1; 1 when absent. */
+  readonly version?: number | undefined;
+  /** `strict` flushes every write to the disk, for a price; `relaxed` (the default) leaves that to the operating system. */
+  readonly durability?: "relaxed" | "strict" | undefined;
+  /** The most that the page cache may hold, in bytes. */
+  readonly cacheBytes?: number | undefined;
+  /** Gives up opening. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Names that a database has for itself, or that would make it something else (`then`: a promise). */
+export const RESERVED_NAMES = ["sync", "network", "inbox", "conflicts", "batch", "change", "entity", "load", "close", "then"] as const;
+
+type NoReservedNames = { readonly [Name in (typeof RESERVED_NAMES)[number]]?: never };
+
+/**
+ * The options as the engine takes them.
+ *
+ * @throws `open/invalid`, `schema/invalid`
+ */
+export function toOpenDto(options: OpenOptions<Entities, string>): OpenDto {
+  const { name, user = null, server, entities, units, auto = {}, version = 1, durability = "relaxed", cacheBytes } = options;
+  check(typeof name === "string", "name is text");
+  check(user === null || typeof user === "string", "user is text");
+  check(server === undefined || typeof server.url === "string" || server.url instanceof URL, "server.url is a URL");
+  check(Number.isSafeInteger(version) && version > 0, "version is a whole number from 1");
+  check(durability === "relaxed" || durability === "strict", 'durability is "relaxed" or "strict"');
+  check(cacheBytes === undefined || (Number.isSafeInteger(cacheBytes) && cacheBytes > 0), "cacheBytes is a whole number from 1");
+  check(auto.every === undefined || (Number.isFinite(auto.every.seconds) && auto.every.seconds > 0), "auto.every.seconds is above 0");
+  checkNames(entities);
+  return {
+    name,
+    user,
+    url: server === undefined ? null : String(server.url),
+    schema: {
+      version,
+      entities: Object.entries(entities).map(([name, entity]) => ({
+        name,
+        policy: entity.policy,
+        fields: Object.entries(entity.fields).map(([name, field]) => fieldDto(name, field)),
+      })),
+      units: Object.entries(units ?? { all: Object.keys(entities) }).map(([name, unit]) => unitDto(name, unit, entities)),
+    },
+    auto: { ...auto, ...(auto.every && { every: { unit: auto.every.unit, seconds: Math.ceil(auto.every.seconds) } }) },
+    strict: durability === "strict",
+    cacheBytes: cacheBytes ?? null,
+  };
+}
+
+function fieldDto(name: string, { spec }: AnyField): OpenDto["schema"]["entities"][number]["fields"][number] {
+  return { name, ...spec };
+}
+
+function unitDto(name: string, unit: UnitSpec<Entities>, entities: Entities): OpenDto["schema"]["units"][number] {
+  if (!isList(unit)) return { name, push: [...(unit.push ?? [])], pull: [...(unit.pull ?? [])] };
+  // What cannot be written here has nothing to send.
+  return { name, push: unit.filter((entity) => entities[entity]?.policy !== "readOnly"), pull: [...unit] };
+}
+
+function isList(unit: UnitSpec<Entities>): unit is readonly string[] {
+  return Array.isArray(unit);
+}
+
+function checkNames(entities: { readonly [name: string]: Entity }): void {
+  check(typeof entities === "object" && entities !== null, "entities is an object");
+  const reserved = RESERVED_NAMES.find((name) => Object.hasOwn(entities, name));
+  if (reserved !== undefined) throw appError("schema/invalid", `"${reserved}" is a name that the database has for itself`);
+}
+
+function check(holds: boolean, message: string): void {
+  if (!holds) throw appError("open/invalid", message);
+}

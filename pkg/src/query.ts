@@ -1,0 +1,68 @@
+/** Queries: their types, and how they cross to the engine. */
+import { appError } from "./errors.js";
+import { toPlainObject } from "./guard.js";
+import type { RecordOf } from "./infer.js";
+import type { Entity } from "./schema.js";
+
+/** Conditions on one field; all of them must hold. */
+export type Condition<Value> = {
+  readonly eq?: Value;
+  readonly ne?: Value;
+  readonly in?: readonly Value[];
+} & (NonNullable<Value> extends string | number | Date
+  ? {
+      readonly lt?: NonNullable<Value>;
+      readonly lte?: NonNullable<Value>;
+      readonly gt?: NonNullable<Value>;
+      readonly gte?: NonNullable<Value>;
+    }
+  : unknown);
+
+/** Conditions on a record; all of them must hold. A plain value means "equal to". */
+export type Where<R> = { readonly [K in keyof R]?: R[K] | Condition<R[K]> };
+
+export type Direction = "asc" | "desc";
+
+/** Which records of an entity, in which order. Without `orderBy` they come in the order of their ids. */
+export interface Query<R> {
+  readonly where?: Where<R>;
+  /** By several fields: `{ status: "asc", dueAt: "desc" }`, the first one counts most. */
+  readonly orderBy?: { readonly [K in keyof R]?: Direction };
+  /** At most so many. */
+  readonly limit?: number;
+  /** Leaves out so many of the first ones. */
+  readonly offset?: number;
+}
+
+/** The query that an entity takes. */
+export type QueryOf<E extends Entity> = Query<RecordOf<E>>;
+
+const PARTS: ReadonlySet<string> = new Set(["where", "orderBy", "limit", "offset"]);
+
+/** A query before its type is known. */
+interface AnyQuery {
+  readonly where?: object | undefined;
+  readonly orderBy?: object | undefined;
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+}
+
+/** The query as the engine reads it. */
+export function encodeQuery(query: AnyQuery = {}): string {
+  if (typeof query !== "object" || query === null) throw appError("query/invalid", "a query is an object");
+  const unknown = Object.keys(query).find((key) => !PARTS.has(key));
+  if (unknown !== undefined) throw appError("query/invalid", `a query has no part "${unknown}"`);
+  const { where, orderBy, limit, offset } = query;
+  return JSON.stringify({
+    // A condition that is `undefined` is refused: leaving it out would answer with every record there is.
+    where: where === undefined ? undefined : toPlainObject(where, "where", "refused"),
+    orderBy: orderBy === undefined ? undefined : toPlainObject(orderBy, "orderBy", "refused"),
+    limit: checkCount(limit, "limit"),
+    offset: checkCount(offset, "offset"),
+  });
+}
+
+function checkCount(count: number | undefined, name: string): number | undefined {
+  if (count === undefined || (Number.isSafeInteger(count) && count >= 0)) return count;
+  throw appError("query/invalid", `${name} is a whole number from 0`);
+}

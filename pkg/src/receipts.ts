@@ -1,0 +1,97 @@
+/**
+ * Receipts: what the server said to a change. A receipt can be asked for before it arrives, after it has arrived, and after a reload.
+ *
+ * **Invariant:** whoever asks is answered: with the receipt, or with why there will be none on this page.
+ */
+import type { Connection } from "./connection.js";
+import type { ConfirmedDto } from "./engine.js";
+import { toWhimbrelError, type WhimbrelError } from "./errors.js";
+
+interface ReceiptOf<Outcome> {
+  readonly outcome: Outcome;
+  /** The change's id. */
+  readonly change: string;
+  /** The record's entity. */
+  readonly entity: string;
+  /** The record's id. */
+  readonly id: string;
+}
+
+/** The server's last word on a change. A refusal is an answer, not an error. */
+export type Receipt =
+  | (ReceiptOf<"accepted"> & {
+      /** The record's version; `null` when it was made and deleted again before it was ever sent. */
+      readonly version: number | null;
+    })
+  | (ReceiptOf<"conflict" | "rejected"> & {
+      /** A stable code of the server's. */
+      readonly code: string | null;
+      /** The same for people. */
+      readonly message: string | null;
+    });
+
+/** Receipts that are kept in memory, for those who ask a moment later; older ones are asked from the engine. */
+const RECENT_MAX = 1_000;
+
+interface Asked {
+  readonly promise: Promise<Receipt>;
+  readonly resolve: (receipt: Receipt) => void;
+  readonly reject: (error: WhimbrelError) => void;
+}
+
+export class Receipts {
+  readonly #connection: Connection;
+  readonly #asked = new Map<string, Asked>();
+  readonly #recent = new Map<string, Receipt>();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    connection.onEnd((why) => {
+      for (const asked of this.#asked.values()) asked.reject(why);
+      this.#asked.clear();
+    });
+  }
+
+  /** The receipt of a change, as soon as there is one. */
+  of(change: string): Promise<Receipt> {
+    const receipt = this.#recent.get(change);
+    if (receipt !== undefined) return Promise.resolve(receipt);
+    const asked = this.#asked.get(change);
+    if (asked !== undefined) return asked.promise;
+    if (this.#connection.end !== null) return Promise.reject(this.#connection.end);
+    return this.#ask(change);
+  }
+
+  /** A receipt has arrived. */
+  arrived(dto: ConfirmedDto): void {
+    const receipt = toReceipt(dto);
+    this.#recent.set(receipt.change, receipt);
+    for (const oldest of this.#recent.keys()) {
+      if (this.#recent.size <= RECENT_MAX) break;
+      this.#recent.delete(oldest);
+    }
+    this.#asked.get(receipt.change)?.resolve(receipt);
+    this.#asked.delete(receipt.change);
+  }
+
+  #ask(change: string): Promise<Receipt> {
+    let settle: Pick<Asked, "resolve" | "reject"> | undefined;
+    const promise = new Promise<Receipt>((resolve, reject) => (settle = { resolve, reject }));
+    // First listen, then ask: a receipt that arrives in between is not missed.
+    if (settle !== undefined) this.#asked.set(change, { promise, ...settle });
+    this.#connection.call((engine) => engine.change(change)).then(
+      (text) => {
+        if (text !== undefined) this.arrived(JSON.parse(text) as ConfirmedDto);
+      },
+      (error: unknown) => {
+        this.#asked.get(change)?.reject(toWhimbrelError(error));
+        this.#asked.delete(change);
+      },
+    );
+    return promise;
+  }
+}
+
+function toReceipt({ outcome, change, entity, id, version, code, message }: ConfirmedDto): Receipt {
+  return outcome === "accepted" ? { outcome, change, entity, id, version } : { outcome, change, entity, id, code, message };
+}

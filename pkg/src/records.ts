@@ -1,0 +1,54 @@
+/** Records on their way between the app and the engine: JSON text there, objects with `Date`s here. */
+import { appError } from "./errors.js";
+import { type Json, toPlainObject } from "./guard.js";
+import type { Entity, FieldSpec } from "./schema.js";
+
+/** A record before its type is known. */
+export interface AnyRecord {
+  readonly id: string;
+  readonly [field: string]: unknown;
+}
+
+/** The engine's JSON of one record. */
+type RawRecord = { id: string; [field: string]: unknown };
+
+/** How the records of one entity are read and written. */
+export class RecordShape {
+  readonly entity: string;
+  readonly #fields: readonly (readonly [string, FieldSpec])[];
+
+  constructor(entity: string, declared: Entity) {
+    this.entity = entity;
+    this.#fields = Object.entries(declared.fields).map(([name, field]) => [name, field.spec]);
+  }
+
+  /** The fields that an app wants to write, checked and copied. Only timestamps may be dates. */
+  encode(input: unknown): { [field: string]: Json } {
+    const plain = toPlainObject(input, this.entity);
+    for (const [name, spec] of this.#fields) {
+      if (spec.type !== "timestamp" && Reflect.get(input as object, name) instanceof Date) {
+        throw appError("value/type", `${this.entity}.${name} takes ${spec.type}, not a Date`);
+      }
+    }
+    return plain;
+  }
+
+  /** One record from the engine. */
+  decode(text: string): AnyRecord {
+    return this.revive(JSON.parse(text) as RawRecord);
+  }
+
+  /** A list of records from the engine. */
+  decodeAll(text: string): AnyRecord[] {
+    return (JSON.parse(text) as RawRecord[]).map((record) => this.revive(record));
+  }
+
+  /** Makes dates of timestamps, and every declared field present. Works in place: the parsed object is nobody else's. */
+  revive(record: RawRecord): AnyRecord {
+    for (const [name, { type }] of this.#fields) {
+      const value = record[name] ?? null;
+      record[name] = type === "timestamp" && typeof value === "number" ? new Date(value) : value;
+    }
+    return record;
+  }
+}

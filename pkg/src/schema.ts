@@ -1,0 +1,107 @@
+/**
+ * The words in which an app declares its data: fields, entities, policies. Each step gives a new value, nothing is changed in place,
+ * so a field can be declared once and used in several entities.
+ */
+import { appError } from "./errors.js";
+
+/**
+ * What may be written on the device, and how the server settles differences:
+ * - `readOnly`: pulled only; a local write is an error.
+ * - `appendOnly`: new records only.
+ * - `lastWriteWins`: by field, the last change to reach the server wins.
+ * - `merge`: by field, against the value that the change was made on.
+ * - `detectConflicts`: a change made on an older version is a conflict.
+ */
+export type Policy = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
+
+export type FieldType = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref";
+
+/** What the engine is told of a field. */
+export interface FieldSpec {
+  readonly type: FieldType;
+  readonly optional: boolean;
+  readonly index: boolean;
+  readonly max?: number;
+  readonly entity?: string;
+}
+
+/** Carries a field's types; there is no such property at run time. */
+export declare const types: unique symbol;
+
+/** A field of an entity: its value in JavaScript, whether a record may be without it, and the entity it refers to. */
+export interface Field<Value, Optional extends boolean = false, Target extends string = never> {
+  readonly [types]: { readonly value: Value; readonly optional: Optional; readonly target: Target };
+  readonly spec: FieldSpec;
+  /** A record may be without it: its value may be `null`. */
+  optional(): Field<Value, true, Target>;
+  /** Keeps an index over it, for `where` and `orderBy`. */
+  index(): Field<Value, Optional, Target>;
+}
+
+/** A field of text. */
+export interface TextField<Optional extends boolean = false> extends Field<string, Optional> {
+  optional(): TextField<true>;
+  index(): TextField<Optional>;
+  /** At most so many characters (Unicode scalar values). */
+  max(characters: number): TextField<Optional>;
+}
+
+export type AnyField = Field<unknown, boolean, string>;
+
+export interface Fields {
+  readonly [name: string]: AnyField;
+}
+
+/** One kind of record. */
+export interface Entity<F extends Fields = Fields, P extends Policy = Policy> {
+  readonly fields: F;
+  readonly policy: P;
+}
+
+/** The entities of an app, by name. */
+export interface Entities {
+  readonly [name: string]: Entity;
+}
+
+const CHARACTERS_MAX = 2 ** 32 - 1;
+
+/** Text. */
+export const text = (): TextField => field({ type: "text", optional: false, index: false });
+/** A whole number within ±(2⁵³ − 1). */
+export const integer = (): Field<number> => field({ type: "integer", optional: false, index: false });
+/** A finite number. */
+export const real = (): Field<number> => field({ type: "real", optional: false, index: false });
+/** True or false. */
+export const boolean = (): Field<boolean> => field({ type: "boolean", optional: false, index: false });
+/** A `Date`, to the millisecond. */
+export const timestamp = (): Field<Date> => field({ type: "timestamp", optional: false, index: false });
+/** The id of a record of another entity (or of the same one). */
+export const ref = <const Target extends string>(entity: Target): Field<string, false, Target> =>
+  field({ type: "ref", optional: false, index: false, entity });
+
+/**
+ * One kind of record. Every record also has an `id` (text), which the engine makes when none is given.
+ *
+ * @param options `sync`: see {@link Policy}; `lastWriteWins` when absent.
+ */
+export function entity<F extends Fields, const P extends Policy = "lastWriteWins">(
+  fields: F & { readonly id?: never },
+  options: { readonly sync?: P } = {},
+): Entity<F, P> {
+  return { fields, policy: options.sync ?? ("lastWriteWins" as P) };
+}
+
+/** All fields are made of one kind of object; their interfaces say which steps make sense for which type. */
+function field<Made>(spec: FieldSpec): Made {
+  return {
+    spec,
+    optional: () => field({ ...spec, optional: true }),
+    index: () => field({ ...spec, index: true }),
+    max: (characters: number) => {
+      if (!Number.isInteger(characters) || characters < 1 || characters > CHARACTERS_MAX) {
+        throw appError("schema/invalid", `max(${characters}): a whole number of characters from 1`);
+      }
+      return field({ ...spec, max: characters });
+    },
+  } as Made;
+}

@@ -1,0 +1,49 @@
+/** Brings the engine to life: text to bytes, to a WebAssembly module, to an instance. Once per page, at the first `open`. */
+import { engineGzipBase64 } from "./generated/engine_wasm.js";
+import init, { Engine } from "./generated/whimbrel.js";
+
+import type { EngineModule } from "./engine.js";
+import { WhimbrelError } from "./errors.js";
+import { Health } from "./health.js";
+
+let loading: Promise<EngineModule> | undefined;
+
+/**
+ * The engine's module, shared by all callers. A failed attempt is forgotten, so a later call tries again.
+ *
+ * @throws `engine/unavailable`
+ */
+export function loadEngine(): Promise<EngineModule> {
+  loading ??= instantiate().catch((cause: unknown) => {
+    loading = undefined;
+    throw unavailable(cause);
+  });
+  return loading;
+}
+
+async function instantiate(): Promise<EngineModule> {
+  await init({ module_or_path: await gunzip(decodeBase64(engineGzipBase64)) });
+  return {
+    health: new Health(),
+    open: (options, host) => Engine.open(options, host),
+    destroy: (name, user) => Engine.destroy(name, user),
+  };
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
+  return bytes;
+}
+
+function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(unpacked).arrayBuffer();
+}
+
+function unavailable(cause: unknown): WhimbrelError {
+  const message =
+    "the engine could not be started: it needs WebAssembly and DecompressionStream, and 'wasm-unsafe-eval' in a Content-Security-Policy";
+  return new WhimbrelError({ code: "engine/unavailable", message, retryable: false, blame: "device" }, { cause });
+}

@@ -1,0 +1,84 @@
+/** Local writes: what comes back to the app, and the one place where they go to the engine. */
+import type { Connection } from "./connection.js";
+import type { WriteDto, WrittenDto } from "./engine.js";
+import type { Receipt, Receipts } from "./receipts.js";
+
+/** A change that is on its way to the server. */
+export interface Change {
+  /** The change's id (UUID version 7). `db.change(id)` finds it again, also after a reload. */
+  readonly change: string;
+  /** The server's answer; asked for only when it is read. Fails when the database is closed before there is one. */
+  readonly confirmed: Promise<Receipt>;
+}
+
+/** A change that this page has written. */
+export interface Write extends Change {
+  /** The record's entity. */
+  readonly entity: string;
+  /** The record's id. */
+  readonly id: string;
+  /** Kept: the change is on the device. It always is once you have a `Write`. */
+  readonly saved: Promise<void>;
+}
+
+/** A new record and its write. A field of the record that has one of the write's names stands for itself. */
+export type Created<R> = R & Omit<Omit<Write, "id" | "entity">, keyof R>;
+
+/** Writes to the engine: all of `writes` or none. */
+export class Writer {
+  readonly #connection: Connection;
+  readonly #receipts: Receipts;
+
+  constructor(connection: Connection, receipts: Receipts) {
+    this.#connection = connection;
+    this.#receipts = receipts;
+  }
+
+  async write(writes: readonly WriteDto[]): Promise<Write[]> {
+    const text = JSON.stringify(writes);
+    const written = await this.#connection.call((engine) => engine.write(text));
+    return (JSON.parse(written) as WrittenDto[]).map((dto) => this.#toWrite(dto));
+  }
+
+  async writeOne(write: WriteDto): Promise<Write> {
+    const [written] = await this.write([write]);
+    if (written === undefined) throw new TypeError("one write has one answer");
+    return written;
+  }
+
+  /** A change by its id. */
+  change(change: string): Change {
+    const receipts = this.#receipts;
+    return {
+      change,
+      get confirmed() {
+        return receipts.of(change);
+      },
+    };
+  }
+
+  #toWrite({ change, entity, id }: WrittenDto): Write {
+    const receipts = this.#receipts;
+    return {
+      change,
+      entity,
+      id,
+      saved: Promise.resolve(),
+      get confirmed() {
+        return receipts.of(change);
+      },
+    };
+  }
+}
+
+/**
+ * Puts a write beside the fields of its record, unseen by `JSON.stringify`, spread, `structuredClone` and comparisons: those see the
+ * record only.
+ */
+export function withWrite<R extends object>(record: R, write: Write): Created<R> {
+  for (const name of ["change", "saved", "confirmed"] as const) {
+    if (name in record) continue;
+    Object.defineProperty(record, name, { get: () => write[name], enumerable: false });
+  }
+  return record as Created<R>;
+}
