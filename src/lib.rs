@@ -14,6 +14,7 @@
 //! `ARCHITECTURE.md` has the map and the invariants.
 
 pub mod error;
+pub mod memory;
 pub mod model;
 pub mod ports;
 pub mod sync;
