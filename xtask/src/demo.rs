@@ -46,7 +46,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Fa
     let data = workspace.target().join("demo");
     fs::create_dir_all(&data).map_err(Failure::file("creating", &data))?;
     let call = Call::new(program)
-        .args(["--config", "www/server.toml", "--static", "www/dist", "--listen", &address, "--database"])
+        .args(["--config", "www/server.toml", "--static", "www/dist", "--listen", &address, "--data"])
         .arg(data.join("demo.sqlite"))
         .dir(workspace.root());
     serve(call, &address)
