@@ -1,6 +1,8 @@
 /** The records of one entity: read, write, watch. */
 import type { Connection } from "./connection.js";
+import type { WriteDto } from "./engine.js";
 import { appError } from "./errors.js";
+import { isWellFormed } from "./guard.js";
 import type { CreateInput, RecordOf, UpdateInput } from "./infer.js";
 import { encodeQuery, type Query } from "./query.js";
 import { newRecordId } from "./record-id.js";
@@ -8,7 +10,6 @@ import type { AnyRecord, RecordShape } from "./records.js";
 import type { Entity } from "./schema.js";
 import { watch, type Watch, type WatchOptions } from "./watch.js";
 import { type Created, withWrite, type Write, type Writer } from "./writes.js";
-import type { WriteDto } from "./engine.js";
 
 /** What every entity can do. */
 export interface ReadableCollection<R> {
@@ -68,7 +69,7 @@ export class Collection implements AnyCollection {
   async create(fields: AnyFields): Promise<Created<AnyRecord>> {
     const dto = createDto(this.#shape, fields);
     const write = await this.#writer.writeOne(dto);
-    return withWrite(this.#shape.revive({ ...dto.fields, id: write.id }), write);
+    return withWrite(this.#shape.revive({ id: write.id, ...dto.fields }), write);
   }
 
   async update(id: string, fields: AnyFields): Promise<Write> {
@@ -128,5 +129,6 @@ export function deleteDto(shape: RecordShape, id: string): WriteDto {
 /** The engine knows which texts are ids; what is not text must not reach it as "undefined" or "[object Object]". */
 function checkId(id: unknown): string {
   if (typeof id !== "string") throw appError("value/id", `an id is text, not ${id === null ? "null" : typeof id}`);
+  if (!isWellFormed(id)) throw appError("value/id", "an id is well-formed Unicode");
   return id;
 }

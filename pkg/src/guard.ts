@@ -88,9 +88,13 @@ function copyObject(value: unknown, name: string, undefinedIs: Undefined): { [ke
   return copy;
 }
 
-/** Text that can be stored and sent. */
-export function checkText(text: string, path: string): void {
-  if (LONE_SURROGATE.test(text)) throw refusal("value/not-json", path, "is not well-formed Unicode (half of a surrogate pair)");
+/** Whether text has no half surrogate pairs: only then can it be written as UTF-8. */
+export function isWellFormed(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
+}
+
+function checkText(text: string, path: string): void {
+  if (!isWellFormed(text)) throw refusal("value/not-json", path, "is not well-formed Unicode (half of a surrogate pair)");
 }
 
 const NESTED = Symbol("nested");

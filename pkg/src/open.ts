@@ -1,7 +1,7 @@
 /** Opening and deleting databases. */
 import { Connection } from "./connection.js";
 import { type Database, DatabaseFacade } from "./database.js";
-import type { Engine, EngineModule, EventDto, Host } from "./engine.js";
+import type { EngineModule, EventDto, Host } from "./engine.js";
 import { appError, toWhimbrelError, type WhimbrelError } from "./errors.js";
 import { Mailbox } from "./mailbox.js";
 import { type OpenOptions, type ServerOptions, toOpenDto } from "./options.js";
@@ -27,7 +27,6 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
   const dto = toOpenDto(options);
   checkAborted(signal);
   const module = await loadEngine();
-  if (module.health.trap !== null) throw module.health.trap;
   checkAborted(signal);
   let database: DatabaseFacade | undefined;
   const early: EventDto[] = [];
@@ -36,7 +35,7 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
     else database.handle(event);
   });
   const host: Host = { token: () => token(server), event: (event) => mailbox.push(event) };
-  const connection = new Connection(await openEngine(module, dto, host), module.health);
+  const connection = new Connection(await callModule(module, () => module.open(dto, host)), module.health);
   if (signal?.aborted === true) {
     await connection.close();
     throw aborted(signal);
@@ -46,12 +45,14 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
   return database;
 }
 
-async function openEngine(module: EngineModule, dto: Parameters<EngineModule["open"]>[0], host: Host): Promise<Engine> {
+/** A call that no open database makes. */
+async function callModule<T>({ health }: EngineModule, work: () => Promise<T>): Promise<T> {
+  if (health.trap !== null) throw health.trap;
   try {
-    return await module.open(dto, host);
+    return await work();
   } catch (thrown) {
-    module.health.notice(thrown);
-    throw module.health.trap ?? toWhimbrelError(thrown);
+    health.notice(thrown);
+    throw health.trap ?? toWhimbrelError(thrown);
   }
 }
 
@@ -77,12 +78,6 @@ export async function destroyDatabase(loadEngine: EngineLoader, name: string, us
   if (typeof name !== "string" || (user !== null && typeof user !== "string")) {
     throw appError("open/invalid", "a database has a name and, perhaps, a user; both are text");
   }
-  const { health, destroy } = await loadEngine();
-  if (health.trap !== null) throw health.trap;
-  try {
-    await destroy(name, user);
-  } catch (thrown) {
-    health.notice(thrown);
-    throw health.trap ?? toWhimbrelError(thrown);
-  }
+  const module = await loadEngine();
+  await callModule(module, () => module.destroy(name, user));
 }

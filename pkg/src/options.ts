@@ -1,6 +1,7 @@
 /** The options of `open`: their types, and how they cross to the engine, which checks the rest. */
-import type { OpenDto } from "./engine.js";
+import type { EntityDto, OpenDto } from "./engine.js";
 import { appError } from "./errors.js";
+import { toPlainObject } from "./guard.js";
 import type { CheckedRefs, EntityName, WritableName } from "./infer.js";
 import type { AnyField, Entities, Entity } from "./schema.js";
 
@@ -59,57 +60,78 @@ export const RESERVED_NAMES = ["sync", "network", "inbox", "conflicts", "batch",
 type NoReservedNames = { readonly [Name in (typeof RESERVED_NAMES)[number]]?: never };
 
 /**
- * The options as the engine takes them.
+ * The options as the engine takes them: plain, whatever the app handed over.
  *
- * @throws `open/invalid`, `schema/invalid`
+ * @throws `open/invalid`, `schema/invalid`, `value/…`
  */
 export function toOpenDto(options: OpenOptions<Entities, string>): OpenDto {
+  check(isObject(options), "the options are an object");
   const { name, user = null, server, entities, units, auto = {}, version = 1, durability = "relaxed", cacheBytes } = options;
   check(typeof name === "string", "name is text");
   check(user === null || typeof user === "string", "user is text");
   check(server === undefined || typeof server.url === "string" || server.url instanceof URL, "server.url is a URL");
-  check(Number.isSafeInteger(version) && version > 0, "version is a whole number from 1");
+  check(isCount(version), "version is a whole number from 1");
   check(durability === "relaxed" || durability === "strict", 'durability is "relaxed" or "strict"');
-  check(cacheBytes === undefined || (Number.isSafeInteger(cacheBytes) && cacheBytes > 0), "cacheBytes is a whole number from 1");
-  check(auto.every === undefined || (Number.isFinite(auto.every.seconds) && auto.every.seconds > 0), "auto.every.seconds is above 0");
-  checkNames(entities);
-  return {
+  check(cacheBytes === undefined || isCount(cacheBytes), "cacheBytes is a whole number from 1");
+  check(isObject(entities), "entities is an object");
+  const dto: OpenDto = {
     name,
     user,
     url: server === undefined ? null : String(server.url),
     schema: {
       version,
-      entities: Object.entries(entities).map(([name, entity]) => ({
-        name,
-        policy: entity.policy,
-        fields: Object.entries(entity.fields).map(([name, field]) => fieldDto(name, field)),
-      })),
+      entities: Object.entries(entities).map(([name, entity]) => entityDto(name, entity)),
       units: Object.entries(units ?? { all: Object.keys(entities) }).map(([name, unit]) => unitDto(name, unit, entities)),
     },
-    auto: { ...auto, ...(auto.every && { every: { unit: auto.every.unit, seconds: Math.ceil(auto.every.seconds) } }) },
+    auto: autoDto(auto),
     strict: durability === "strict",
     cacheBytes: cacheBytes ?? null,
   };
+  return toPlainObject(dto, "options") as unknown as OpenDto;
 }
 
-function fieldDto(name: string, { spec }: AnyField): OpenDto["schema"]["entities"][number]["fields"][number] {
-  return { name, ...spec };
+function entityDto(name: string, entity: Entity): EntityDto {
+  check(isObject(entity) && isObject(entity.fields), `entities.${name} is made by entity()`);
+  if (RESERVED_NAMES.some((reserved) => reserved === name)) {
+    throw appError("schema/invalid", `"${name}" is a name that the database has for itself`);
+  }
+  return { name, policy: entity.policy, fields: Object.entries(entity.fields).map(([field, made]) => fieldDto(name, field, made)) };
+}
+
+function fieldDto(entity: string, name: string, field: AnyField): EntityDto["fields"][number] {
+  check(isObject(field) && isObject(field.spec), `entities.${entity}.${name} is made by text(), integer() …`);
+  return { name, ...field.spec };
 }
 
 function unitDto(name: string, unit: UnitSpec<Entities>, entities: Entities): OpenDto["schema"]["units"][number] {
+  check(isObject(unit), `units.${name} is a list of entities or { push, pull }`);
   if (!isList(unit)) return { name, push: [...(unit.push ?? [])], pull: [...(unit.pull ?? [])] };
   // What cannot be written here has nothing to send.
   return { name, push: unit.filter((entity) => entities[entity]?.policy !== "readOnly"), pull: [...unit] };
+}
+
+function autoDto({ start, online, resume, change, every }: AutoOptions<string>): OpenDto["auto"] {
+  check(every === undefined || every.seconds > 0, "auto.every.seconds is above 0");
+  return {
+    ...(start !== undefined && { start }),
+    ...(online !== undefined && { online }),
+    ...(resume !== undefined && { resume }),
+    ...(change !== undefined && { change }),
+    // The engine counts whole seconds.
+    ...(every !== undefined && { every: { unit: every.unit, seconds: Math.ceil(every.seconds) } }),
+  };
 }
 
 function isList(unit: UnitSpec<Entities>): unit is readonly string[] {
   return Array.isArray(unit);
 }
 
-function checkNames(entities: { readonly [name: string]: Entity }): void {
-  check(typeof entities === "object" && entities !== null, "entities is an object");
-  const reserved = RESERVED_NAMES.find((name) => Object.hasOwn(entities, name));
-  if (reserved !== undefined) throw appError("schema/invalid", `"${reserved}" is a name that the database has for itself`);
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0;
 }
 
 function check(holds: boolean, message: string): void {

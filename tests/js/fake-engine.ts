@@ -1,0 +1,166 @@
+/** An engine for the facade's tests: it stores nothing cleverly, does what the test tells it, and remembers what it was asked. */
+import type { ConfirmedDto, Engine, EngineModule, ErrorDto, EventDto, Host, OpenDto, StatusDto, WriteDto } from "../../pkg/src/engine.js";
+import { Health } from "../../pkg/src/health.js";
+
+/** As the real engine throws it: a plain object. */
+export const errorDto = (code: string, more: Partial<ErrorDto> = {}): ErrorDto => ({
+  code,
+  message: `about ${code}`,
+  retryable: false,
+  blame: "app",
+  ...more,
+});
+
+export const idle: StatusDto = {
+  phase: "idle",
+  unit: null,
+  run: null,
+  progress: { pushed: 0, toPush: 0, pulled: 0, toPull: 0, bytes: 0 },
+  pending: 0,
+  rejected: 0,
+  conflicts: 0,
+  lastSuccess: null,
+  nextRetry: null,
+  lastError: null,
+  network: "unknown",
+};
+
+interface Watched {
+  readonly entity: string;
+  readonly query: string;
+  readonly deliver: (rows: string) => void;
+  readonly fail: (error: ErrorDto) => void;
+}
+
+export class FakeEngine implements Engine {
+  readonly calls: unknown[][] = [];
+  readonly records = new Map<string, Record<string, unknown>>();
+  readonly watches = new Map<number, Watched>();
+  readonly receipts = new Map<string, ConfirmedDto>();
+  /** What the next call of that name throws. */
+  readonly failures = new Map<string, unknown>();
+  /** What the next call of that name waits for. */
+  readonly delays = new Map<string, Promise<void>>();
+  refused: unknown[] = [];
+  present: StatusDto = idle;
+  host: Host | undefined;
+  #number = 0;
+
+  emit(event: EventDto): void {
+    this.host?.event(event);
+  }
+
+  async write(text: string): Promise<string> {
+    await this.#called("write", text);
+    const writes = JSON.parse(text) as WriteDto[];
+    for (const write of writes) {
+      const id = write.id ?? "made-by-the-engine";
+      if (write.op === "delete") this.records.delete(id);
+      else this.records.set(id, { ...this.records.get(id), ...write.fields, id });
+    }
+    return JSON.stringify(writes.map(({ entity, id }) => ({ change: `change-${++this.#number}`, entity, id })));
+  }
+
+  async get(entity: string, id: string): Promise<string | undefined> {
+    await this.#called("get", entity, id);
+    const record = this.records.get(id);
+    return record && JSON.stringify(record);
+  }
+
+  async query(entity: string, query: string): Promise<string> {
+    await this.#called("query", entity, query);
+    return JSON.stringify([...this.records.values()]);
+  }
+
+  async count(entity: string, query: string): Promise<number> {
+    await this.#called("count", entity, query);
+    return this.records.size;
+  }
+
+  watch(entity: string, query: string, deliver: Watched["deliver"], fail: Watched["fail"]): number {
+    this.#calledNow("watch", entity, query);
+    this.watches.set(++this.#number, { entity, query, deliver, fail });
+    return this.#number;
+  }
+
+  unwatch(watch: number): void {
+    this.#calledNow("unwatch", watch);
+    this.watches.delete(watch);
+  }
+
+  trigger(units: string[], discardPending: boolean): Uint32Array {
+    this.#calledNow("trigger", units, discardPending);
+    return Uint32Array.from(units, () => ++this.#number);
+  }
+
+  retryNow(): void {
+    this.#calledNow("retryNow");
+  }
+
+  cancel(): void {
+    this.#calledNow("cancel");
+  }
+
+  status(): StatusDto {
+    return this.present;
+  }
+
+  async change(id: string): Promise<string | undefined> {
+    await this.#called("change", id);
+    const receipt = this.receipts.get(id);
+    return receipt && JSON.stringify(receipt);
+  }
+
+  async inbox(): Promise<string> {
+    await this.#called("inbox");
+    return JSON.stringify(this.refused);
+  }
+
+  async discard(position: number): Promise<void> {
+    await this.#called("discard", position);
+  }
+
+  async load(lines: Uint8Array): Promise<number> {
+    await this.#called("load", new TextDecoder().decode(lines));
+    return 3;
+  }
+
+  async close(): Promise<void> {
+    await this.#called("close");
+  }
+
+  async #called(name: string, ...args: unknown[]): Promise<void> {
+    this.#calledNow(name, ...args);
+    const delay = this.delays.get(name);
+    this.delays.delete(name);
+    await delay;
+  }
+
+  #calledNow(name: string, ...args: unknown[]): void {
+    this.calls.push([name, ...args]);
+    const failure = this.failures.get(name);
+    this.failures.delete(name);
+    if (failure !== undefined) throw failure;
+  }
+}
+
+/** The module around fake engines. */
+export class FakeModule implements EngineModule {
+  readonly health = new Health();
+  readonly opened: OpenDto[] = [];
+  readonly destroyed: [string, string | null][] = [];
+  failure: unknown;
+  readonly engine = new FakeEngine();
+
+  async open(options: OpenDto, host: Host): Promise<FakeEngine> {
+    this.opened.push(options);
+    if (this.failure !== undefined) throw this.failure;
+    this.engine.host = host;
+    return this.engine;
+  }
+
+  async destroy(name: string, user: string | null): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+    this.destroyed.push([name, user]);
+  }
+}

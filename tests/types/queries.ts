@@ -1,0 +1,41 @@
+/** Conditions and orders follow from the fields and their types. */
+import { db } from "./rounds.js";
+
+const now = new Date();
+
+export const good = [
+  db.workOrder.query({ where: { status: "open" }, orderBy: { dueAt: "asc", title: "desc" }, limit: 50, offset: 10 }),
+  db.workOrder.query({ where: { id: "a" }, orderBy: { id: "desc" } }),
+  db.workOrder.query({ where: { status: { in: ["open", "done"] }, dueAt: { gte: now, lt: now } } }),
+  db.workOrder.query({ where: { floor: null } }),
+  db.workOrder.query({ where: { floor: { ne: null } } }),
+  db.workOrder.query({ where: { floor: { gt: 3 }, urgent: true } }),
+  db.place.first({ where: { name: { gte: "A" } } }),
+];
+
+export const bad = [
+  // @ts-expect-error there is no such field
+  db.workOrder.query({ where: { colour: "red" } }),
+  // @ts-expect-error status is text
+  db.workOrder.query({ where: { status: 1 } }),
+  // @ts-expect-error dueAt is a Date
+  db.workOrder.query({ where: { dueAt: { gte: 5 } } }),
+  // @ts-expect-error a required field is never null
+  db.workOrder.query({ where: { title: null } }),
+  // @ts-expect-error null has no order
+  db.workOrder.query({ where: { floor: { gt: null } } }),
+  // @ts-expect-error booleans have no order
+  db.workOrder.query({ where: { urgent: { gt: false } } }),
+  // @ts-expect-error there is no such condition
+  db.workOrder.query({ where: { status: { like: "o%" } } }),
+  // @ts-expect-error a condition that is undefined would match everything
+  db.workOrder.query({ where: { status: undefined } }),
+  // @ts-expect-error there is no such field
+  db.workOrder.query({ orderBy: { colour: "asc" } }),
+  // @ts-expect-error there is no such direction
+  db.workOrder.query({ orderBy: { title: "up" } }),
+  // @ts-expect-error there is no such part
+  db.workOrder.query({ filter: {} }),
+  // @ts-expect-error a count has no order and no limit
+  db.workOrder.count({ limit: 5 }),
+];

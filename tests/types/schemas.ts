@@ -1,0 +1,62 @@
+/** A schema that contradicts itself is a compile error. */
+import { expectTypeOf } from "vitest";
+
+import { type Database, entity, integer, open, ref, text, timestamp } from "../../pkg/src/index.js";
+
+const note = entity({ body: text() });
+const place = entity({ name: text() }, { sync: "readOnly" });
+
+// @ts-expect-error there is no such policy
+entity({ body: text() }, { sync: "sometimes" });
+// @ts-expect-error the id is not declared
+entity({ id: text(), body: text() });
+// @ts-expect-error only text has a length
+integer().max(5);
+// @ts-expect-error only text has a length
+timestamp().optional().max(5);
+
+text().optional().index().max(5).max(6);
+text().max(5).optional();
+
+// @ts-expect-error a ref names an entity that is there
+void open({ name: "a", entities: { note: entity({ workOrderId: ref("workOrdr") }) } });
+// @ts-expect-error `sync` is a part of the database
+void open({ name: "a", entities: { sync: note } });
+// @ts-expect-error a database with an entity `then` would be a promise
+void open({ name: "a", entities: { then: note } });
+// @ts-expect-error there is no such entity
+void open({ name: "a", entities: { note }, units: { home: ["note", "place"] } });
+// @ts-expect-error there is no such entity
+void open({ name: "a", entities: { note }, units: { home: { pull: ["place"] } } });
+// @ts-expect-error what is read-only is never sent
+void open({ name: "a", entities: { note, place }, units: { home: { push: ["place"] } } });
+// @ts-expect-error there is no such unit
+void open({ name: "a", entities: { note }, units: { home: ["note"] }, auto: { start: "hom" } });
+// @ts-expect-error there is no such unit
+void open({ name: "a", entities: { note }, units: { home: ["note"] }, auto: { every: { unit: "hom", seconds: 5 } } });
+// @ts-expect-error there is no such durability
+void open({ name: "a", entities: { note }, durability: "maybe" });
+// @ts-expect-error a server has a URL
+void open({ name: "a", entities: { note }, server: { token: "t" } });
+// @ts-expect-error a database has a name
+void open({ entities: { note } });
+
+/** Refs may point to the entity itself, and to each other. */
+export const tree = () => open({ name: "a", entities: { node: entity({ parentId: ref("node").optional() }) } });
+export const pair = () => open({ name: "a", entities: { a: entity({ b: ref("b") }), b: entity({ a: ref("a") }) } });
+
+/** Without units there is one, `all`. */
+export async function defaultUnit(): Promise<void> {
+  const db = await open({ name: "a", entities: { note } });
+  expectTypeOf(db).toEqualTypeOf<Database<{ note: typeof note }, "all">>();
+  db.sync.trigger("all");
+  // @ts-expect-error there is no such unit
+  db.sync.trigger("home");
+}
+
+/** Units may be declared apart from `open`, when they are constant. */
+export async function unitsApart(): Promise<void> {
+  const units = { home: ["note"], reference: { pull: ["place"] } } as const;
+  const db = await open({ name: "a", entities: { note, place }, units, auto: { start: "reference" } });
+  db.sync.trigger(["home", "reference"]);
+}
