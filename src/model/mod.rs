@@ -1,9 +1,27 @@
-//! What an app's data is: schema, values, ids. Nothing here knows of storage, network or the browser.
+//! What an app's data is: schema, values, ids, rows, keys, queries. Nothing here knows of storage, network or the browser.
 
+mod catalog;
+mod id;
+pub(crate) mod json;
+pub mod key;
+mod query;
+mod row;
 mod schema;
+mod table;
+mod validate;
 mod value;
+pub(crate) mod varint;
 
+pub(crate) use catalog::Kind;
+pub use catalog::{Adopted, Catalog, FIRST_ENTITY_MAP, NewIndex};
+pub(crate) use id::is_id;
+pub use id::{check_id, uuid_v7};
+pub use query::{Comparison, FieldRef, Filter, LIMIT_DEFAULT, Order, Query};
+pub use row::{Row, RowRef, ValueRef, Values};
+pub(crate) use row::{encode_header, encode_value};
 pub use schema::{
     ENTITIES_MAX, Entity, FIELDS_ADVISED, FIELDS_MAX, Field, FieldType, NAME_BYTES_MAX, Policy, Schema, Unit,
 };
+pub use table::{Index, Table, Tables};
+pub use validate::{changed_fields, new_record};
 pub use value::Value;

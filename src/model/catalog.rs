@@ -1,0 +1,187 @@
+//! The catalog: which numbers the store gave to entities, fields and indexes.
+//!
+//! **Invariant:** a number is given once and for ever: a row written under an older schema can be read under a newer one, and a tab that
+//! still runs the older schema keeps the newer one's indexes.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entity, FieldType, Schema};
+use crate::error::{Code, Error, Result};
+
+/// The first map that is given to an entity or index; those below are the store's own.
+pub const FIRST_ENTITY_MAP: u16 = 16;
+
+/// What the store knows of the schemas it has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Catalog {
+    entities: Vec<CatalogEntity>,
+    /// Maps given so far.
+    maps: u16,
+}
+
+/// An entity that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CatalogEntity {
+    pub(crate) name: String,
+    pub(crate) map: u16,
+    /// By slot: the place of their values in rows.
+    pub(crate) fields: Vec<CatalogField>,
+}
+
+/// A field that was seen. A field whose type changes to another kind is another field: its old values are not of the new type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CatalogField {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// The map of the index over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) index: Option<u16>,
+}
+
+/// How a field's values are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Kind {
+    Text,
+    Integer,
+    Real,
+    Boolean,
+}
+
+impl From<&FieldType> for Kind {
+    fn from(kind: &FieldType) -> Self {
+        match kind {
+            FieldType::Text { .. } | FieldType::Ref { .. } => Self::Text,
+            FieldType::Integer | FieldType::Timestamp => Self::Integer,
+            FieldType::Real => Self::Real,
+            FieldType::Boolean => Self::Boolean,
+        }
+    }
+}
+
+/// An index that must be built over the rows that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewIndex {
+    /// The map of the entity's rows.
+    pub entity: u16,
+    /// The field's slot.
+    pub slot: usize,
+    /// The index's map.
+    pub map: u16,
+}
+
+/// What a schema added.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Adopted {
+    /// Whether the catalog has changed.
+    pub changed: bool,
+    /// Indexes over entities that were there before.
+    pub indexes: Vec<NewIndex>,
+}
+
+impl Catalog {
+    /// Gives numbers to what is new in a schema. What the schema does not have any more keeps its numbers, and its indexes stay in step.
+    ///
+    /// # Errors
+    /// `schema/invalid` when the numbers are used up.
+    pub fn adopt(&mut self, schema: &Schema) -> Result<Adopted> {
+        let mut adopted = Adopted::default();
+        for entity in &schema.entities {
+            let place = match self.entities.iter().position(|known| known.name == entity.name) {
+                Some(place) => place,
+                None => {
+                    let map = self.new_map()?;
+                    adopted.changed = true;
+                    self.entities.push(CatalogEntity { name: entity.name.clone(), map, fields: Vec::new() });
+                    self.entities.len() - 1
+                }
+            };
+            self.adopt_fields(place, entity, &mut adopted)?;
+        }
+        Ok(adopted)
+    }
+
+    fn adopt_fields(&mut self, place: usize, entity: &Entity, adopted: &mut Adopted) -> Result<()> {
+        for field in &entity.fields {
+            let kind = Kind::from(&field.kind);
+            let Some(known) = self.entities.get_mut(place) else { continue };
+            let slot = match known.slot(&field.name, kind) {
+                Some(slot) => slot,
+                None => {
+                    adopted.changed = true;
+                    known.fields.push(CatalogField { name: field.name.clone(), kind, index: None });
+                    known.fields.len() - 1
+                }
+            };
+            let entity_map = known.map;
+            let indexed = known.fields.get(slot).is_some_and(|field| field.index.is_some());
+            if field.index && !indexed {
+                let map = self.new_map()?;
+                adopted.changed = true;
+                adopted.indexes.push(NewIndex { entity: entity_map, slot, map });
+                if let Some(field) = self.entities.get_mut(place).and_then(|entity| entity.fields.get_mut(slot)) {
+                    field.index = Some(map);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of an entity.
+    pub(crate) fn entity(&self, name: &str) -> Option<&CatalogEntity> {
+        self.entities.iter().find(|entity| entity.name == name)
+    }
+
+    fn new_map(&mut self) -> Result<u16> {
+        let map = FIRST_ENTITY_MAP.checked_add(self.maps);
+        let map =
+            map.ok_or_else(|| Error::new(Code::SchemaInvalid, "the store has seen 65,520 entities and indexes"))?;
+        self.maps = self.maps.saturating_add(1);
+        Ok(map)
+    }
+}
+
+impl CatalogEntity {
+    /// The slot of a field; of several of that name and kind there is one.
+    pub(crate) fn slot(&self, name: &str, kind: Kind) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name && field.kind == kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Field, Policy};
+
+    fn schema(fields: &[(&str, FieldType, bool)]) -> Schema {
+        let field = |(name, kind, index): &(&str, FieldType, bool)| Field {
+            name: (*name).to_owned(),
+            kind: kind.clone(),
+            optional: true,
+            index: *index,
+        };
+        let fields = fields.iter().map(field).collect();
+        let entity = Entity { name: "order".to_owned(), policy: Policy::default(), fields };
+        Schema { version: 1, entities: vec![entity], units: Vec::new() }
+    }
+
+    #[test]
+    fn numbers_stay_what_they_were() {
+        let (text, time) = (FieldType::Text { max: None }, FieldType::Timestamp);
+        let mut catalog = Catalog::default();
+        let first = catalog.adopt(&schema(&[("title", text.clone(), true), ("due", time.clone(), false)])).unwrap();
+        assert_eq!(first.indexes, [NewIndex { entity: 16, slot: 0, map: 17 }]);
+        assert_eq!(catalog.adopt(&schema(&[("due", time.clone(), false)])).unwrap(), Adopted::default());
+
+        let changed = schema(&[("due", time, true), ("title", FieldType::Integer, false), ("note", text, false)]);
+        let second = catalog.adopt(&changed).unwrap();
+        assert_eq!(second.indexes, [NewIndex { entity: 16, slot: 1, map: 18 }]);
+        let entity = catalog.entity("order").unwrap();
+        assert_eq!(entity.slot("title", Kind::Text), Some(0));
+        assert_eq!(entity.slot("title", Kind::Integer), Some(2));
+        assert_eq!(entity.slot("note", Kind::Text), Some(3));
+        let json = serde_json::to_string(&catalog).unwrap();
+        assert_eq!(serde_json::from_str::<Catalog>(&json).unwrap(), catalog);
+        assert!(!catalog.adopt(&changed).unwrap().changed);
+    }
+}

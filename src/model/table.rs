@@ -1,0 +1,153 @@
+//! A schema's entities with the catalog's numbers: everything that reading and writing a row needs, looked up once.
+
+use std::rc::Rc;
+
+use super::catalog::{Catalog, CatalogEntity, Kind};
+use super::{Entity, Row, RowRef, Schema, Value, ValueRef};
+use crate::error::{Code, Error, Result};
+
+/// All entities of a schema.
+#[derive(Debug, Default)]
+pub struct Tables {
+    tables: Vec<Rc<Table>>,
+}
+
+/// One entity.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// The map of its rows.
+    pub map: u16,
+    /// Its indexes, also those that this schema does not know.
+    pub indexes: Vec<Index>,
+    /// By place in the schema: the field's slot.
+    slots: Vec<usize>,
+    /// By slot.
+    pub(crate) columns: Vec<Column>,
+    /// By slot: `,"name":` for fields of this schema.
+    pub(crate) json_names: Vec<Option<Box<[u8]>>>,
+}
+
+/// An index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Index {
+    /// The slot of its field.
+    pub slot: usize,
+    /// Its map.
+    pub map: u16,
+}
+
+/// A slot.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// Its place in the schema; none when the schema does not know it.
+    pub(crate) place: Option<usize>,
+}
+
+impl Tables {
+    /// The entities of a schema that a catalog has adopted.
+    #[must_use]
+    pub fn new(catalog: &Catalog, schema: &Schema) -> Self {
+        let known = schema.entities.iter().filter_map(|entity| Some((entity, catalog.entity(&entity.name)?)));
+        Self { tables: known.map(|(entity, known)| Rc::new(Table::new(entity, known))).collect() }
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// `schema/unknown-entity`.
+    pub fn get(&self, entity: &str) -> Result<&Rc<Table>> {
+        self.tables
+            .iter()
+            .find(|table| table.name == entity)
+            .ok_or_else(|| Error::new(Code::UnknownEntity, format!("there is no entity \"{entity}\"")))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Rc<Table>> {
+        self.tables.iter()
+    }
+}
+
+impl Table {
+    fn new(entity: &Entity, known: &CatalogEntity) -> Self {
+        let slots: Vec<usize> =
+            entity.fields.iter().filter_map(|field| known.slot(&field.name, Kind::from(&field.kind))).collect();
+        let column = |(slot, field): (usize, &super::catalog::CatalogField)| Column {
+            name: field.name.clone(),
+            kind: field.kind,
+            place: slots.iter().position(|known| *known == slot),
+        };
+        let columns: Vec<Column> = known.fields.iter().enumerate().map(column).collect();
+        let json_name =
+            |column: &Column| column.place.map(|_| format!(",\"{}\":", column.name).into_bytes().into_boxed_slice());
+        let index = |(slot, field): (usize, &super::catalog::CatalogField)| field.index.map(|map| Index { slot, map });
+        Self {
+            name: known.name.clone(),
+            map: known.map,
+            indexes: known.fields.iter().enumerate().filter_map(index).collect(),
+            json_names: columns.iter().map(json_name).collect(),
+            slots,
+            columns,
+        }
+    }
+
+    /// The slot of the field at a place of the schema.
+    #[must_use]
+    pub fn slot(&self, place: usize) -> usize {
+        self.slots.get(place).copied().unwrap_or(usize::MAX)
+    }
+
+    /// The index over a slot.
+    #[must_use]
+    pub fn index(&self, slot: usize) -> Option<Index> {
+        self.indexes.iter().copied().find(|index| index.slot == slot)
+    }
+
+    /// A stored row with its values in the schema's order.
+    ///
+    /// # Errors
+    /// `store/corrupt`.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Row> {
+        let mut row = RowRef::new(bytes)?.to_row();
+        if !self.is_schema_order() {
+            let value = |slot: &usize| row.values.get_mut(*slot).map(std::mem::take).unwrap_or_default();
+            row.values = self.slots.iter().map(value).collect();
+        }
+        Ok(row)
+    }
+
+    /// A row as it is stored. Values of fields that this schema does not know are those of `old`.
+    #[must_use]
+    pub fn encode(&self, row: &Row, old: Option<&RowRef<'_>>) -> Vec<u8> {
+        if self.is_schema_order() {
+            return row.encode();
+        }
+        let value = |(slot, column): (usize, &Column)| match (column.place, old) {
+            (Some(place), _) => row.values.get(place).cloned().unwrap_or_default(),
+            (None, Some(old)) => old.field(slot).to_value(),
+            (None, None) => Value::Null,
+        };
+        let values = self.columns.iter().enumerate().map(value).collect();
+        Row { values, buckets: row.buckets.clone(), ..*row }.encode()
+    }
+
+    /// Whether a value can stand in a column.
+    pub(crate) const fn takes(kind: Kind, value: ValueRef<'_>) -> bool {
+        matches!(
+            (kind, value),
+            (_, ValueRef::Null)
+                | (Kind::Text, ValueRef::Text(_))
+                | (Kind::Integer, ValueRef::Integer(_))
+                | (Kind::Real, ValueRef::Real(_))
+                | (Kind::Boolean, ValueRef::Boolean(_))
+        )
+    }
+
+    fn is_schema_order(&self) -> bool {
+        self.slots.len() == self.columns.len() && self.slots.iter().enumerate().all(|(place, slot)| place == *slot)
+    }
+}

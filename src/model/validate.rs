@@ -1,0 +1,162 @@
+//! Whether what an app writes fits its schema. The one place where JSON becomes [`Value`]s on the way in.
+
+use serde_json::{Map, Value as Json};
+
+use super::{Entity, Field, FieldType, Value};
+use crate::error::{Code, Error, Result};
+
+/// The largest whole number that JavaScript holds exactly.
+const INTEGER_MAX: i64 = (1 << 53) - 1;
+
+/// The fields of a new record: every one known, of its type, and none missing that is required.
+///
+/// # Errors
+/// `schema/unknown-field`, `value/type`, `value/too-long`, `value/required`.
+pub fn new_record(entity: &Entity, given: &Map<String, Json>) -> Result<Vec<Value>> {
+    known(entity, given)?;
+    entity.fields.iter().map(|field| value(entity, field, given.get(&field.name).unwrap_or(&Json::Null))).collect()
+}
+
+/// The fields of a change, by their place in the entity.
+///
+/// # Errors
+/// As [`new_record`].
+pub fn changed_fields(entity: &Entity, given: &Map<String, Json>) -> Result<Vec<(usize, Value)>> {
+    known(entity, given)?;
+    let fields = entity.fields.iter().enumerate();
+    let present = fields.filter_map(|(place, field)| Some((place, field, given.get(&field.name)?)));
+    present.map(|(place, field, json)| Ok((place, value(entity, field, json)?))).collect()
+}
+
+fn known(entity: &Entity, given: &Map<String, Json>) -> Result<()> {
+    match given.keys().find(|name| !entity.fields.iter().any(|field| field.name == **name)) {
+        Some(name) => Err(Error::new(Code::UnknownField, format!("{} has no field \"{name}\"", entity.name))),
+        None => Ok(()),
+    }
+}
+
+fn value(entity: &Entity, field: &Field, json: &Json) -> Result<Value> {
+    if json.is_null() && !field.optional {
+        return Err(Error::new(Code::ValueRequired, format!("{}.{} has no value", entity.name, field.name)));
+    }
+    field.kind.value(json).map_err(|error| {
+        let detail = format!("{}.{} {}", entity.name, field.name, error.detail());
+        Error::new(error.code(), detail)
+    })
+}
+
+impl FieldType {
+    /// A JSON value as a value of this type; `null` is a value of every type.
+    ///
+    /// # Errors
+    /// `value/type`, `value/too-long`; the text reads on from the field's name.
+    pub fn value(&self, json: &Json) -> Result<Value> {
+        if json.is_null() {
+            return Ok(Value::Null);
+        }
+        let value = match self {
+            Self::Text { .. } | Self::Ref { .. } => json.as_str().map(|text| Value::Text(text.to_owned())),
+            Self::Integer | Self::Timestamp => integer(json).map(Value::Integer),
+            Self::Real => json.as_f64().filter(|number| number.is_finite()).map(Value::Real),
+            Self::Boolean => json.as_bool().map(Value::Boolean),
+        };
+        let value = value.ok_or_else(|| {
+            Error::new(Code::ValueType, format!("takes {}, not {}", self.describe(), describe_json(json)))
+        })?;
+        match (self, &value) {
+            (Self::Text { max: Some(max) }, Value::Text(text)) if text.chars().nth(*max as usize).is_some() => {
+                Err(Error::new(Code::ValueTooLong, format!("takes {max} characters at most")))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    /// The type in words, with its article.
+    #[must_use]
+    pub const fn describe(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "text",
+            Self::Integer => "a whole number",
+            Self::Real => "a number",
+            Self::Boolean => "true or false",
+            Self::Timestamp => "a time in milliseconds",
+            Self::Ref { .. } => "an id",
+        }
+    }
+}
+
+/// A whole number, also when JavaScript wrote it as `3.0` or `3e0`.
+fn integer(json: &Json) -> Option<i64> {
+    let number = match json.as_i64() {
+        Some(number) => number,
+        #[allow(clippy::cast_possible_truncation, reason = "checked: whole and within 2⁵³")]
+        None => json.as_f64().filter(|real| real.fract() == 0.0 && real.abs() <= INTEGER_MAX as f64)? as i64,
+    };
+    (number.abs() <= INTEGER_MAX).then_some(number)
+}
+
+const fn describe_json(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "such a number",
+        Json::String(_) => "text",
+        Json::Array(_) => "an array",
+        Json::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Policy;
+
+    fn order() -> Entity {
+        let field = |name: &str, kind, optional| Field { name: name.to_owned(), kind, optional, index: false };
+        Entity {
+            name: "order".to_owned(),
+            policy: Policy::LastWriteWins,
+            fields: vec![
+                field("title", FieldType::Text { max: Some(3) }, false),
+                field("count", FieldType::Integer, true),
+                field("weight", FieldType::Real, true),
+            ],
+        }
+    }
+
+    fn refused(given: &Json) -> String {
+        let error = new_record(&order(), given.as_object().unwrap()).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn each_mistake_has_its_code_and_names_the_field() {
+        let cases = [
+            (json!({"title": "a", "nope": 1}), "schema/unknown-field: order has no field \"nope\""),
+            (json!({}), "value/required: order.title has no value"),
+            (json!({"title": null}), "value/required: order.title has no value"),
+            (json!({"title": 5}), "value/type: order.title takes text, not such a number"),
+            (json!({"title": "äöüß"}), "value/too-long: order.title takes 3 characters at most"),
+            (json!({"title": "a", "count": 1.5}), "value/type: order.count takes a whole number, not such a number"),
+            (
+                json!({"title": "a", "count": 9_007_199_254_740_992_i64}),
+                "value/type: order.count takes a whole number, not such a number",
+            ),
+            (json!({"title": "a", "weight": []}), "value/type: order.weight takes a number, not an array"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(refused(&given), expected);
+        }
+    }
+
+    #[test]
+    fn values_take_their_fields_type() {
+        let given = json!({"title": "äöü", "count": 3.0, "weight": 3});
+        let values = new_record(&order(), given.as_object().unwrap()).unwrap();
+        assert_eq!(values, [Value::Text("äöü".to_owned()), Value::Integer(3), Value::Real(3.0)]);
+        let changed = changed_fields(&order(), json!({"count": null}).as_object().unwrap()).unwrap();
+        assert_eq!(changed, [(1, Value::Null)]);
+    }
+}
