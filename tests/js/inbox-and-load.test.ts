@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+
+import { codeOf, errorOf, openRounds } from "./rounds.js";
+
+describe("the inbox", () => {
+  it("lists what the server refused", async () => {
+    const { db, engine } = await openRounds();
+    const entry = { change: "c", entity: "note", id: "n", op: "update", set: { body: "x" }, was: { body: "y" }, schema: 1, at: 7, seq: 3 };
+    engine.refused = [
+      { position: 4, entry, code: "constraint/unique", message: "there is one", fields: { body: "is there already" } },
+      { position: 5, entry: { change: "d", entity: "note", id: "m", op: "delete", at: 8 }, code: "auth/forbidden", message: "no" },
+    ];
+    expect(await db.inbox.list()).toEqual([
+      {
+        position: 4,
+        change: "c",
+        op: "update",
+        entity: "note",
+        id: "n",
+        set: { body: "x" },
+        was: { body: "y" },
+        at: new Date(7),
+        code: "constraint/unique",
+        message: "there is one",
+        fields: { body: "is there already" },
+      },
+      { position: 5, change: "d", op: "delete", entity: "note", id: "m", set: {}, was: {}, at: new Date(8), code: "auth/forbidden", message: "no", fields: {} },
+    ]);
+  });
+
+  it("discards by position and nothing else", async () => {
+    const { db, engine } = await openRounds();
+    await db.inbox.discard(4);
+    for (const position of [-1, 1.5, Number.NaN, "4", undefined]) {
+      expect(await codeOf(() => db.inbox.discard(position as never))).toBe("value/type");
+    }
+    expect(engine.calls).toEqual([["discard", 4]]);
+  });
+});
+
+describe("load", () => {
+  const stream = (...chunks: unknown[]): ReadableStream<Uint8Array> =>
+    new ReadableStream({
+      start(controller) {
+        for (const chunk of chunks) controller.enqueue(chunk as Uint8Array);
+        controller.close();
+      },
+    });
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+  it("takes text, bytes and streams", async () => {
+    const { db, engine } = await openRounds();
+    const same = [
+      '{"end":{}}\n',
+      bytes('{"end":{}}\n'),
+      bytes('{"end":{}}\n').slice().buffer as ArrayBuffer,
+      stream(bytes('{"end'), bytes('":{}}\n')),
+      new Blob(['{"end":{}}\n']).stream(),
+    ];
+    for (const lines of same) expect(await db.load(lines)).toBe(3);
+    expect(engine.calls).toEqual(same.map(() => ["load", '{"end":{}}\n']));
+  });
+
+  it("refuses the rest before anything is loaded", async () => {
+    const { db, engine } = await openRounds();
+    for (const lines of [undefined, null, 5, {}, [], stream("text")]) {
+      expect(await codeOf(() => db.load(lines as never))).toBe("value/type");
+    }
+    const locked = stream();
+    locked.getReader();
+    expect(await codeOf(() => db.load(locked))).toBe("load/failed");
+    const cause = new Error("the connection broke");
+    const broken = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(cause) });
+    expect(await errorOf(() => db.load(broken))).toMatchObject({ code: "load/failed", retryable: true, cause });
+    expect(engine.calls).toEqual([]);
+  });
+});

@@ -1,0 +1,124 @@
+import { describe, expect, it } from "vitest";
+
+import type { ConfirmedDto } from "../../pkg/src/engine.js";
+import { errorDto } from "./fake-engine.js";
+import { codeOf, openRounds, settle } from "./rounds.js";
+
+const accepted = (change: string): ConfirmedDto => ({
+  change,
+  entity: "note",
+  id: "n",
+  outcome: "accepted",
+  version: 12,
+  code: null,
+  message: null,
+});
+const rejected = (change: string): ConfirmedDto => ({
+  ...accepted(change),
+  outcome: "rejected",
+  version: null,
+  code: "constraint/unique",
+  message: "there is one already",
+});
+const told = (dto: ConfirmedDto) => ({ type: "confirmed", ...dto }) as const;
+
+describe("confirmed", () => {
+  it("is asked for only when somebody reads it", async () => {
+    const { db, engine } = await openRounds();
+    const note = await db.note.create({ body: "x" });
+    expect(engine.calls.map(([name]) => name)).toEqual(["write"]);
+    const { confirmed } = note;
+    expect(engine.calls.map(([name]) => name)).toEqual(["write", "change"]);
+    engine.emit(told(accepted("change-1")));
+    expect(await confirmed).toEqual({ outcome: "accepted", change: "change-1", entity: "note", id: "n", version: 12 });
+  });
+
+  it("has arrived already when it is asked for late", async () => {
+    const { db, engine } = await openRounds();
+    const note = await db.note.create({ body: "x" });
+    engine.emit(told(accepted("change-1")));
+    await settle();
+    expect(await note.confirmed).toMatchObject({ outcome: "accepted" });
+    expect(engine.calls.map(([name]) => name)).toEqual(["write"]);
+  });
+
+  it("is found again after a reload", async () => {
+    const { db, engine } = await openRounds();
+    engine.receipts.set("change-of-yesterday", rejected("change-of-yesterday"));
+    expect(await db.change("change-of-yesterday").confirmed).toEqual({
+      outcome: "rejected",
+      change: "change-of-yesterday",
+      entity: "note",
+      id: "n",
+      code: "constraint/unique",
+      message: "there is one already",
+    });
+  });
+
+  it("arrives while the engine is being asked", async () => {
+    const { db, engine } = await openRounds();
+    let go = (): void => {};
+    engine.delays.set("change", new Promise((resolve) => (go = resolve)));
+    const { confirmed } = db.change("c");
+    engine.emit(told(accepted("c")));
+    expect(await confirmed).toMatchObject({ outcome: "accepted" });
+    go();
+  });
+
+  it("is one question for all who ask, and an answer for each", async () => {
+    const { db, engine } = await openRounds();
+    const [one, two] = [db.change("c").confirmed, db.change("c").confirmed];
+    await settle();
+    engine.emit(told(accepted("c")));
+    expect(await one).toBe(await two);
+    expect(engine.calls).toEqual([["change", "c"]]);
+  });
+
+  it("fails when the database is closed before there is one", async () => {
+    const { db } = await openRounds();
+    const change = db.change("c");
+    const waiting = codeOf(() => change.confirmed);
+    await db.close();
+    expect(await waiting).toBe("store/closed");
+    expect(await codeOf(() => change.confirmed)).toBe("store/closed");
+  });
+
+  it("can be asked for again when the question failed", async () => {
+    const { db, engine } = await openRounds();
+    engine.failures.set("change", errorDto("store/timeout", { retryable: true }));
+    expect(await codeOf(() => db.change("c").confirmed)).toBe("store/timeout");
+    engine.receipts.set("c", accepted("c"));
+    expect(await db.change("c").confirmed).toMatchObject({ outcome: "accepted" });
+  });
+
+  it("asks the engine again for the ones of long ago", async () => {
+    const { db, engine } = await openRounds();
+    for (let number = 0; number < 1_001; number++) engine.emit(told(accepted(`c${number}`)));
+    await settle();
+    await db.change("c1000").confirmed;
+    await db.change("c1").confirmed;
+    expect(engine.calls).toEqual([]);
+    engine.receipts.set("c0", accepted("c0"));
+    await db.change("c0").confirmed;
+    expect(engine.calls).toEqual([["change", "c0"]]);
+  });
+
+  it("needs an id", async () => {
+    const { db } = await openRounds();
+    expect(await codeOf(() => db.change(7 as never))).toBe("value/id");
+  });
+});
+
+describe("a record with fields that have a write's names", () => {
+  it("keeps its own", async () => {
+    const { createOpen } = await import("../../pkg/src/open.js");
+    const { boolean, entity } = await import("../../pkg/src/schema.js");
+    const { FakeModule } = await import("./fake-engine.js");
+    const module = new FakeModule();
+    const db = await createOpen(async () => module)({ name: "a", entities: { visit: entity({ confirmed: boolean() }) } });
+    const visit = await db.visit.create({ confirmed: true });
+    expect(visit.confirmed).toBe(true);
+    expect(await visit.saved).toBeUndefined();
+    expect({ ...visit }).toEqual({ id: visit.id, confirmed: true });
+  });
+});
