@@ -1,29 +1,35 @@
 /** Queries: their types, and how they cross to the engine. */
 import { appError } from "./errors.js";
-import { toPlainObject } from "./guard.js";
+import { type Json, toPlainObject } from "./guard.js";
 import type { RecordOf } from "./infer.js";
 import type { Entity } from "./schema.js";
 
-/** Conditions on one field; all of them must hold. */
+/** Conditions on one field; all of them must hold. Null is a value: `ne` finds it, and it is neither less nor greater than another. */
 export type Condition<Value> = {
   readonly eq?: Value;
   readonly ne?: Value;
   readonly in?: readonly Value[];
-} & (NonNullable<Value> extends string | number | Date
-  ? {
-      readonly lt?: NonNullable<Value>;
-      readonly lte?: NonNullable<Value>;
-      readonly gt?: NonNullable<Value>;
-      readonly gte?: NonNullable<Value>;
-    }
-  : unknown);
+} & (null extends Value ? { readonly isNull?: boolean } : unknown) &
+  (NonNullable<Value> extends string ? { readonly startsWith?: string } : unknown) &
+  (NonNullable<Value> extends string | number | Date
+    ? {
+        readonly lt?: NonNullable<Value>;
+        readonly lte?: NonNullable<Value>;
+        readonly gt?: NonNullable<Value>;
+        readonly gte?: NonNullable<Value>;
+      }
+    : unknown);
 
 /** Conditions on a record; all of them must hold. A plain value means "equal to". */
-export type Where<R> = { readonly [K in keyof R]?: R[K] | Condition<R[K]> };
+export type Where<R> = { readonly [K in keyof R]?: R[K] | Condition<R[K]> } & {
+  readonly and?: readonly Where<R>[];
+  readonly or?: readonly Where<R>[];
+  readonly not?: Where<R>;
+};
 
 export type Direction = "asc" | "desc";
 
-/** Which records of an entity, in which order. Without `orderBy` they come in the order of their ids. */
+/** Which records of an entity, in which order. Records that are equal in `orderBy` come in the order of their ids. */
 export interface Query<R> {
   readonly where?: Where<R>;
   /** By several fields: `{ status: "asc", dueAt: "desc" }`, the first one counts most. */
@@ -56,10 +62,15 @@ export function encodeQuery(query: AnyQuery = {}): string {
   return JSON.stringify({
     // A condition that is `undefined` is refused: leaving it out would answer with every record there is.
     where: where === undefined ? undefined : toPlainObject(where, "where", "refused"),
-    orderBy: orderBy === undefined ? undefined : toPlainObject(orderBy, "orderBy", "refused"),
+    orderBy: orderBy === undefined ? undefined : toSteps(toPlainObject(orderBy, "orderBy", "refused")),
     limit: checkCount(limit, "limit"),
     offset: checkCount(offset, "offset"),
   });
+}
+
+/** One object per field: the order of an object's keys means something here, and nothing in JSON. */
+function toSteps(orderBy: { [field: string]: Json }): { [field: string]: Json }[] {
+  return Object.entries(orderBy).map(([field, direction]) => ({ [field]: direction }));
 }
 
 function checkCount(count: number | undefined, name: string): number | undefined {

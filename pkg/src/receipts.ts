@@ -92,6 +92,8 @@ export class Receipts {
   }
 }
 
+/** The engine leaves out what is absent, where its types say `null`; the app sees `null`. */
 function toReceipt({ outcome, change, entity, id, version, code, message }: ConfirmedDto): Receipt {
-  return outcome === "accepted" ? { outcome, change, entity, id, version } : { outcome, change, entity, id, code, message };
+  if (outcome === "accepted") return { outcome, change, entity, id, version: version ?? null };
+  return { outcome, change, entity, id, code: code ?? null, message: message ?? null };
 }

@@ -81,18 +81,19 @@ export interface SyncEvents<Unit extends string = string> {
   cancelled: { readonly type: "cancelled"; readonly run: string; readonly unit: Unit };
 }
 
+/** The engine leaves out what is absent, where its types say `null`; the app sees `null`. */
 export function toStatus(dto: StatusDto): SyncStatus {
   return {
     phase: dto.phase,
-    unit: dto.unit,
-    run: dto.run,
+    unit: dto.unit ?? null,
+    run: dto.run ?? null,
     progress: toProgress(dto.progress),
     pending: dto.pending,
     rejected: dto.rejected,
     conflicts: dto.conflicts,
     lastSuccess: toDate(dto.lastSuccess),
     nextRetry: toDate(dto.nextRetry),
-    lastError: dto.lastError === null ? null : toWhimbrelError(dto.lastError),
+    lastError: dto.lastError ? toWhimbrelError(dto.lastError) : null,
     network: dto.network,
   };
 }
@@ -122,6 +123,6 @@ function toProgress({ pushed, toPush, pulled, toPull, bytes }: ProgressDto): Pro
   return { pushed, toPush, pulled, toPull, bytes };
 }
 
-function toDate(ms: number | null): Date | null {
-  return ms === null ? null : new Date(ms);
+function toDate(ms: number | null | undefined): Date | null {
+  return ms === null || ms === undefined ? null : new Date(ms);
 }

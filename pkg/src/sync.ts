@@ -126,10 +126,10 @@ export class SyncFacade implements Sync<string> {
       switch (outcome) {
         case "complete":
         case "cancelled":
-          request.settle({ outcome, run });
+          request.settle({ outcome, run: run ?? null });
           break;
         case "error":
-          request.settle({ outcome, run, error: toWhimbrelError(error) });
+          request.settle({ outcome, run: run ?? null, error: toWhimbrelError(error) });
           break;
         case "discarded":
           request.settle({ outcome, run: null });

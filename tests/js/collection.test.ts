@@ -122,7 +122,7 @@ describe("reading", () => {
   it("keeps the order of the order", async () => {
     const { db, engine } = await openRounds();
     await db.workOrder.query({ orderBy: { title: "desc", dueAt: "asc" } });
-    expect(engine.calls[0]?.[2]).toBe('{"orderBy":{"title":"desc","dueAt":"asc"}}');
+    expect(engine.calls[0]?.[2]).toBe('{"orderBy":[{"title":"desc"},{"dueAt":"asc"}]}');
   });
 
   it("refuses queries that cannot be meant", async () => {
@@ -131,6 +131,8 @@ describe("reading", () => {
       [{ where: { title: undefined } }, "value/not-json"],
       [{ where: { dueAt: { gte: new Date(Number.NaN) } } }, "value/not-json"],
       [{ where: [] }, "value/not-json"],
+      [{ where: { or: [{ title: undefined }] } }, "value/not-json"],
+      [{ orderBy: { title: undefined } }, "value/not-json"],
       [{ limit: -1 }, "query/invalid"],
       [{ limit: 1.5 }, "query/invalid"],
       [{ offset: "3" }, "query/invalid"],

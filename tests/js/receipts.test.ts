@@ -103,6 +103,16 @@ describe("confirmed", () => {
     expect(engine.calls).toEqual([["change", "c0"]]);
   });
 
+  it("says null where the engine says nothing", async () => {
+    const { db, engine } = await openRounds();
+    const about = { change: "c", entity: "note", id: "n" };
+    engine.emit({ type: "confirmed", ...about, outcome: "conflict" } as never);
+    engine.emit({ type: "confirmed", ...about, change: "d", outcome: "accepted" } as never);
+    await settle();
+    expect(await db.change("c").confirmed).toEqual({ ...about, outcome: "conflict", code: null, message: null });
+    expect(await db.change("d").confirmed).toEqual({ ...about, change: "d", outcome: "accepted", version: null });
+  });
+
   it("needs an id", async () => {
     const { db } = await openRounds();
     expect(await codeOf(() => db.change(7 as never))).toBe("value/id");

@@ -194,6 +194,17 @@ describe("the status", () => {
     expect(db.sync.status.phase).toBe("idle");
   });
 
+  it("says null where the engine says nothing", async () => {
+    const { db, engine } = await openRounds();
+    const { unit, run, lastSuccess, nextRetry, lastError, ...rest } = idle;
+    engine.emit({ type: "status", status: rest as never });
+    const { settled: outcome } = db.sync.trigger("home");
+    engine.emit({ type: "settled", requests: [1], outcome: "cancelled" } as never);
+    await settle();
+    expect(db.sync.status).toEqual({ ...rest, unit, run, lastSuccess, nextRetry, lastError });
+    expect(await outcome).toEqual({ outcome: "cancelled", run: null });
+  });
+
   it("survives a listener that throws at once", async () => {
     const console = vi.spyOn(globalThis.console, "error").mockReturnValue();
     const { db } = await openRounds();

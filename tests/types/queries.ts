@@ -10,6 +10,8 @@ export const good = [
   db.workOrder.query({ where: { floor: null } }),
   db.workOrder.query({ where: { floor: { ne: null } } }),
   db.workOrder.query({ where: { floor: { gt: 3 }, urgent: true } }),
+  db.workOrder.query({ where: { or: [{ floor: { isNull: true } }, { and: [{ urgent: true }, { not: { status: "done" } }] }] } }),
+  db.workOrder.query({ where: { title: { startsWith: "Pump" }, placeId: { startsWith: "es/" } } }),
   db.place.first({ where: { name: { gte: "A" } } }),
 ];
 
@@ -26,6 +28,14 @@ export const bad = [
   db.workOrder.query({ where: { floor: { gt: null } } }),
   // @ts-expect-error booleans have no order
   db.workOrder.query({ where: { urgent: { gt: false } } }),
+  // @ts-expect-error a required field is never null
+  db.workOrder.query({ where: { title: { isNull: true } } }),
+  // @ts-expect-error only text starts with something
+  db.workOrder.query({ where: { floor: { startsWith: "1" } } }),
+  // @ts-expect-error there is no such field
+  db.workOrder.query({ where: { or: [{ colour: "red" }] } }),
+  // @ts-expect-error a list of conditions
+  db.workOrder.query({ where: { or: { status: "open" } } }),
   // @ts-expect-error there is no such condition
   db.workOrder.query({ where: { status: { like: "o%" } } }),
   // @ts-expect-error a condition that is undefined would match everything
