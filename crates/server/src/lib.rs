@@ -1,1 +1,38 @@
-//! The sync server of Whimbrel.
+//! The sync server of Whimbrel: an axum router over a storage, and what a binary needs around it.
+//!
+//! ```text
+//! http ──► push, pull (the rules) ──► storage (the port) ◄── sqlite
+//!   │            │                        │
+//!   └────────────┴──────► model ◄─────────┘        config, seed: before anything is served
+//! ```
+//!
+//! **Layer law:** the rules know the model and the port, not HTTP and not SQL. `sqlite` knows the port. `http` knows the
+//! rules. Nothing knows `serve` and the binary.
+//!
+//! `docs/PROTOCOL.md` is the contract with the clients.
+
+mod config;
+mod fault;
+mod http;
+mod model;
+mod pull;
+mod push;
+mod seed;
+mod serve;
+mod sqlite;
+mod storage;
+
+pub use config::{Config, ConfigError, Seed};
+pub use fault::Fault;
+pub use http::{Hints, router};
+pub use model::{
+    Entities, Entity, Field, FieldType, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row, ScopeTemplate,
+    ScopeTemplateError, User, Value, ValueError,
+};
+pub use seed::{Misfit, SeedError, plant};
+pub use serve::serve;
+pub use sqlite::{AttachError, SeedRows, SqlitePush, SqliteStorage};
+pub use storage::{
+    Bucket, Client, Constraint, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Record, Storage,
+    StorageError, StorageResult, Write, Written,
+};

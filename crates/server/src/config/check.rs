@@ -1,0 +1,154 @@
+//! From the file's shape to a consistent configuration.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::file::{AuthEntry, EntityEntry, FieldEntry, File, PolicyEntry, SeedEntry, TypeEntry};
+use super::{Config, ConfigError, Seed};
+use crate::model::{Entities, Entity, Field, FieldType, Policy, ScopeTemplate, User, check_name};
+
+/// Fields of an entity, at most; the same as in the engine.
+const FIELDS_MAX: usize = 256;
+
+type Checked<T> = Result<T, ConfigError>;
+
+pub(super) fn check(file: File) -> Checked<Config> {
+    if file.entity.is_empty() {
+        return Err(content("the file", "declares no [[entity]]"));
+    }
+    let names: BTreeSet<String> = file.entity.iter().map(|entity| entity.name.clone()).collect();
+    let mut tables = BTreeSet::new();
+    let mut entities = Vec::with_capacity(file.entity.len());
+    for entry in file.entity {
+        let entity = check_entity(entry, &names)?;
+        let place = format!("entity {}", entity.name);
+        if entities.iter().any(|other: &Entity| other.name == entity.name) {
+            return Err(content(place, "is declared twice"));
+        }
+        if !tables.insert(entity.table.to_lowercase()) {
+            return Err(content(place, format!("the table {} belongs to another entity", entity.table)));
+        }
+        entities.push(entity);
+    }
+    let entities = Entities::new(entities);
+    Ok(Config {
+        listen: file.listen,
+        data: file.data.relative(),
+        static_files: file.static_files.map(|folder| folder.relative()),
+        tokens: check_tokens(file.auth)?,
+        seeds: file.seed.into_iter().map(|entry| check_seed(entry, &entities)).collect::<Checked<_>>()?,
+        entities,
+    })
+}
+
+fn content(place: impl Into<String>, what: impl ToString) -> ConfigError {
+    ConfigError::Content { place: place.into(), what: what.to_string() }
+}
+
+fn check_entity(entry: EntityEntry, names: &BTreeSet<String>) -> Checked<Entity> {
+    let place = format!("entity {}", entry.name);
+    check_name(&entry.name).map_err(|error| content(&place, error))?;
+    let table = entry.table.unwrap_or_else(|| entry.name.clone());
+    check_name(&table).map_err(|error| content(&place, error))?;
+    if ["sqlite_", "whimbrel_"].iter().any(|reserved| table.to_lowercase().starts_with(reserved)) {
+        return Err(content(place, format!("the table name {table} is reserved")));
+    }
+    if entry.fields.is_empty() || entry.fields.len() > FIELDS_MAX {
+        return Err(content(place, format!("has {} fields; 1 to {FIELDS_MAX} are possible", entry.fields.len())));
+    }
+    let mut columns = BTreeSet::from(["id".to_owned()]);
+    let mut fields: Vec<Field> = Vec::with_capacity(entry.fields.len());
+    for field in entry.fields {
+        let place = format!("{place}, field {}", field.name);
+        let field = check_field(field, names, &place)?;
+        if fields.iter().any(|other| other.name == field.name) {
+            return Err(content(place, "is declared twice"));
+        }
+        if !columns.insert(field.column.to_lowercase()) {
+            return Err(content(place, format!("the column {} is taken", field.column)));
+        }
+        fields.push(field);
+    }
+    let policy = match entry.policy {
+        PolicyEntry::ReadOnly => Policy::ReadOnly,
+        PolicyEntry::AppendOnly => Policy::AppendOnly,
+        PolicyEntry::LastWriteWins => Policy::LastWriteWins,
+        PolicyEntry::DetectConflicts => Policy::DetectConflicts,
+    };
+    let scopes = check_scopes(&entry.scopes, &fields, &place)?;
+    Ok(Entity { name: entry.name, table, policy, fields, scopes })
+}
+
+fn check_field(entry: FieldEntry, names: &BTreeSet<String>, place: &str) -> Checked<Field> {
+    check_name(&entry.name).map_err(|error| content(place, error))?;
+    if entry.name == "id" {
+        return Err(content(place, "every entity has an id; it is not declared"));
+    }
+    let column = entry.column.unwrap_or_else(|| entry.name.clone());
+    check_name(&column).map_err(|error| content(place, error))?;
+    if entry.max.is_some() && entry.kind != TypeEntry::Text {
+        return Err(content(place, "max is for text only"));
+    }
+    if entry.entity.is_some() != (entry.kind == TypeEntry::Ref) {
+        return Err(content(place, "entity belongs to a ref, and a ref needs one"));
+    }
+    let kind = match entry.kind {
+        TypeEntry::Text => FieldType::Text { max: entry.max },
+        TypeEntry::Integer => FieldType::Integer,
+        TypeEntry::Real => FieldType::Real,
+        TypeEntry::Boolean => FieldType::Boolean,
+        TypeEntry::Timestamp => FieldType::Timestamp,
+        TypeEntry::Ref => {
+            let entity = entry.entity.unwrap_or_default();
+            if !names.contains(&entity) {
+                return Err(content(place, format!("there is no entity {entity}")));
+            }
+            FieldType::Ref { entity }
+        }
+    };
+    Ok(Field { name: entry.name, column, kind, required: entry.required })
+}
+
+fn check_scopes(texts: &[String], fields: &[Field], place: &str) -> Checked<Vec<ScopeTemplate>> {
+    if texts.is_empty() {
+        return Err(content(place, "has no scopes, so nobody could ever see a row of it"));
+    }
+    let position = |name: &str| fields.iter().position(|field| field.name == name);
+    let mut scopes = Vec::with_capacity(texts.len());
+    for text in texts {
+        let scope = ScopeTemplate::parse(text, position).map_err(|error| content(place, error))?;
+        if let ScopeTemplate::ByField { field, .. } = &scope {
+            let kind = fields.get(*field).map(|field| &field.kind);
+            if matches!(kind, Some(FieldType::Real | FieldType::Boolean)) {
+                return Err(content(place, format!("\"{text}\": scopes are made of text, whole numbers and refs")));
+            }
+        }
+        scopes.push(scope);
+    }
+    Ok(scopes)
+}
+
+fn check_tokens(auth: AuthEntry) -> Checked<HashMap<String, User>> {
+    let mut tokens = HashMap::new();
+    for (entry, number) in auth.tokens.into_iter().zip(1..) {
+        let place = format!("auth.tokens, entry {number}");
+        if entry.token.is_empty() || entry.user.is_empty() {
+            return Err(content(place, "a token and a user are not empty"));
+        }
+        let user = User { id: entry.user, scopes: entry.scopes };
+        if tokens.insert(entry.token, user).is_some() {
+            return Err(content(place, "the token is there twice"));
+        }
+    }
+    Ok(tokens)
+}
+
+fn check_seed(entry: SeedEntry, entities: &Entities) -> Checked<Seed> {
+    let place = format!("seed of {}", entry.entity);
+    if entities.find(&entry.entity).is_none() {
+        return Err(content(place, "there is no such entity"));
+    }
+    if entry.id_from.is_empty() {
+        return Err(content(place, "idFrom names no keys"));
+    }
+    Ok(Seed { entity: entry.entity, file: entry.file.relative(), id_from: entry.id_from })
+}

@@ -1,0 +1,100 @@
+//! The shape of the file, as serde reads it.
+
+use std::net::SocketAddr;
+
+use figment::value::magic::RelativePathBuf;
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default = "listen_by_default")]
+    pub(super) listen: SocketAddr,
+    pub(super) data: RelativePathBuf,
+    #[serde(rename = "static")]
+    pub(super) static_files: Option<RelativePathBuf>,
+    pub(super) auth: AuthEntry,
+    #[serde(default)]
+    pub(super) entity: Vec<EntityEntry>,
+    #[serde(default)]
+    pub(super) seed: Vec<SeedEntry>,
+}
+
+fn listen_by_default() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8787))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthEntry {
+    /// There is one mode so far. It must be named, so that nobody has it by accident.
+    #[allow(dead_code, reason = "reading it is the check")]
+    pub(super) mode: AuthMode,
+    #[serde(default)]
+    pub(super) tokens: Vec<TokenEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum AuthMode {
+    Development,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenEntry {
+    pub(super) token: String,
+    pub(super) user: String,
+    pub(super) scopes: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EntityEntry {
+    pub(super) name: String,
+    pub(super) table: Option<String>,
+    pub(super) policy: PolicyEntry,
+    pub(super) scopes: Vec<String>,
+    pub(super) fields: Vec<FieldEntry>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum PolicyEntry {
+    ReadOnly,
+    AppendOnly,
+    LastWriteWins,
+    DetectConflicts,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FieldEntry {
+    pub(super) name: String,
+    pub(super) column: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) kind: TypeEntry,
+    pub(super) max: Option<u32>,
+    pub(super) entity: Option<String>,
+    #[serde(default)]
+    pub(super) required: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum TypeEntry {
+    Text,
+    Integer,
+    Real,
+    Boolean,
+    Timestamp,
+    Ref,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SeedEntry {
+    pub(super) entity: String,
+    pub(super) file: RelativePathBuf,
+    pub(super) id_from: Vec<String>,
+}

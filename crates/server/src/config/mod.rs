@@ -1,0 +1,87 @@
+//! The configuration: one TOML file, and the environment for what differs between machines.
+//!
+//! **Invariant:** a [`Config`] that exists is consistent; everything that can be said of it without opening the database
+//! has been checked.
+
+mod check;
+mod file;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+
+use crate::model::{Entities, User};
+
+/// Settings that the environment may give, as `WHIMBREL_LISTEN` and so on.
+const FROM_ENVIRONMENT: [&str; 3] = ["listen", "data", "static"];
+
+/// What a server is.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The SQLite file.
+    pub data: PathBuf,
+    /// A folder with the files of an app to serve at `/`.
+    pub static_files: Option<PathBuf>,
+    /// Bearer token → user. For development only.
+    pub tokens: HashMap<String, User>,
+    /// What is synced.
+    pub entities: Entities,
+    /// Rows to begin with.
+    pub seeds: Vec<Seed>,
+}
+
+/// Rows for an entity that never had any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    /// The entity's name.
+    pub entity: String,
+    /// A JSON file: an array of objects.
+    pub file: PathBuf,
+    /// The keys whose values make up a row's id.
+    pub id_from: Vec<String>,
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or cannot be read.
+    #[error("{file}: {cause}")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// It is not TOML of the expected shape.
+    #[error("{0}")]
+    Shape(#[from] Box<figment::Error>),
+    /// It says something that cannot be.
+    #[error("{place}: {what}")]
+    Content {
+        /// Where, for example `entity place, field lat`.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl Config {
+    /// Reads the file and the environment. Paths in the file are relative to the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the place.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        if let Err(cause) = std::fs::File::open(file) {
+            return Err(ConfigError::Unreadable { file: file.to_owned(), cause });
+        }
+        let environment = Env::prefixed("WHIMBREL_").only(&FROM_ENVIRONMENT);
+        let figment = Figment::new().merge(Toml::file_exact(file)).merge(environment);
+        check::check(figment.extract().map_err(Box::new)?)
+    }
+}

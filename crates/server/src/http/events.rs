@@ -1,0 +1,118 @@
+//! `GET /v1/events`: server-sent hints. Each names the buckets of the user that have changed, and nothing else.
+//!
+//! A hint is a reason to pull, never data: one that is missed costs time, not truth.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde_json::json;
+use tokio::sync::watch;
+use whimbrel_protocol::Version;
+
+use super::App;
+use crate::fault::Fault;
+use crate::model::User;
+use crate::storage::{Bucket, Storage, StorageResult};
+
+/// How often a comment is sent, so that proxies do not end a quiet connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Wakes the listeners. Clones wake the same ones.
+#[derive(Debug, Clone)]
+pub struct Hints {
+    sender: Arc<watch::Sender<Woken>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    Look,
+    End,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self { sender: Arc::new(watch::Sender::new(Woken::Look)) }
+    }
+}
+
+impl Hints {
+    /// Something may have changed.
+    pub fn wake(&self) {
+        self.sender.send_if_modified(|woken| *woken == Woken::Look);
+    }
+
+    /// Ends all listeners, now and later, so that the server can stop.
+    pub fn end(&self) {
+        self.sender.send_replace(Woken::End);
+    }
+
+    /// Looks for changes that others made past this server, until it is dropped.
+    pub async fn follow<S: Storage>(self, storage: Arc<S>, every: Duration) {
+        let mut seen: Option<Version> = None;
+        let mut ticks = tokio::time::interval(every);
+        loop {
+            ticks.tick().await;
+            // A database that cannot be asked now is asked again at the next tick.
+            let Ok(head) = storage.head().await else { continue };
+            if seen.replace(head.version).is_some_and(|seen| seen != head.version) {
+                self.wake();
+            }
+        }
+    }
+}
+
+struct Listener<S> {
+    app: App<S>,
+    user: User,
+    woken: watch::Receiver<Woken>,
+    seen: Version,
+}
+
+pub(super) async fn events<S: Storage>(State(app): State<App<S>>, user: User) -> Result<Response, Fault> {
+    // Listen first, look second: a change in between wakes.
+    let woken = app.hints.sender.subscribe();
+    let seen = app.storage.head().await?.version;
+    let hints = stream::unfold(Listener { app, user, woken, seen }, Listener::next);
+    Ok(Sse::new(hints).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+impl<S: Storage> Listener<S> {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        loop {
+            if *self.woken.borrow() == Woken::End || self.woken.changed().await.is_err() {
+                return None;
+            }
+            let buckets = match self.changed().await {
+                Ok(buckets) => buckets,
+                Err(error) => {
+                    tracing::error!(%error, "hints end, the client will come back");
+                    return None;
+                }
+            };
+            if !buckets.is_empty() {
+                let event = Event::default().event("changed").data(json!({ "buckets": buckets }).to_string());
+                return Some((Ok(event), self));
+            }
+        }
+    }
+
+    /// The user's buckets that changed since the last look.
+    async fn changed(&mut self) -> StorageResult<Vec<String>> {
+        let head = self.app.storage.head().await?.version;
+        let mut buckets = Vec::new();
+        for entity in self.app.entities.iter() {
+            for scope in entity.scopes_for(&self.user) {
+                if self.app.storage.count_changes(Bucket { entity, scope }, self.seen).await? > 0 {
+                    buckets.push(format!("{}/{scope}", entity.name));
+                }
+            }
+        }
+        self.seen = head;
+        Ok(buckets)
+    }
+}

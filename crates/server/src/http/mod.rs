@@ -1,0 +1,93 @@
+//! HTTP: from requests to the rules and back. No decisions here but those of HTTP.
+//!
+//! ```text
+//! POST /v1/push   JSON, answered with JSON          GET /v1/ping?nonce=   is it really our server?
+//! POST /v1/pull   JSON, answered with NDJSON        GET /health           can it reach its database?
+//! GET  /v1/events server-sent hints                 GET /…                an app's files, when there are any
+//! ```
+//!
+//! **Invariant:** who asks is known before the body is read, and the body's size before it is parsed.
+//! **Invariant:** every answer that is not a success is a problem document with a code.
+
+mod auth;
+mod body;
+mod endpoints;
+mod events;
+mod ndjson;
+mod problem;
+mod static_files;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::TraceLayer;
+use whimbrel_protocol::ProblemCode;
+
+pub use self::events::Hints;
+use crate::config::Config;
+use crate::fault::Fault;
+use crate::model::{Entities, User};
+use crate::storage::Storage;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub(crate) struct App<S> {
+    storage: Arc<S>,
+    entities: Arc<Entities>,
+    tokens: Arc<HashMap<String, User>>,
+    hints: Hints,
+}
+
+impl<S> Clone for App<S> {
+    fn clone(&self) -> Self {
+        Self {
+            storage: Arc::clone(&self.storage),
+            entities: Arc::clone(&self.entities),
+            tokens: Arc::clone(&self.tokens),
+            hints: self.hints.clone(),
+        }
+    }
+}
+
+/// The server as a router: the sync endpoints, and the app's files when the configuration names a folder.
+///
+/// `hints` is what wakes the listeners of `/v1/events`; whoever runs the router decides how it follows the storage.
+pub fn router<S: Storage>(config: &Config, storage: Arc<S>, hints: Hints) -> Router {
+    let app =
+        App { storage, entities: Arc::new(config.entities.clone()), tokens: Arc::new(config.tokens.clone()), hints };
+    let sync = Router::new()
+        .route("/v1/push", post(endpoints::push::<S>))
+        .route("/v1/pull", post(endpoints::pull::<S>))
+        .route("/v1/ping", get(endpoints::ping::<S>))
+        .route("/v1/events", get(events::events::<S>))
+        .route("/health", get(endpoints::health::<S>))
+        .method_not_allowed_fallback(async || Fault::new(ProblemCode::Method, "see docs/PROTOCOL.md"))
+        .layer(no_store());
+    let router = match config.static_files.as_deref() {
+        Some(folder) => with_files(sync, folder),
+        None => sync.fallback(problem::not_found),
+    };
+    router
+        .with_state(app)
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(TraceLayer::new_for_http())
+}
+
+/// Answers of the protocol are of the moment and of one user; no cache may keep them.
+fn no_store() -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+fn with_files<S: Storage>(sync: Router<App<S>>, folder: &Path) -> Router<App<S>> {
+    let files = static_files::StaticFiles::new(folder);
+    sync.fallback(move |request| async move { files.answer(request).await })
+}

@@ -1,0 +1,155 @@
+//! `whimbrel-server`: the sync server as a program.
+//!
+//! Exit codes: 0 after a clean stop, 1 when it could not serve, 2 when the arguments or the configuration are wrong.
+
+use std::future::Future;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use whimbrel_server::{Config, ConfigError, Hints, SeedError, SqliteStorage, plant, router, serve};
+
+/// The sync server of Whimbrel.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// The configuration, a TOML file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// The SQLite file, created when absent
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// A folder with an app's files to serve at /
+    #[arg(long = "static", value_name = "FOLDER")]
+    static_files: Option<PathBuf>,
+    /// Let development tokens be used from other machines
+    #[arg(long)]
+    insecure_development_tokens: bool,
+}
+
+/// Why the program ends without having served.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(
+        "{0} can be reached from other machines, and the tokens of development mode are no secret; listen on 127.0.0.1, or \
+         give --insecure-development-tokens"
+    )]
+    Exposed(SocketAddr),
+    #[error("{0} is not a folder")]
+    NoStaticFolder(PathBuf),
+    #[error("{file}: {cause}")]
+    Attach { file: PathBuf, cause: whimbrel_server::AttachError },
+    #[error("{0}: cannot be created: {1}")]
+    DataFolder(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("cannot serve: {0}")]
+    Serve(#[from] std::io::Error),
+    #[error("the write-ahead log could not be folded: {0}")]
+    Close(#[from] whimbrel_server::StorageError),
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Exposed(_) | Self::NoStaticFolder(_) | Self::Attach { .. } => ExitCode::from(2),
+            Self::Seed(SeedError::Storage(_)) => ExitCode::FAILURE,
+            Self::Seed(_) => ExitCode::from(2),
+            Self::DataFolder(..) | Self::Listen(..) | Self::Serve(_) | Self::Close(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let coloured = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr).init();
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            tracing::error!("{failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let config = configure(arguments)?;
+    let mut stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(stop_signal()?);
+    let started = tokio::select! {
+        started = start(&config) => started?,
+        // Whatever was being loaded is one transaction; the next start begins it again.
+        () = &mut stop => return Ok(()),
+    };
+    let Started { storage, listener } = started;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
+    stdout.flush()?;
+    let hints = Hints::default();
+    let router = router(&config, Arc::clone(&storage), hints.clone());
+    serve(listener, router, Arc::clone(&storage), hints, stop).await?;
+    SqliteStorage::clone(&storage).close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+struct Started {
+    storage: Arc<SqliteStorage>,
+    listener: TcpListener,
+}
+
+async fn start(config: &Config) -> Result<Started, Failure> {
+    if let Some(folder) = config.data.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|cause| Failure::DataFolder(folder.to_owned(), cause))?;
+    }
+    let storage = SqliteStorage::open(&config.data, &config.entities)
+        .await
+        .map_err(|cause| Failure::Attach { file: config.data.clone(), cause })?;
+    plant(&storage, &config.entities, &config.seeds).await?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|cause| Failure::Listen(config.listen, cause))?;
+    Ok(Started { storage: Arc::new(storage), listener })
+}
+
+/// The file's settings, and over them those of the command line.
+fn configure(arguments: Arguments) -> Result<Config, Failure> {
+    let mut config = Config::load(&arguments.config)?;
+    config.listen = arguments.listen.unwrap_or(config.listen);
+    config.data = arguments.data.unwrap_or(config.data);
+    config.static_files = arguments.static_files.or(config.static_files);
+    if !config.listen.ip().is_loopback() && !arguments.insecure_development_tokens {
+        return Err(Failure::Exposed(config.listen));
+    }
+    match &config.static_files {
+        Some(folder) if !folder.is_dir() => Err(Failure::NoStaticFolder(folder.clone())),
+        _ => Ok(config),
+    }
+}
+
+/// Resolves at the first SIGINT or SIGTERM.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}

@@ -1,0 +1,137 @@
+//! Entities: what kinds of records there are, and which rules hold for each.
+
+use super::{Row, ScopeTemplate, User};
+
+/// All entities, in the order they were declared.
+#[derive(Debug, Clone, Default)]
+pub struct Entities(Vec<Entity>);
+
+impl Entities {
+    /// The entities, already checked.
+    #[must_use]
+    pub const fn new(entities: Vec<Entity>) -> Self {
+        Self(entities)
+    }
+
+    /// The entity of that name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Entity> {
+        self.0.iter().find(|entity| entity.name == name)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Entity> {
+        self.0.iter()
+    }
+}
+
+/// One kind of record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entity {
+    /// Its name on the wire.
+    pub name: String,
+    /// Its table.
+    pub table: String,
+    /// What clients may write.
+    pub policy: Policy,
+    /// Its fields. `id` is not among them: every entity has it.
+    pub fields: Vec<Field>,
+    /// How its rows are scoped.
+    pub scopes: Vec<ScopeTemplate>,
+}
+
+/// One field of an entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name on the wire.
+    pub name: String,
+    /// Its column.
+    pub column: String,
+    /// Its type.
+    pub kind: FieldType,
+    /// Whether every record must have it.
+    pub required: bool,
+}
+
+/// The type of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldType {
+    /// Text.
+    Text {
+        /// Characters (Unicode scalar values), at most.
+        max: Option<u32>,
+    },
+    /// A whole number within ±(2⁵³ − 1).
+    Integer,
+    /// A finite number.
+    Real,
+    /// True or false.
+    Boolean,
+    /// Milliseconds since 1970, UTC.
+    Timestamp,
+    /// The id of a record.
+    Ref {
+        /// The name of the record's entity.
+        entity: String,
+    },
+}
+
+impl FieldType {
+    /// What a value must be, for messages.
+    pub(crate) const fn expected(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "text",
+            Self::Integer => "a whole number within ±(2^53 - 1)",
+            Self::Real => "a number",
+            Self::Boolean => "true or false",
+            Self::Timestamp => "milliseconds since 1970, a whole number",
+            Self::Ref { .. } => "the id of a record (text)",
+        }
+    }
+
+    pub(crate) const fn max(&self) -> Option<u32> {
+        match self {
+            Self::Text { max } => *max,
+            Self::Integer | Self::Real | Self::Boolean | Self::Timestamp | Self::Ref { .. } => None,
+        }
+    }
+}
+
+/// What clients may write, and how the server settles differences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Nothing; rows come from elsewhere.
+    ReadOnly,
+    /// New records only.
+    AppendOnly,
+    /// By field, the last change to arrive wins; a field that a change does not name is never touched.
+    LastWriteWins,
+    /// A change made on an older version of the row is a conflict.
+    DetectConflicts,
+}
+
+impl Entity {
+    /// The position of a field.
+    #[must_use]
+    pub fn position(&self, field: &str) -> Option<usize> {
+        self.fields.iter().position(|each| each.name == field)
+    }
+
+    /// Whether the user may see and change this row: one of its scopes is one of the user's.
+    #[must_use]
+    pub fn is_open_to(&self, user: &User, row: &Row) -> bool {
+        self.scopes.iter().filter_map(|template| template.scope_of(row)).any(|scope| user.scopes.contains(&scope))
+    }
+
+    /// The scopes of the user that rows of this entity can be in, each once.
+    #[must_use]
+    pub fn scopes_for<'a>(&self, user: &'a User) -> Vec<&'a str> {
+        let mut scopes: Vec<&str> = Vec::new();
+        for scope in &user.scopes {
+            if !scopes.contains(&scope.as_str()) && self.scopes.iter().any(|template| template.covers(scope)) {
+                scopes.push(scope);
+            }
+        }
+        scopes
+    }
+}

@@ -1,0 +1,31 @@
+//! What the server holds: entities with typed fields, rows of values, and scopes.
+//!
+//! **Invariant:** a row's values stand in the order of its entity's fields, one for each.
+
+mod entity;
+mod id;
+mod name;
+mod scope;
+mod value;
+
+pub use entity::{Entities, Entity, Field, FieldType, Policy};
+pub(crate) use id::is_id;
+pub(crate) use name::check_name;
+pub use name::{NAME_BYTES_MAX, NameError};
+pub use scope::{ScopeTemplate, ScopeTemplateError};
+pub use value::{INTEGER_MAX, Value, ValueError};
+
+/// Bytes of the values of a row, at most.
+pub(crate) const ROW_BYTES_MAX: usize = whimbrel_protocol::CHANGE_BYTES_MAX;
+
+/// The values of a row, in the order of the entity's fields.
+pub type Row = Vec<Value>;
+
+/// Who asks: the user, and the scopes the user may see and change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The user's name, as the token says it.
+    pub id: String,
+    /// Scopes such as `all` or `country:ES`.
+    pub scopes: Vec<String>,
+}

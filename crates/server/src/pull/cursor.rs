@@ -1,0 +1,67 @@
+//! Cursors: where a client stands in a bucket, as text that only this server reads.
+//!
+//! ```text
+//! 4f1c2a9d0b7e6c35.s.1042.0190c0de-…   in the snapshot at version 1042, after this id
+//! 4f1c2a9d0b7e6c35.d.1100              has everything up to version 1100
+//! └ lineage
+//! ```
+//!
+//! **Invariant:** the lineage is another one when the history, the bucket, or what its rows look like is another one; such a
+//! cursor is not continued.
+
+use uuid::Uuid;
+use whimbrel_protocol::Version;
+
+use crate::storage::{Bucket, Head};
+
+/// Bytes of a cursor, at most; what is longer was not made here.
+const CURSOR_BYTES_MAX: usize = 1024;
+
+/// Where a client stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// It is being given every row as of version `at`, by id, and has those up to `after`.
+    Snapshot { at: Version, after: String },
+    /// It has every change up to this version.
+    Changes { after: Version },
+}
+
+/// What a cursor must have in common with the server to be continued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lineage(String);
+
+impl Lineage {
+    pub(crate) fn new(head: &Head, bucket: Bucket<'_>) -> Self {
+        let mut text = format!("{}\n{}\n{}", head.history, bucket.entity.name, bucket.scope);
+        for field in &bucket.entity.fields {
+            text += &format!("\n{} {:?}", field.name, field.kind);
+        }
+        let digest = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string();
+        Self(digest.chars().take(16).collect())
+    }
+
+    pub(crate) fn write(&self, position: &Position) -> String {
+        let Self(lineage) = self;
+        match position {
+            Position::Snapshot { at, after } => format!("{lineage}.s.{at}.{after}"),
+            Position::Changes { after } => format!("{lineage}.d.{after}"),
+        }
+    }
+
+    /// Reads a cursor. None when it is not one, is of another lineage, or is from after `head`: the database was
+    /// replaced by an older one.
+    pub(crate) fn read(&self, cursor: &str, head: &Head) -> Option<Position> {
+        if cursor.len() > CURSOR_BYTES_MAX {
+            return None;
+        }
+        let rest = cursor.strip_prefix(self.0.as_str())?;
+        let position = if let Some(snapshot) = rest.strip_prefix(".s.") {
+            let (at, after) = snapshot.split_once('.')?;
+            Position::Snapshot { at: at.parse().ok()?, after: after.to_owned() }
+        } else {
+            Position::Changes { after: rest.strip_prefix(".d.")?.parse().ok()? }
+        };
+        let (Position::Snapshot { at: version, .. } | Position::Changes { after: version }) = &position;
+        (*version <= head.version).then_some(position)
+    }
+}

@@ -1,0 +1,197 @@
+//! `POST /v1/pull`: the rules, over the storage port.
+//!
+//! A bucket without a cursor is brought in two phases. The snapshot goes through its rows by id and leaves out what is
+//! newer than the version it began at; the changes then go on from that version. Whatever changes while the snapshot is
+//! on its way has a newer version, so it comes with the changes: no row is skipped, however long the way.
+//!
+//! ```text
+//!             no cursor            snapshot read to its end
+//!   (start) ────────────► Snapshot ────────────────────────► Changes ──► bucket complete
+//!      │  cursor continued ▲                                   ▲   (up to the head when the phase began)
+//!      └───────────────────┴───────────────────────────────────┘
+//! ```
+//!
+//! **Invariant:** a line is made when it is asked for; nothing is kept but one page.
+
+mod cursor;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use whimbrel_protocol::{
+    BucketCursor, BucketInfo, Gone, PROTOCOL_VERSION, PULL_BATCH_ROWS_MAX, PULL_LINE_BYTES_MAX, ProblemCode, PullLine,
+    PullRequest, RowBatch, Start, Version,
+};
+
+use self::cursor::{Lineage, Position};
+use crate::fault::Fault;
+use crate::model::{Entities, Entity, ROW_BYTES_MAX, User};
+use crate::storage::{Bucket, Head, Page, PageLimit, Storage, StorageResult};
+
+/// Bytes of values in a page, about: the row that exceeds it is the last.
+const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// JSON may write one byte as six (`\u0000`); no row that was pushed is over [`ROW_BYTES_MAX`].
+const _: () = assert!((PAGE_BYTES_MAX + ROW_BYTES_MAX) * 6 < PULL_LINE_BYTES_MAX);
+
+const PAGE_LIMIT: PageLimit = PageLimit { rows: PULL_BATCH_ROWS_MAX, bytes: PAGE_BYTES_MAX };
+
+/// An answer on its way.
+pub(crate) struct Pull<S> {
+    storage: Arc<S>,
+    entities: Arc<Entities>,
+    waiting: VecDeque<Progress>,
+    lines: VecDeque<PullLine>,
+    ended: bool,
+}
+
+/// How far one bucket has come.
+struct Progress {
+    entity: String,
+    scope: String,
+    name: String,
+    lineage: Lineage,
+    resync: bool,
+    position: Position,
+    /// The changes go up to here; known when their phase begins, so that an answer ends however much is being written.
+    upto: Option<Version>,
+}
+
+impl<S: Storage> Pull<S> {
+    /// Begins an answer.
+    ///
+    /// # Errors
+    /// `pull/unknown-entity`, or the storage's.
+    pub(crate) async fn begin(
+        storage: Arc<S>,
+        entities: Arc<Entities>,
+        user: &User,
+        request: &PullRequest,
+    ) -> Result<Self, Fault> {
+        let head = storage.head().await?;
+        let mut waiting: VecDeque<Progress> = VecDeque::new();
+        for wanted in &request.entities {
+            let entity = entities
+                .find(wanted)
+                .ok_or_else(|| Fault::new(ProblemCode::UnknownEntity, format!("there is no entity {wanted:?}")))?;
+            if waiting.iter().all(|progress| progress.entity != entity.name) {
+                let scopes = entity.scopes_for(user).into_iter();
+                waiting.extend(scopes.map(|scope| Progress::begin(&head, entity, scope, &request.cursors)));
+            }
+        }
+        let mut buckets = Vec::with_capacity(waiting.len());
+        for progress in &waiting {
+            let pending = progress.count(storage.as_ref(), &entities).await?;
+            buckets.push(BucketInfo { bucket: progress.name.clone(), pending });
+        }
+        let start = Start { protocol: PROTOCOL_VERSION, history: head.history, buckets };
+        Ok(Self { storage, entities, waiting, lines: [PullLine::Start(start)].into(), ended: false })
+    }
+
+    /// The next line; none after the last.
+    pub(crate) async fn next(&mut self) -> Option<PullLine> {
+        while self.lines.is_empty() && !self.ended {
+            let Some(progress) = self.waiting.front_mut() else {
+                self.ended = true;
+                self.lines.push_back(PullLine::End {});
+                break;
+            };
+            match progress.advance(self.storage.as_ref(), &self.entities, &mut self.lines).await {
+                Ok(true) => _ = self.waiting.pop_front(),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(bucket = progress.name, %error, "a pull failed in the middle");
+                    self.ended = true;
+                    self.lines.push_back(PullLine::Error(Fault::from(error).to_problem()));
+                }
+            }
+        }
+        self.lines.pop_front()
+    }
+}
+
+impl Progress {
+    fn begin(head: &Head, entity: &Entity, scope: &str, cursors: &[BucketCursor]) -> Self {
+        let name = format!("{}/{scope}", entity.name);
+        let lineage = Lineage::new(head, Bucket { entity, scope });
+        let sent = cursors.iter().find(|cursor| cursor.bucket == name);
+        let continued = sent.and_then(|sent| lineage.read(&sent.cursor, head));
+        Self {
+            entity: entity.name.clone(),
+            scope: scope.to_owned(),
+            name,
+            lineage,
+            resync: sent.is_some() && continued.is_none(),
+            position: continued.unwrap_or(Position::Snapshot { at: head.version, after: String::new() }),
+            upto: None,
+        }
+    }
+
+    async fn count<S: Storage>(&self, storage: &S, entities: &Entities) -> StorageResult<u64> {
+        let Some(entity) = entities.find(&self.entity) else { return Ok(0) };
+        let bucket = Bucket { entity, scope: &self.scope };
+        match &self.position {
+            Position::Snapshot { after, .. } => storage.count_snapshot(bucket, after).await,
+            Position::Changes { after } => storage.count_changes(bucket, *after).await,
+        }
+    }
+
+    /// Makes the next lines. True when the bucket is complete.
+    async fn advance<S: Storage>(
+        &mut self,
+        storage: &S,
+        entities: &Entities,
+        lines: &mut VecDeque<PullLine>,
+    ) -> StorageResult<bool> {
+        let Some(entity) = entities.find(&self.entity) else { return Ok(true) };
+        let bucket = Bucket { entity, scope: &self.scope };
+        let (page, position, complete) = match &self.position {
+            Position::Snapshot { at, after } => {
+                let page = storage.snapshot(bucket, *at, after, PAGE_LIMIT).await?;
+                let position = match page.rows.last() {
+                    Some(last) if !page.complete => Position::Snapshot { at: *at, after: last.id.clone() },
+                    Some(_) | None => Position::Changes { after: *at },
+                };
+                let complete = page.complete && storage.head().await?.version == *at;
+                (page, position, complete)
+            }
+            Position::Changes { after } => {
+                let upto = match self.upto {
+                    Some(upto) => upto,
+                    None => *self.upto.insert(storage.head().await?.version),
+                };
+                let page = storage.changes(bucket, *after, upto, PAGE_LIMIT).await?;
+                let reached = if page.complete { upto.max(*after) } else { newest(&page).unwrap_or(upto) };
+                let complete = page.complete;
+                (page, Position::Changes { after: reached }, complete)
+            }
+        };
+        self.position = position;
+        if std::mem::take(&mut self.resync) {
+            lines.push_back(PullLine::Resync { bucket: self.name.clone() });
+        }
+        self.push_page(entity, page, lines);
+        let cursor = self.lineage.write(&self.position);
+        lines.push_back(PullLine::Cursor(BucketCursor { bucket: self.name.clone(), cursor, more: !complete }));
+        Ok(complete)
+    }
+
+    fn push_page(&self, entity: &Entity, page: Page, lines: &mut VecDeque<PullLine>) {
+        if !page.rows.is_empty() {
+            let fields = entity.fields.iter().map(|field| field.name.clone());
+            let columns = ["id".to_owned(), "_version".to_owned()].into_iter().chain(fields).collect();
+            let data = page.rows.into_iter().map(|row| {
+                let values = row.row.iter().map(crate::model::Value::to_json);
+                [row.id.into(), row.version.into()].into_iter().chain(values).collect()
+            });
+            lines.push_back(PullLine::Rows(RowBatch { bucket: self.name.clone(), columns, data: data.collect() }));
+        }
+        if !page.gone.is_empty() {
+            lines.push_back(PullLine::Gone(Gone { bucket: self.name.clone(), rows: page.gone }));
+        }
+    }
+}
+
+fn newest(page: &Page) -> Option<Version> {
+    let rows = page.rows.iter().map(|row| row.version);
+    rows.chain(page.gone.iter().map(|(_, version)| *version)).max()
+}

@@ -1,0 +1,154 @@
+//! `POST /v1/push`: the rules, over the storage port.
+//!
+//! ```text
+//! envelope ─► sequence (replay | new) ─► per change or group: admit ─► record ─► decide ─► write ─► remember
+//! └ 400, 413  └ 409                      └───────────── one savepoint ─────────────┘
+//! ```
+//!
+//! **Invariant:** effects, outcomes and the client's `last_seq` are committed together, or none of them is.
+//! **Invariant:** a refused change leaves nothing behind and stops nothing after it.
+
+mod admit;
+mod decide;
+mod envelope;
+mod refusal;
+mod sequence;
+
+use whimbrel_protocol::{
+    Change, ChangeOutcome, Outcome, PROTOCOL_VERSION, ProblemCode, PushRequest, PushResponse, Version,
+};
+
+use self::admit::admit;
+use self::decide::{Decision, decide};
+use self::refusal::Refusal;
+use crate::fault::Fault;
+use crate::model::{Entities, Entity, Policy, User};
+use crate::storage::{Client, Decided, PushTransaction, Record, Storage, StorageResult, Write, Written};
+
+/// Applies a push.
+///
+/// # Errors
+/// [`Fault`] when the request as a whole cannot be served; then nothing was done.
+pub(crate) async fn push<S: Storage>(
+    storage: &S,
+    entities: &Entities,
+    user: &User,
+    request: &PushRequest,
+) -> Result<PushResponse, Fault> {
+    envelope::check(request)?;
+    let mut transaction = storage.begin_push().await?;
+    let known = transaction.client(&request.client).await?;
+    let mut client = known.unwrap_or_else(|| Client { user: user.id.clone(), last_seq: 0, ack: 0 });
+    if client.user != user.id {
+        return Err(Fault::new(ProblemCode::Forbidden, "this client id belongs to another user"));
+    }
+    let decided = match request.changes.first() {
+        Some(first) if first.seq <= client.last_seq => transaction.decided(&request.client, first.seq).await?,
+        _ => Vec::new(),
+    };
+    let (mut outcomes, new) = sequence::split(request, &client, decided)?;
+    let client_id = request.client.as_str();
+    let mut pusher = Pusher { transaction: &mut transaction, entities, user, client: client_id, written: Vec::new() };
+    for group in new.chunk_by(|earlier, later| earlier.group.is_some() && earlier.group == later.group) {
+        outcomes.extend(pusher.apply(group).await?);
+    }
+    client.last_seq = new.last().map_or(client.last_seq, |change| change.seq);
+    client.ack = client.ack.max(request.ack);
+    transaction.save_client(&request.client, &client).await?;
+    transaction.commit().await?;
+    Ok(PushResponse { protocol: PROTOCOL_VERSION, outcomes, last_seq: client.last_seq })
+}
+
+struct Pusher<'a, T> {
+    transaction: &'a mut T,
+    entities: &'a Entities,
+    user: &'a User,
+    client: &'a str,
+    /// Entity, id and new version of what this request wrote so far.
+    written: Vec<(&'a str, &'a str, Version)>,
+}
+
+impl<'a, T: PushTransaction> Pusher<'a, T> {
+    /// Applies a single change or a group, all or nothing, and remembers the outcomes.
+    async fn apply(&mut self, group: &'a [Change]) -> StorageResult<Vec<ChangeOutcome>> {
+        self.transaction.mark().await?;
+        let written_before = self.written.len();
+        let mut outcomes = Vec::with_capacity(group.len());
+        for change in group {
+            let outcome = self.apply_one(change).await?;
+            let accepted = matches!(outcome, Outcome::Accepted { .. });
+            outcomes.push(outcome);
+            if !accepted {
+                break;
+            }
+        }
+        match outcomes.iter().position(|outcome| !matches!(outcome, Outcome::Accepted { .. })) {
+            None => self.transaction.keep().await?,
+            Some(failed) => {
+                self.transaction.roll_back().await?;
+                self.written.truncate(written_before);
+                let cause = outcomes.swap_remove(failed);
+                outcomes = group.iter().map(|_| Refusal::Group.outcome()).collect();
+                outcomes.splice(failed..=failed, [cause]);
+            }
+        }
+        self.remember(group, outcomes).await
+    }
+
+    async fn apply_one(&mut self, change: &'a Change) -> StorageResult<Outcome> {
+        let admitted = match admit(self.entities, change) {
+            Ok(admitted) => admitted,
+            Err(refused) => return Ok(refused),
+        };
+        let entity = admitted.entity;
+        let record = self.transaction.record(entity, &change.id).await?;
+        let own = self.own_version(entity, change, &record).await?;
+        match decide(admitted, self.user, record, own) {
+            Decision::Insert(row) => self.write(entity, change, Write::Insert(&row)).await,
+            Decision::Update { row, fields } => {
+                self.write(entity, change, Write::Update { row: &row, fields: &fields }).await
+            }
+            Decision::Delete => self.write(entity, change, Write::Delete).await,
+            Decision::Settled(outcome) => Ok(outcome),
+        }
+    }
+
+    /// Asked for only where it can matter: the policy compares versions and the base is older than the row.
+    async fn own_version(
+        &mut self,
+        entity: &Entity,
+        change: &Change,
+        record: &Record,
+    ) -> StorageResult<Option<Version>> {
+        match record {
+            Record::Live { version, .. }
+                if entity.policy == Policy::DetectConflicts && change.base.is_none_or(|base| base < *version) =>
+            {
+                let mine = |written: &&(&str, &str, Version)| written.0 == entity.name && written.1 == change.id;
+                let here = self.written.iter().rev().find(mine).map(|written| written.2);
+                Ok(here.max(self.transaction.own_version(self.client, entity, &change.id).await?))
+            }
+            Record::Live { .. } | Record::Deleted { .. } | Record::Unknown => Ok(None),
+        }
+    }
+
+    async fn write(&mut self, entity: &Entity, change: &'a Change, write: Write<'_>) -> StorageResult<Outcome> {
+        Ok(match self.transaction.write(entity, &change.id, write).await? {
+            Written::Done(version) => {
+                self.written.push((&change.entity, &change.id, version));
+                Outcome::Accepted { version }
+            }
+            Written::Refused(constraint) => Refusal::from(constraint).outcome(),
+        })
+    }
+
+    async fn remember(&mut self, group: &[Change], outcomes: Vec<Outcome>) -> StorageResult<Vec<ChangeOutcome>> {
+        let mut answers = Vec::with_capacity(group.len());
+        for (change, outcome) in group.iter().zip(outcomes) {
+            let decided = Decided { seq: change.seq, change: change.change.clone(), outcome };
+            self.transaction.remember(self.client, &decided, (&change.entity, &change.id)).await?;
+            answers.push(ChangeOutcome { seq: change.seq, outcome: decided.outcome });
+        }
+        Ok(answers)
+    }
+}

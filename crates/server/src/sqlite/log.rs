@@ -1,0 +1,31 @@
+//! The clock and the change log: where the database stands, and how much of a bucket is ahead of somebody.
+
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Row as _, SqliteExecutor};
+use whimbrel_protocol::Version;
+
+use super::{from_sql, to_sql};
+use crate::storage::{Bucket, Head, StorageResult};
+
+pub(super) async fn read_head(executor: impl SqliteExecutor<'_>) -> StorageResult<Head> {
+    let row = sqlx::query(
+        "SELECT (SELECT value FROM whimbrel_meta WHERE name = 'history'), (SELECT version FROM whimbrel_clock)",
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(Head { history: row.try_get(0)?, version: from_sql(row.try_get(1)?) })
+}
+
+pub(super) async fn count_snapshot(pool: &SqlitePool, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
+    let query = "SELECT count(*) FROM whimbrel_log INDEXED BY whimbrel_log_by_id \
+                 WHERE entity = ? AND scope = ? AND id > ? AND gone = 0";
+    let row = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(after).fetch_one(pool).await?;
+    Ok(from_sql(row.try_get(0)?))
+}
+
+pub(super) async fn count_changes(pool: &SqlitePool, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
+    let query = "SELECT count(*) FROM whimbrel_log INDEXED BY whimbrel_log_by_version \
+                 WHERE entity = ? AND scope = ? AND version > ?";
+    let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(to_sql(after));
+    Ok(from_sql(query.fetch_one(pool).await?.try_get(0)?))
+}

@@ -1,0 +1,72 @@
+//! Loading many rows at once, through the same triggers as any other write.
+
+use std::future::Future;
+
+use sqlx::sqlite::SqlitePool;
+use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
+
+use super::values::bind;
+use crate::model::{Entity, Row};
+use crate::storage::StorageError;
+
+/// Values bound by one statement, at most. SQLite takes 32,766; more than this gains nothing.
+const VALUES_PER_STATEMENT: usize = 2_000;
+
+/// Rows to load, some at a time.
+pub trait SeedRows: Send {
+    /// Why there may be none.
+    type Error;
+    /// The next rows with their ids; none at the end.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Vec<(String, Row)>>, Self::Error>> + Send;
+}
+
+pub(super) async fn seed<R: SeedRows>(
+    writer: &SqlitePool,
+    entity: &Entity,
+    mut rows: R,
+) -> Result<Option<u64>, R::Error>
+where
+    R::Error: From<StorageError>,
+{
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(StorageError::from)?;
+    if !is_untouched(&mut transaction, entity).await? {
+        return Ok(None);
+    }
+    let mut count = 0;
+    let rows_per_statement = (VALUES_PER_STATEMENT / (entity.fields.len() + 1)).max(1);
+    while let Some(some) = rows.next().await? {
+        for chunk in some.chunks(rows_per_statement) {
+            count += insert(&mut transaction, entity, chunk).await?;
+        }
+    }
+    transaction.commit().await.map_err(StorageError::from)?;
+    Ok(Some(count))
+}
+
+/// No rows now and none before: rows that somebody deleted do not come back with the next start.
+async fn is_untouched(transaction: &mut Transaction<'static, Sqlite>, entity: &Entity) -> Result<bool, StorageError> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM \"{}\") OR EXISTS (SELECT 1 FROM whimbrel_log WHERE entity = ?)",
+        entity.table
+    );
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(&entity.name).fetch_one(&mut **transaction).await?;
+    let touched: bool = row.try_get_unchecked(0)?;
+    Ok(!touched)
+}
+
+async fn insert(
+    transaction: &mut Transaction<'static, Sqlite>,
+    entity: &Entity,
+    rows: &[(String, Row)],
+) -> Result<u64, StorageError> {
+    let columns: String = entity.fields.iter().map(|field| format!(", \"{}\"", field.column)).collect();
+    let one = format!("(?{})", ", ?".repeat(entity.fields.len()));
+    let all = vec![one; rows.len()].join(", ");
+    let sql = format!("INSERT INTO \"{}\" (\"id\"{columns}) VALUES {all}", entity.table);
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for (id, row) in rows {
+        query = row.iter().fold(query.bind(id.clone()), bind);
+    }
+    let result = query.execute(&mut **transaction).await.map_err(StorageError::from)?;
+    Ok(result.rows_affected())
+}

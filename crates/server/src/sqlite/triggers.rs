@@ -1,0 +1,97 @@
+//! The triggers that write the change log, generated from the entities.
+//!
+//! After any write, by anybody: tick the clock, mark the record gone from the scopes it was in, and enter it into those it
+//! is in now. What the log says of the old row is used, not the old row itself: `INSERT OR REPLACE` removes a row without
+//! telling any trigger.
+//!
+//! **Invariant:** a record with a row has at least one log entry that is not gone: a row in no scope is entered under the
+//! empty scope, which no user has. So the log alone knows every record's version, and every tombstone.
+//!
+//! The conflict clause of the statement that fires a trigger overrides those inside it; an upsert with a named target is
+//! not overridden.
+
+use crate::model::{Entity, ScopeTemplate};
+
+/// When an `UPDATE` counts as a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counts {
+    /// When a synced column gets another value.
+    Differences,
+    /// Always: to enter rows that were there before the triggers were.
+    Everything,
+}
+
+/// The statements that put an entity's triggers in place of any older ones.
+pub(super) fn triggers(entity: &Entity, counts: Counts) -> String {
+    let enter = format!(
+        "INSERT INTO whimbrel_log (version, entity, id, scope, gone)\n  \
+         SELECT {VERSION}, '{}', NEW.\"id\", scope, 0 FROM ({}) WHERE true\n  \
+         ON CONFLICT (entity, id, scope) DO UPDATE SET version = excluded.version, gone = 0;",
+        entity.name,
+        scopes_sql(entity)
+    );
+    let when = match counts {
+        Counts::Differences => differs(entity),
+        Counts::Everything => String::new(),
+    };
+    // A record that gets another id is two changes, and no two changes of a bucket share a version.
+    let tick_again = format!("{TICK} WHERE OLD.\"id\" IS NOT NEW.\"id\";");
+    trigger(entity, "INSERT", "", &[&tick(), &leave(entity, "NEW"), &enter])
+        + &trigger(entity, "UPDATE", &when, &[&tick(), &leave(entity, "OLD"), &tick_again, &enter])
+        + &trigger(entity, "DELETE", "", &[&tick(), &leave(entity, "OLD")])
+}
+
+const TICK: &str = "UPDATE whimbrel_clock SET version = version + 1";
+const VERSION: &str = "(SELECT version FROM whimbrel_clock)";
+
+fn tick() -> String {
+    format!("{TICK};")
+}
+
+fn leave(entity: &Entity, row: &str) -> String {
+    format!(
+        "UPDATE whimbrel_log SET version = {VERSION}, gone = 1 WHERE entity = '{}' AND id = {row}.\"id\" AND gone = 0;",
+        entity.name
+    )
+}
+
+fn trigger(entity: &Entity, event: &str, when: &str, steps: &[&str]) -> String {
+    let name = format!("whimbrel_{}_{}", entity.name, event.to_lowercase());
+    format!(
+        "DROP TRIGGER IF EXISTS \"{name}\";\n\
+         CREATE TRIGGER \"{name}\" AFTER {event} ON \"{}\" {when} BEGIN\n  {}\nEND;\n",
+        entity.table,
+        steps.join("\n  ")
+    )
+}
+
+fn differs(entity: &Entity) -> String {
+    let fields = entity.fields.iter().map(|field| format!(" OR OLD.\"{0}\" IS NOT NEW.\"{0}\"", field.column));
+    format!("WHEN OLD.\"id\" IS NOT NEW.\"id\"{}", fields.collect::<String>())
+}
+
+/// A query with one column `scope`: the scopes of the new row.
+pub(super) fn scopes_sql(entity: &Entity) -> String {
+    let mut parts = Vec::with_capacity(entity.scopes.len() + 1);
+    let mut nowhere = Vec::new();
+    for template in &entity.scopes {
+        match template {
+            ScopeTemplate::Everyone(scope) => {
+                parts.push(format!("SELECT '{}' AS scope", quoted(scope)));
+                nowhere.push("false".to_owned());
+            }
+            ScopeTemplate::ByField { prefix, field } => {
+                let Some(field) = entity.fields.get(*field) else { continue };
+                let column = format!("NEW.\"{}\"", field.column);
+                parts.push(format!("SELECT '{}' || {column} AS scope WHERE {column} IS NOT NULL", quoted(prefix)));
+                nowhere.push(format!("{column} IS NULL"));
+            }
+        }
+    }
+    parts.push(format!("SELECT '' AS scope WHERE {}", nowhere.join(" AND ")));
+    parts.join(" UNION ")
+}
+
+fn quoted(text: &str) -> String {
+    text.replace('\'', "''")
+}

@@ -1,0 +1,240 @@
+//! The storage port: what the rules of push and pull need from a database, and nothing about how it does it.
+//!
+//! **Invariant:** version order is commit order. Once a reader has seen version *v*, no row with a version up to *v* may
+//! appear any more; an implementation numbers changes under a lock that it holds until the commit.
+//! **Invariant:** a page is read from one state of the database.
+//! **Invariant:** a push transaction that is dropped without [`PushTransaction::commit`] has no effect.
+
+use std::error::Error;
+use std::future::Future;
+
+use whimbrel_protocol::{Outcome, Version};
+
+use crate::model::{Entity, Row};
+
+/// The database could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Others hold it; the same call may succeed later.
+    #[error("the database is busy")]
+    Busy(#[source] Box<dyn Error + Send + Sync>),
+    /// It failed.
+    #[error("the database failed: {0}")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// What storage functions return.
+pub type StorageResult<T> = Result<T, StorageError>;
+
+/// Where the database stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The identity of its history.
+    pub history: String,
+    /// The version of its last change; 0 when there was none.
+    pub version: Version,
+}
+
+/// The rows of an entity in a scope.
+#[derive(Debug, Clone, Copy)]
+pub struct Bucket<'a> {
+    /// The entity.
+    pub entity: &'a Entity,
+    /// The scope.
+    pub scope: &'a str,
+}
+
+/// How much a page may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct PageLimit {
+    /// Entries.
+    pub rows: usize,
+    /// Bytes of values, about; the row that exceeds it is the page's last.
+    pub bytes: usize,
+}
+
+/// A row of a page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PageRow {
+    /// The record's id.
+    pub id: String,
+    /// The row's version.
+    pub version: Version,
+    /// Its values.
+    pub row: Row,
+}
+
+/// A part of a bucket, in the order that was asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// Rows that are in the bucket.
+    pub rows: Vec<PageRow>,
+    /// Records that are not in it any more, and since which version.
+    pub gone: Vec<(String, Version)>,
+    /// Whether nothing follows within the bounds that were asked for.
+    pub complete: bool,
+}
+
+/// What is known of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// It was never here.
+    Unknown,
+    /// It was deleted.
+    Deleted {
+        /// When.
+        version: Version,
+    },
+    /// It is here.
+    Live {
+        /// The row's version.
+        version: Version,
+        /// Its values.
+        row: Row,
+    },
+}
+
+/// A client, as far as the server must remember it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The user it belongs to.
+    pub user: String,
+    /// The last `seq` that was decided.
+    pub last_seq: u64,
+    /// Outcomes up to this `seq` are forgotten.
+    pub ack: u64,
+}
+
+/// The first decision about a change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The change's `seq`.
+    pub seq: u64,
+    /// The change's id.
+    pub change: String,
+    /// What was decided.
+    pub outcome: Outcome,
+}
+
+/// A write of one record.
+#[derive(Debug, Clone, Copy)]
+pub enum Write<'a> {
+    /// A new row.
+    Insert(&'a Row),
+    /// The named fields of a row; all others stay as they are.
+    Update {
+        /// The row with its new values.
+        row: &'a Row,
+        /// Positions of the fields to write.
+        fields: &'a [usize],
+    },
+    /// The row goes away and is remembered as deleted.
+    Delete,
+}
+
+/// What a write came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It is done; the row, or its tombstone, has this version.
+    Done(Version),
+    /// A constraint of the database refuses it; nothing was written.
+    Refused(Constraint),
+}
+
+/// The kinds of constraints a database has of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Constraint {
+    /// Another row has the same value.
+    Unique,
+    /// Another record is missing, or still needs this one.
+    ForeignKey,
+    /// A condition of the table, or a type of a column.
+    Check,
+}
+
+/// A database.
+pub trait Storage: Send + Sync + 'static {
+    /// What a push is applied in.
+    type Push: PushTransaction;
+
+    /// Begins a transaction that sees no other push until it ends.
+    fn begin_push(&self) -> impl Future<Output = StorageResult<Self::Push>> + Send;
+
+    /// Where the database stands.
+    fn head(&self) -> impl Future<Output = StorageResult<Head>> + Send;
+
+    /// Rows of the bucket with `id > after` and a version up to `at`, by id.
+    fn snapshot(
+        &self,
+        bucket: Bucket<'_>,
+        at: Version,
+        after: &str,
+        limit: PageLimit,
+    ) -> impl Future<Output = StorageResult<Page>> + Send;
+
+    /// What changed in the bucket after version `after`, up to `upto`, by version.
+    fn changes(
+        &self,
+        bucket: Bucket<'_>,
+        after: Version,
+        upto: Version,
+        limit: PageLimit,
+    ) -> impl Future<Output = StorageResult<Page>> + Send;
+
+    /// How many rows [`Storage::snapshot`] would still bring, about.
+    fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> impl Future<Output = StorageResult<u64>> + Send;
+
+    /// How many rows and removals [`Storage::changes`] would bring, about.
+    fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> impl Future<Output = StorageResult<u64>> + Send;
+}
+
+/// A push being applied.
+pub trait PushTransaction: Send {
+    /// The client of that id, when it has pushed before.
+    fn client(&mut self, client: &str) -> impl Future<Output = StorageResult<Option<Client>>> + Send;
+
+    /// The remembered decisions from this `seq` on, in order.
+    fn decided(&mut self, client: &str, from: u64) -> impl Future<Output = StorageResult<Vec<Decided>>> + Send;
+
+    /// The newest version that a remembered change of this client gave the record.
+    fn own_version(
+        &mut self,
+        client: &str,
+        entity: &Entity,
+        id: &str,
+    ) -> impl Future<Output = StorageResult<Option<Version>>> + Send;
+
+    /// What is known of a record.
+    fn record(&mut self, entity: &Entity, id: &str) -> impl Future<Output = StorageResult<Record>> + Send;
+
+    /// Writes a record.
+    fn write(
+        &mut self,
+        entity: &Entity,
+        id: &str,
+        write: Write<'_>,
+    ) -> impl Future<Output = StorageResult<Written>> + Send;
+
+    /// Marks a point to [`PushTransaction::roll_back`] to. One at a time.
+    fn mark(&mut self) -> impl Future<Output = StorageResult<()>> + Send;
+
+    /// Keeps what was written since the mark.
+    fn keep(&mut self) -> impl Future<Output = StorageResult<()>> + Send;
+
+    /// Undoes what was written since the mark.
+    fn roll_back(&mut self) -> impl Future<Output = StorageResult<()>> + Send;
+
+    /// Remembers a decision; `record` is the entity's name and the record's id.
+    fn remember(
+        &mut self,
+        client: &str,
+        decided: &Decided,
+        record: (&str, &str),
+    ) -> impl Future<Output = StorageResult<()>> + Send;
+
+    /// Stores the client and forgets its decisions up to `ack`.
+    fn save_client(&mut self, id: &str, client: &Client) -> impl Future<Output = StorageResult<()>> + Send;
+
+    /// Makes everything durable.
+    fn commit(self) -> impl Future<Output = StorageResult<()>> + Send;
+}
