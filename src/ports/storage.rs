@@ -137,7 +137,7 @@ pub enum CommitOutcome {
 
 /// A place that keeps a store.
 #[allow(async_fn_in_trait, reason = "single-threaded: no Send bound is ever wanted")]
-pub trait Storage {
+pub trait Storage: 'static {
     /// Reads head, directory and log.
     async fn load(&self) -> Result<Loaded>;
     /// Reads the log after `after`.

@@ -1,0 +1,36 @@
+//! Loading a file of pull lines: a snapshot that ships with the app, or the text of a bench.
+
+use super::Driver;
+use super::lines::Lines;
+use crate::error::Result;
+use crate::ports::{Body, Platform};
+
+/// Bytes handed over at once, so that lines are cut out of small pieces and the page stays responsive between commits.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Bytes in memory, as a body.
+struct Memory {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Body for Memory {
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let chunk = rest.get(..CHUNK_BYTES).unwrap_or(rest).to_vec();
+        self.at += chunk.len();
+        Ok((!chunk.is_empty()).then_some(chunk))
+    }
+}
+
+impl<P: Platform> Driver<P> {
+    /// Stores a pull's answer from memory; the number of rows and removals in it. The same lines as `POST /v1/pull` answers with.
+    ///
+    /// # Errors
+    /// Those of a pull and of the store. What was complete under a cursor before the error is stored.
+    pub async fn load(&self, lines: Vec<u8>) -> Result<u64> {
+        let entities: Vec<String> = Vec::new();
+        let loaded = self.receive(Lines::new(Memory { bytes: lines, at: 0 }), &entities, |_| ()).await?;
+        Ok(loaded.pulled)
+    }
+}

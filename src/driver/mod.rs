@@ -1,0 +1,279 @@
+//! The one place that awaits: it performs what [`crate::sync`] decides, against the ports, and feeds back what came of it.
+//!
+//! ```text
+//! calls, timers, network ──► Event ──► Machine::step ──► Effect ──► perform ──► … ──► Event
+//! ```
+//!
+//! **Invariant:** an effect's news is fed back after it is durable, never before.
+//! **Invariant:** what a run does stops when the machine has ended it; what it committed before that holds.
+
+mod exchange;
+mod lines;
+mod load;
+mod news;
+mod pull;
+mod push;
+mod run;
+mod timers;
+mod watch;
+mod writes;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::error::{Code, Error, Result};
+use crate::model::{Schema, Unit};
+use crate::ports::{Clock, Durability, Platform, Ports, Random, Spawn, TabChannel};
+use crate::store::Store;
+use crate::sync::{Auto, Effect, Event, Machine, RequestId, Status, UnitId};
+
+pub use news::{News, Report};
+pub use watch::WatchId;
+pub use writes::{Write, Written};
+
+use run::ActiveRun;
+use timers::Timers;
+use watch::Watches;
+
+/// What an engine is opened with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The app's schema, checked.
+    pub schema: Schema,
+    /// Which units run by themselves.
+    pub auto: Auto,
+    /// Whether every commit is flushed to the disk.
+    pub strict: bool,
+    /// The page cache's limit in bytes.
+    pub cache_bytes: Option<usize>,
+}
+
+/// An open engine. Clones are the same engine.
+pub struct Driver<P: Platform> {
+    inner: Rc<Inner<P>>,
+}
+
+impl<P: Platform> Clone for Driver<P> {
+    fn clone(&self) -> Self {
+        Self { inner: Rc::clone(&self.inner) }
+    }
+}
+
+struct Inner<P: Platform> {
+    store: Store<P::Storage>,
+    ports: Ports<P>,
+    /// The name of the lock that all tabs of this store share.
+    lock_name: String,
+    listener: Box<dyn Fn(News)>,
+    machine: RefCell<Machine>,
+    effects: RefCell<VecDeque<Effect>>,
+    is_performing: Cell<bool>,
+    timers: Timers,
+    active: RefCell<Option<ActiveRun<P>>>,
+    watches: Watches,
+    requests: Cell<u32>,
+    is_closed: Cell<bool>,
+}
+
+impl<P: Platform> Driver<P> {
+    /// Opens the store and begins. `listener` is told everything there is to tell; it must not panic.
+    ///
+    /// # Errors
+    /// Those of opening a store.
+    pub async fn open(
+        storage: P::Storage,
+        ports: Ports<P>,
+        options: Options,
+        lock_name: String,
+        listener: Box<dyn Fn(News)>,
+    ) -> Result<Self> {
+        let durability = if options.strict { Durability::Strict } else { Durability::Relaxed };
+        let fresh_client = uuid::Builder::from_random_bytes(ports.random.bytes16()).into_uuid().to_string();
+        let store = Store::open(storage, options.schema, durability, options.cache_bytes).await?;
+        store.ensure_client_id(&fresh_client).await?;
+        let inner = Rc::new(Inner {
+            store,
+            ports,
+            lock_name,
+            listener,
+            machine: RefCell::new(Machine::new(options.auto)),
+            effects: RefCell::default(),
+            is_performing: Cell::new(false),
+            timers: Timers::default(),
+            active: RefCell::new(None),
+            watches: Watches::default(),
+            requests: Cell::new(0),
+            is_closed: Cell::new(false),
+        });
+        let driver = Self { inner };
+        driver.follow_tabs();
+        driver.start().await?;
+        Ok(driver)
+    }
+
+    /// Asks for a run of each unit, one after the other; a request's number comes back in the `Settled` notice.
+    pub fn trigger(&self, units: &[UnitId], discard_pending: bool) -> Vec<RequestId> {
+        let requests: Vec<(RequestId, UnitId)> = units.iter().map(|unit| (self.next_request(), *unit)).collect();
+        let numbers = requests.iter().map(|(request, _)| *request).collect();
+        self.feed(Event::Triggered { requests, discard_pending });
+        numbers
+    }
+
+    /// Tells the machine what happened outside: network hints, `RetryNow`, `Cancel`, `Resumed`.
+    pub fn feed(&self, event: Event) {
+        if self.inner.is_closed.get() {
+            return;
+        }
+        let clock = &self.inner.ports.clock;
+        let mut draw = |max| self.inner.ports.random.up_to(max);
+        let effects = self.inner.machine.borrow_mut().step(clock.now_ms(), &mut draw, event);
+        self.inner.effects.borrow_mut().extend(effects);
+        self.perform_all();
+    }
+
+    /// The present status.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.inner.machine.borrow().status().clone()
+    }
+
+    /// The app's schema.
+    #[must_use]
+    pub fn schema(&self) -> Rc<Schema> {
+        self.inner.store.schema()
+    }
+
+    /// The store, for reading.
+    #[must_use]
+    pub fn store(&self) -> &Store<P::Storage> {
+        &self.inner.store
+    }
+
+    /// Ends everything. What was committed holds.
+    pub async fn close(&self) {
+        self.inner.is_closed.set(true);
+        self.inner.timers.clear();
+        self.inner.watches.clear();
+        self.inner.active.borrow_mut().take();
+        self.inner.store.close().await;
+    }
+
+    fn unit(&self, unit: UnitId) -> Result<Unit> {
+        let unit = self.schema().units.get(usize::from(unit.0)).cloned();
+        unit.ok_or_else(|| Error::new(Code::UnknownUnit, "there is no unit of that number"))
+    }
+
+    async fn start(&self) -> Result<()> {
+        self.count().await?;
+        let schema = self.schema();
+        let mut dirty = Vec::new();
+        for (place, unit) in (0_u16..).zip(&schema.units) {
+            if self.inner.store.has_changes(&unit.push).await? {
+                dirty.push(UnitId(place));
+            }
+        }
+        self.feed(Event::Started { dirty });
+        Ok(())
+    }
+
+    /// Other tabs tell when the log has grown. A lost hint costs nothing but time: every write and every run looks for itself.
+    fn follow_tabs(&self) {
+        let weak = Rc::downgrade(&self.inner);
+        self.inner.ports.tabs.listen(Box::new(move |seq| {
+            let Some(inner) = weak.upgrade() else { return };
+            let driver = Self { inner };
+            if seq > driver.inner.store.seq() {
+                driver.clone().spawn(async move {
+                    let caught_up = driver.inner.store.catch_up().await;
+                    driver.report_failure(caught_up);
+                    driver.after_commit().await;
+                });
+            }
+        }));
+        let weak = Rc::downgrade(&self.inner);
+        self.inner.store.on_change(Box::new(move |change| {
+            if let Some(inner) = weak.upgrade() {
+                Self { inner }.changed(change);
+            }
+        }));
+    }
+
+    /// What follows every commit of this tab and of others: counts.
+    async fn after_commit(&self) {
+        let counted = self.count().await;
+        self.report_failure(counted);
+    }
+
+    async fn count(&self) -> Result<()> {
+        let counts = self.inner.store.counts().await?;
+        self.feed(Event::Counted { pending: counts.pending, rejected: counts.rejected, conflicts: counts.conflicts });
+        Ok(())
+    }
+
+    fn next_request(&self) -> RequestId {
+        let number = self.inner.requests.get() + 1;
+        self.inner.requests.set(number);
+        RequestId(number)
+    }
+
+    /// Performs effects in the order they were asked for, also those that come up meanwhile.
+    fn perform_all(&self) {
+        if self.inner.is_performing.replace(true) {
+            return;
+        }
+        while let Some(effect) = self.next_effect() {
+            self.perform(effect);
+        }
+        self.inner.is_performing.set(false);
+    }
+
+    fn next_effect(&self) -> Option<Effect> {
+        self.inner.effects.borrow_mut().pop_front()
+    }
+
+    fn perform(&self, effect: Effect) {
+        match effect {
+            Effect::Lock(run) => self.begin_run(run),
+            Effect::Push(run, unit) => self.in_run(run, |driver| async move { driver.push(run, unit).await }),
+            Effect::Pull(run, unit) => self.in_run(run, |driver| async move { driver.pull(run, unit).await }),
+            Effect::End(run) => self.end_run(run),
+            Effect::SetTimer(timer, at) => self.set_timer(timer, at),
+            Effect::ClearTimer(timer) => self.inner.timers.remove(timer),
+            Effect::Probe => self.probe(),
+            Effect::Tell(notice) => self.tell(News::Sync(notice)),
+        }
+    }
+
+    fn probe(&self) {
+        let driver = self.clone();
+        self.spawn(async move {
+            let nonce = uuid::Builder::from_random_bytes(driver.inner.ports.random.bytes16()).into_uuid().to_string();
+            let answer = match &driver.inner.ports.transport {
+                Some(transport) => exchange::probe(transport, &nonce).await,
+                None => Err(Error::new(Code::Unreachable, "this database has no server")),
+            };
+            driver.feed(Event::Probed(answer));
+        });
+    }
+
+    fn tell(&self, news: News) {
+        (self.inner.listener)(news);
+    }
+
+    fn report(&self, grave: bool, error: Error) {
+        self.tell(News::Report(Report { grave, error }));
+    }
+
+    fn report_failure<T>(&self, result: Result<T>) {
+        if let Err(error) = result
+            && !self.inner.is_closed.get()
+        {
+            self.report(true, error);
+        }
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+        self.inner.ports.spawn.spawn(Box::pin(future));
+    }
+}

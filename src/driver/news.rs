@@ -1,0 +1,25 @@
+//! What the app is told.
+
+use crate::error::Error;
+use crate::store::Confirmation;
+use crate::sync::Notice;
+
+/// One piece of news.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// Of the sync.
+    Sync(Notice),
+    /// A change has come to its end.
+    Confirmed(Confirmation),
+    /// Something a developer should see.
+    Report(Report),
+}
+
+/// Something a developer should see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Whether data or sync is at risk; a warning otherwise.
+    pub grave: bool,
+    /// What it is.
+    pub error: Error,
+}

@@ -1,0 +1,123 @@
+//! Watched queries: run again when a commit can have changed their result, delivered when it has.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::Driver;
+use crate::error::Result;
+use crate::ports::{Platform, TabChannel};
+use crate::store::{Change, Footprint, Query};
+use crate::sync::Event;
+
+/// A watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchId(pub u32);
+
+/// What a watch gets: its rows as JSON text.
+type Deliver = Box<dyn Fn(Result<&str>)>;
+
+struct Watch {
+    query: Query,
+    deliver: Deliver,
+    /// What the last run read; a commit that touched none of it cannot have changed the result.
+    footprint: RefCell<Option<Footprint>>,
+    delivered: RefCell<Option<String>>,
+    is_running: Cell<bool>,
+    is_stale: Cell<bool>,
+}
+
+#[derive(Default)]
+pub(super) struct Watches {
+    last: Cell<u32>,
+    open: RefCell<BTreeMap<WatchId, Rc<Watch>>>,
+}
+
+impl Watches {
+    pub(super) fn clear(&self) {
+        self.open.borrow_mut().clear();
+    }
+
+    fn get(&self, id: WatchId) -> Option<Rc<Watch>> {
+        self.open.borrow().get(&id).cloned()
+    }
+
+    fn affected_by(&self, change: &Change) -> Vec<WatchId> {
+        let open = self.open.borrow();
+        let affected = open.iter().filter(|(_, watch)| match &*watch.footprint.borrow() {
+            Some(footprint) => footprint.is_touched_by(change),
+            None => true,
+        });
+        affected.map(|(id, _)| *id).collect()
+    }
+}
+
+impl<P: Platform> Driver<P> {
+    /// Delivers the query's rows now and whenever they have changed, until [`Driver::unwatch`].
+    pub fn watch(&self, query: Query, deliver: Deliver) -> WatchId {
+        let id = WatchId(self.inner.watches.last.get() + 1);
+        self.inner.watches.last.set(id.0);
+        let watch = Watch {
+            query,
+            deliver,
+            footprint: RefCell::default(),
+            delivered: RefCell::default(),
+            is_running: Cell::new(false),
+            is_stale: Cell::new(false),
+        };
+        self.inner.watches.open.borrow_mut().insert(id, Rc::new(watch));
+        self.run_watch(id);
+        id
+    }
+
+    /// Ends a watch: nothing is delivered any more.
+    pub fn unwatch(&self, id: WatchId) {
+        self.inner.watches.open.borrow_mut().remove(&id);
+    }
+
+    /// A commit of this tab or another has changed the store.
+    pub(super) fn changed(&self, change: &Change) {
+        if change.is_own {
+            self.inner.ports.tabs.announce(change.seq);
+        } else {
+            self.feed(Event::Wrote);
+        }
+        for id in self.inner.watches.affected_by(change) {
+            self.run_watch(id);
+        }
+    }
+
+    /// Runs a watch's query; what changes meanwhile makes it run once more.
+    fn run_watch(&self, id: WatchId) {
+        let Some(watch) = self.inner.watches.get(id) else { return };
+        watch.is_stale.set(true);
+        if watch.is_running.replace(true) {
+            return;
+        }
+        let driver = self.clone();
+        self.spawn(async move {
+            while watch.is_stale.replace(false) {
+                let answer = driver.inner.store.query(&watch.query).await;
+                if driver.inner.watches.get(id).is_none() {
+                    return;
+                }
+                driver.deliver(&watch, answer);
+            }
+            watch.is_running.set(false);
+        });
+    }
+
+    fn deliver(&self, watch: &Watch, answer: Result<(String, Footprint)>) {
+        match answer {
+            Ok((rows, footprint)) => {
+                *watch.footprint.borrow_mut() = Some(footprint);
+                let is_new = watch.delivered.borrow().as_deref() != Some(rows.as_str());
+                if is_new {
+                    (watch.deliver)(Ok(&rows));
+                    *watch.delivered.borrow_mut() = Some(rows);
+                }
+            }
+            Err(error) => (watch.deliver)(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Local writes, from the app to the store.
+
+use whimbrel_protocol::{Fields, Op};
+
+use super::{Driver, News};
+use crate::error::Result;
+use crate::model::uuid_v7;
+use crate::ports::{Clock, Platform, Random};
+use crate::store::{LocalWrite, write};
+use crate::sync::Event;
+
+/// A write the app asks for.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[serde(tag = "op", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Write {
+    /// A new record; without an id it gets one.
+    Create {
+        /// The entity's name.
+        entity: String,
+        /// The record's id.
+        #[serde(default)]
+        id: Option<String>,
+        /// Its fields.
+        fields: Fields,
+    },
+    /// Some fields of a record.
+    Update {
+        /// The entity's name.
+        entity: String,
+        /// The record's id.
+        id: String,
+        /// The fields to change.
+        fields: Fields,
+    },
+    /// The record goes away.
+    Delete {
+        /// The entity's name.
+        entity: String,
+        /// The record's id.
+        id: String,
+    },
+}
+
+/// A write that is durable.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Written {
+    /// The change's id: what became of it can be asked for by it.
+    pub change: String,
+    /// The entity's name.
+    pub entity: String,
+    /// The record's id.
+    pub id: String,
+}
+
+impl<P: Platform> Driver<P> {
+    /// Writes all of it in one transaction, or nothing. When this returns, it is on the device.
+    ///
+    /// # Errors
+    /// Every code of bad input, and those of the store.
+    pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        let writes: Vec<LocalWrite> = writes.into_iter().map(|write| self.local(write)).collect();
+        let confirmed = self
+            .inner
+            .store
+            .transact(|txn| {
+                let mut confirmed = Vec::new();
+                for one in &writes {
+                    confirmed.extend(write(txn, one)?);
+                }
+                Ok(confirmed)
+            })
+            .await?
+            .value;
+        for confirmation in confirmed {
+            self.tell(News::Confirmed(confirmation));
+        }
+        self.after_commit().await;
+        self.feed(Event::Wrote);
+        let written = |write: LocalWrite| Written { change: write.change, entity: write.entity, id: write.id };
+        Ok(writes.into_iter().map(written).collect())
+    }
+
+    /// Forgets a refused change, for good.
+    ///
+    /// # Errors
+    /// `row/not-found` when there is none at that position.
+    pub async fn discard(&self, position: u64) -> Result<()> {
+        self.inner.store.discard(position).await?;
+        self.after_commit().await;
+        Ok(())
+    }
+
+    fn local(&self, write: Write) -> LocalWrite {
+        let at = self.inner.ports.clock.now_ms();
+        let new_id = || uuid_v7(at, self.inner.ports.random.bytes16());
+        let change = new_id();
+        let (op, entity, id, fields) = match write {
+            Write::Create { entity, id, fields } => (Op::Create, entity, id.unwrap_or_else(new_id), fields),
+            Write::Update { entity, id, fields } => (Op::Update, entity, id, fields),
+            Write::Delete { entity, id } => (Op::Delete, entity, id, Fields::new()),
+        };
+        LocalWrite { op, entity, id, fields, change, at }
+    }
+}

@@ -1,0 +1,214 @@
+//! `Engine`: one open store, as the package sees it.
+
+use js_sys::Function;
+use tsify::Ts;
+use wasm_bindgen::prelude::*;
+
+use super::dto::{ErrorDto, Names, OpenDto, StatusDto, unit_id};
+use super::session::{EventLoop, Host};
+use crate::browser::{BroadcastTabs, BrowserClock, BrowserRandom, FetchTransport, IndexedDbStorage, NetworkListener, NetworkHint, WebLock};
+use crate::driver::{Driver, Options, WatchId, Write};
+use crate::error::{Code, Error, Result};
+use crate::ports::{Platform, Ports, Random};
+use crate::store::Query;
+use crate::sync::Event;
+
+/// The browser, as a platform.
+struct Browser;
+
+impl Platform for Browser {
+    type Storage = IndexedDbStorage;
+    type Transport = FetchTransport;
+    type Clock = BrowserClock;
+    type Random = BrowserRandom;
+    type Lock = WebLock;
+    type Tabs = BroadcastTabs;
+    type Session = Host;
+    type Spawn = EventLoop;
+}
+
+type JsResult<T> = std::result::Result<T, JsValue>;
+
+/// An open store.
+#[wasm_bindgen]
+pub struct Engine {
+    driver: Driver<Browser>,
+    tab: String,
+    _network: NetworkListener,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Opens a store; see `OpenDto`.
+    pub async fn open(options: Ts<OpenDto>, host: Host) -> JsResult<Engine> {
+        open(options, host).await.map_err(thrown)
+    }
+
+    /// Writes all of `WriteDto[]` (as JSON) or nothing; resolves to `WrittenDto[]` (as JSON) when it is durable.
+    pub async fn write(&self, writes: String) -> JsResult<String> {
+        let driver = self.driver.clone();
+        write(&driver, &writes).await.map_err(thrown)
+    }
+
+    /// The record of that id as JSON, or `undefined`.
+    pub async fn get(&self, entity: String, id: String) -> JsResult<Option<String>> {
+        self.driver.clone().store().get_json(&entity, &id).await.map_err(thrown)
+    }
+
+    /// The records a query finds, as JSON.
+    pub async fn query(&self, entity: String, query: String) -> JsResult<String> {
+        let driver = self.driver.clone();
+        let query = self.parse(&entity, &query).map_err(thrown)?;
+        driver.store().query(&query).await.map(|(rows, _)| rows).map_err(thrown)
+    }
+
+    /// How many records a query finds.
+    pub async fn count(&self, entity: String, query: String) -> JsResult<f64> {
+        let driver = self.driver.clone();
+        let query = self.parse(&entity, &query).map_err(thrown)?;
+        #[allow(clippy::cast_precision_loss, reason = "a count of rows is far below 2⁵³")]
+        driver.store().count(&query).await.map(|count| count as f64).map_err(thrown)
+    }
+
+    /// Calls `deliver` with the records as JSON, now and whenever they have changed; `fail` with an `ErrorDto`.
+    pub fn watch(&self, entity: String, query: String, deliver: Function, fail: Function) -> JsResult<u32> {
+        let query = self.parse(&entity, &query).map_err(thrown)?;
+        let tell = move |answer: Result<&str>| {
+            let called = match answer {
+                Ok(rows) => deliver.call1(&JsValue::NULL, &JsValue::from_str(rows)),
+                Err(error) => fail.call1(&JsValue::NULL, &thrown(error)),
+            };
+            // The package's callbacks do not throw; if one did, there is nobody left to tell.
+            drop(called);
+        };
+        Ok(self.driver.watch(query, Box::new(tell)).0)
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&self, watch: u32) {
+        self.driver.unwatch(WatchId(watch));
+    }
+
+    /// Asks for runs; the numbers come back in `settled` events.
+    pub fn trigger(&self, units: Vec<String>, discard_pending: bool) -> JsResult<Vec<u32>> {
+        let schema = self.driver.schema();
+        let units: Result<Vec<_>> = units.iter().map(|name| unit_id(&schema.units, name)).collect();
+        let requests = self.driver.trigger(&units.map_err(thrown)?, discard_pending);
+        Ok(requests.into_iter().map(|request| request.0).collect())
+    }
+
+    /// Tries at once what waits for its next attempt.
+    #[wasm_bindgen(js_name = retryNow)]
+    pub fn retry_now(&self) {
+        self.driver.feed(Event::RetryNow);
+    }
+
+    /// Stops the active run.
+    pub fn cancel(&self) {
+        self.driver.feed(Event::Cancel);
+    }
+
+    /// The present status.
+    pub fn status(&self) -> JsResult<Ts<StatusDto>> {
+        let schema = self.driver.schema();
+        let names = Names { units: &schema.units, tab: &self.tab };
+        Ts::from_rust(&names.status(&self.driver.status())).map_err(|error| thrown(internal(&error)))
+    }
+
+    /// What became of a change, as the JSON of a `ConfirmedDto`; `undefined` while it waits.
+    pub async fn change(&self, id: String) -> JsResult<Option<String>> {
+        let driver = self.driver.clone();
+        let confirmation = driver.store().confirmation(&id).await.map_err(thrown)?;
+        confirmation.map(|found| serde_json::to_string(&found)).transpose().map_err(|error| thrown(internal(&error)))
+    }
+
+    /// The changes the server refused, as JSON.
+    pub async fn inbox(&self) -> JsResult<String> {
+        self.driver.clone().store().inbox_json().await.map_err(thrown)
+    }
+
+    /// Forgets a refused change, for good.
+    pub async fn discard(&self, position: f64) -> JsResult<()> {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions are whole and below 2⁵³")]
+        self.driver.clone().discard(position as u64).await.map_err(thrown)
+    }
+
+    /// Stores the lines of a pull's answer; resolves to the number of rows.
+    pub async fn load(&self, lines: Vec<u8>) -> JsResult<f64> {
+        #[allow(clippy::cast_precision_loss, reason = "a count of rows is far below 2⁵³")]
+        self.driver.clone().load(lines).await.map(|rows| rows as f64).map_err(thrown)
+    }
+
+    /// Ends everything; what was committed holds.
+    pub async fn close(&self) {
+        self.driver.clone().close().await;
+    }
+
+    /// Deletes a store that is not open.
+    pub async fn destroy(name: String, user: Option<String>) -> JsResult<()> {
+        IndexedDbStorage::delete(&database_name(&name, user.as_deref())).await.map_err(thrown)
+    }
+
+    fn parse(&self, entity: &str, query: &str) -> Result<Query> {
+        let json = serde_json::from_str(query).map_err(|error| Error::new(Code::QueryInvalid, error.to_string()))?;
+        Query::parse(entity, &json, &self.driver.schema())
+    }
+}
+
+async fn open(options: Ts<OpenDto>, host: Host) -> Result<Engine> {
+    let dto = options.to_rust().map_err(|error| Error::new(Code::OptionsInvalid, error.to_string()))?;
+    let database = database_name(&dto.name, dto.user.as_deref());
+    let transport = dto.url.as_deref().map(FetchTransport::new).transpose()?;
+    let options = Options::try_from(dto)?;
+    let storage = IndexedDbStorage::open(&database).await?;
+    let tab = format!("{:08x}", BrowserRandom.up_to(u64::from(u32::MAX)));
+    let ports = Ports {
+        transport,
+        clock: BrowserClock,
+        random: BrowserRandom,
+        lock: WebLock,
+        tabs: BroadcastTabs::new(&database),
+        session: host.clone(),
+        spawn: EventLoop,
+    };
+    let (units, names_tab) = (options.schema.units.clone(), tab.clone());
+    let listener = Box::new(move |news| host.tell(&Names { units: &units, tab: &names_tab }.event(news)));
+    let driver = Driver::open(storage, ports, options, database, listener).await?;
+    let listening = driver.clone();
+    let network = NetworkListener::new(move |hint| {
+        listening.feed(match hint {
+            NetworkHint::Online => Event::HintedOnline,
+            NetworkHint::Offline => Event::HintedOffline,
+            NetworkHint::Resumed => Event::Resumed,
+        });
+    });
+    Ok(Engine { driver, tab, _network: network })
+}
+
+async fn write(driver: &Driver<Browser>, writes: &str) -> Result<String> {
+    let writes: Vec<Write> =
+        serde_json::from_str(writes).map_err(|error| Error::new(Code::OptionsInvalid, error.to_string()))?;
+    let written = driver.write(writes).await?;
+    serde_json::to_string(&written).map_err(|error| internal(&error))
+}
+
+/// One database per store and user.
+fn database_name(name: &str, user: Option<&str>) -> String {
+    match user {
+        Some(user) => format!("whimbrel/{name}/{user}"),
+        None => format!("whimbrel/{name}"),
+    }
+}
+
+fn internal(error: &impl std::fmt::Display) -> Error {
+    Error::new(Code::Internal, error.to_string())
+}
+
+/// An error as JavaScript catches it: an `ErrorDto`.
+#[allow(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
+fn thrown(error: Error) -> JsValue {
+    match Ts::from_rust(&ErrorDto::from(&error)) {
+        Ok(dto) => dto.into(),
+        Err(_) => JsValue::from_str(error.code().as_str()),
+    }
+}

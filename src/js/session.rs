@@ -1,0 +1,59 @@
+//! What the package gives the engine: a token, an ear, and the event loop.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tsify::Ts;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use super::dto::EventDto;
+use crate::error::{Code, Error, Result};
+use crate::ports::{Session, Spawn};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The package's side of the engine.
+    #[wasm_bindgen(typescript_type = "Host")]
+    #[derive(Clone)]
+    pub type Host;
+
+    #[wasm_bindgen(method, catch)]
+    fn token(this: &Host) -> std::result::Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method)]
+    fn event(this: &Host, event: Ts<EventDto>);
+}
+
+impl Host {
+    pub(super) fn tell(&self, event: &EventDto) {
+        if let Ok(event) = Ts::from_rust(event) {
+            self.event(event);
+        }
+    }
+}
+
+impl Session for Host {
+    async fn token(&self) -> Result<Option<String>> {
+        let failed = |cause: JsValue| {
+            let cause = cause.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message())).unwrap_or_default();
+            Error::new(Code::Unauthenticated, format!("token() failed: {cause}"))
+        };
+        let promise = js_sys::Promise::resolve(&Host::token(self).map_err(failed)?);
+        let token = JsFuture::from(promise).await.map_err(failed)?;
+        match token.as_string() {
+            Some(token) => Ok(Some(token)),
+            None if token.is_null() || token.is_undefined() => Ok(None),
+            None => Err(Error::new(Code::Unauthenticated, "token() gave something that is not text")),
+        }
+    }
+}
+
+/// The event loop of the page or worker.
+pub struct EventLoop;
+
+impl Spawn for EventLoop {
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()>>>) {
+        wasm_bindgen_futures::spawn_local(future);
+    }
+}

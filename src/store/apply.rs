@@ -1,0 +1,208 @@
+//! What a pull brings, laid into the store: rows and removals together with the cursor that covers them.
+//!
+//! **Invariant:** cursor and rows are one transaction: the cursor never passes a change that is not here.
+//! **Invariant:** a record with local changes keeps them: the server's row becomes its base and the changes are laid over it.
+
+use whimbrel_protocol::{BucketCursor, BucketInfo, Version};
+
+use super::system::{self, Bucket, Counter};
+use super::piece::{Piece, PulledChange};
+use super::{Interrupt, Read, Txn, pending, rebase};
+use crate::error::{Code, Error};
+use crate::model::{Row, Value};
+
+/// A row as the server sent it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PulledRow {
+    /// The record's id.
+    pub id: String,
+    /// Its version.
+    pub version: Version,
+    /// Its values, in the order of the schema's fields.
+    pub values: Vec<Value>,
+}
+
+/// The number that rows of a bucket carry; given at first sight.
+///
+/// # Errors
+/// Those of the store; `store/failed` when 65,535 buckets have been seen.
+pub(super) fn bucket_number(txn: &mut Txn, name: &str) -> Result<u16, Interrupt> {
+    if let Some(bucket) = system::bucket(txn, name)? {
+        return Ok(bucket.number);
+    }
+    let number = new_number(txn)?;
+    system::set_bucket(txn, name, &Bucket { number, ..Bucket::default() })?;
+    Ok(number)
+}
+
+/// A pull brings the whole of a bucket again: from now on its rows carry a new number, and those that still carry the old one when the
+/// new rows are complete are gone from it.
+///
+/// # Errors
+/// As [`bucket_number`].
+pub(super) fn restart_bucket(txn: &mut Txn, name: &str) -> Result<(), Interrupt> {
+    let Some(mut bucket) = system::bucket(txn, name)? else { return Ok(()) };
+    bucket.retired.push(bucket.number);
+    bucket.number = new_number(txn)?;
+    bucket.cursor = None;
+    system::set_bucket(txn, name, &bucket)
+}
+
+/// A bucket is no longer the user's: it is forgotten once its rows are, see [`super::retire`].
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn revoke_buckets(txn: &mut Txn, entity: &str, granted: &[BucketInfo]) -> Result<(), Interrupt> {
+    for (name, mut bucket) in system::buckets_of(txn, entity)? {
+        if bucket.number != 0 && !granted.iter().any(|info| info.bucket == name) {
+            bucket.retired.push(bucket.number);
+            (bucket.number, bucket.cursor) = (0, None);
+            system::set_bucket(txn, &name, &bucket)?;
+        }
+    }
+    Ok(())
+}
+
+fn new_number(txn: &mut Txn) -> Result<u16, Interrupt> {
+    u16::try_from(Counter::Bucket.next(txn)?)
+        .map_err(|_| Error::new(Code::StoreFailed, "65,535 buckets have been seen by this store").into())
+}
+
+/// One row of a bucket.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn row(txn: &mut Txn, entity: &str, bucket: u16, pulled: &PulledRow) -> Result<(), Interrupt> {
+    let id = pulled.id.as_str();
+    let Some(known) = txn.row(entity, id)? else {
+        return txn.put_row(entity, id, &clean(pulled, vec![bucket]));
+    };
+    if known.dirty {
+        let base = pending::base(txn, entity, id)?;
+        let server = match base {
+            Some(base) if base.version >= pulled.version => with_bucket(base, bucket),
+            base => clean(pulled, with_bucket(base.unwrap_or_default(), bucket).buckets),
+        };
+        return rebase::rebuild(txn, entity, id, Some(&server));
+    }
+    let fresh = pulled.version >= known.version;
+    let row = with_bucket(known, bucket);
+    txn.put_row(entity, id, &if fresh { clean(pulled, row.buckets) } else { row })
+}
+
+/// One row that is gone from a bucket. It leaves the device with the last bucket it is in.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn gone(txn: &mut Txn, entity: &str, bucket: u16, id: &str) -> Result<(), Interrupt> {
+    let Some(known) = txn.row(entity, id)? else { return Ok(()) };
+    if known.dirty {
+        let server = pending::base(txn, entity, id)?.and_then(|base| without_buckets(base, &[bucket]));
+        return rebase::rebuild(txn, entity, id, server.as_ref());
+    }
+    match without_buckets(known, &[bucket]) {
+        Some(row) => txn.put_row(entity, id, &row),
+        None => txn.delete_row(entity, id),
+    }
+}
+
+/// Everything of the bucket so far is complete under this cursor.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn cursor(txn: &mut Txn, cursor: &BucketCursor) -> Result<(), Interrupt> {
+    let mut bucket = system::bucket(txn, &cursor.bucket)?.unwrap_or_default();
+    bucket.cursor = Some(cursor.cursor.clone());
+    system::set_bucket(txn, &cursor.bucket, &bucket)
+}
+
+/// Where a pull of these entities goes on.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn cursors(view: &impl Read, entities: &[String]) -> Result<Vec<BucketCursor>, Interrupt> {
+    let mut cursors = Vec::new();
+    for entity in entities {
+        for (bucket, record) in system::buckets_of(view, entity)? {
+            cursors.extend(record.cursor.map(|cursor| BucketCursor { bucket, cursor, more: false }));
+        }
+    }
+    Ok(cursors)
+}
+
+/// Removes some rows of an entity's retired buckets, `most` at the most; whether more are left. A bucket that was only retired is forgotten.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn retire(txn: &mut Txn, entity: &str, most: usize) -> Result<bool, Interrupt> {
+    let retired = system::buckets_of(txn, entity)?;
+    let numbers: Vec<u16> = retired.iter().flat_map(|(_, bucket)| bucket.retired.iter().copied()).collect();
+    if numbers.is_empty() {
+        return Ok(false);
+    }
+    let leaving = ids_in_buckets(txn, entity, &numbers, most)?;
+    for id in &leaving {
+        for number in &numbers {
+            gone(txn, entity, *number, id)?;
+        }
+    }
+    if leaving.len() == most {
+        return Ok(true);
+    }
+    for (name, mut bucket) in retired {
+        bucket.retired.clear();
+        if bucket.number == 0 {
+            system::delete_bucket(txn, &name);
+        } else {
+            system::set_bucket(txn, &name, &bucket)?;
+        }
+    }
+    Ok(false)
+}
+
+/// Records of an entity that are in one of the buckets.
+fn ids_in_buckets(view: &impl Read, entity: &str, numbers: &[u16], most: usize) -> Result<Vec<String>, Interrupt> {
+    let mut ids = Vec::new();
+    for item in view.scan_prefix(view.entity_map(entity)?, &[]) {
+        let (key, bytes) = item?;
+        if RowRef::new(&bytes)?.buckets().iter().any(|bucket| numbers.contains(bucket)) {
+            ids.push(id_of(&key)?);
+        }
+        if ids.len() == most {
+            break;
+        }
+    }
+    Ok(ids)
+}
+
+/// The row without some buckets; `None` when it is in no other.
+pub(super) fn without_buckets(mut row: Row, numbers: &[u16]) -> Option<Row> {
+    row.buckets.retain(|number| !numbers.contains(number));
+    (!row.buckets.is_empty()).then_some(row)
+}
+
+fn with_bucket(mut row: Row, number: u16) -> Row {
+    if !row.buckets.contains(&number) {
+        row.buckets.push(number);
+    }
+    row
+}
+
+fn clean(pulled: &PulledRow, buckets: Vec<u16>) -> Row {
+    Row { version: pulled.version, buckets, dirty: false, deleted: false, values: pulled.values.clone() }
+}
+
+/// A piece of a pull: its rows and removals, and the cursor that covers them.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn piece(txn: &mut Txn, piece: &Piece) -> Result<(), Interrupt> {
+    let bucket = bucket_number(txn, &piece.bucket)?;
+    for change in &piece.changes {
+        match change {
+            PulledChange::Row(pulled) => row(txn, piece.entity(), bucket, pulled)?,
+            PulledChange::Gone(id) => gone(txn, piece.entity(), bucket, id)?,
+        }
+    }
+    piece.cursor.as_ref().map_or(Ok(()), |covering| cursor(txn, covering))
+}

@@ -1,0 +1,176 @@
+//! The outbox: local changes that the server has not acknowledged.
+//!
+//! ```text
+//! queued ──► sent (has a seq) ──► accepted: removed
+//!   ▲  │                      ├─► conflict: moved to the conflicts
+//!   └──┘ folds                └─► rejected: moved to the inbox
+//! ```
+//!
+//! **Invariant:** changes to one record leave in the order they were written.
+//! **Invariant:** a change that was sent never changes again; a change that was not sent folds with the next one of its record.
+//! **Invariant:** `seq` is dense and given in the same order for ever: it is stored before the request leaves.
+
+use serde::{Deserialize, Serialize};
+use whimbrel_protocol::{Change, Fields, Op, Version};
+
+/// Changes that may wait, at most.
+pub const OUTBOX_MAX: u64 = 100_000;
+
+/// One change that waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entry {
+    /// The change's id (UUID v7).
+    pub change: String,
+    /// The ids of earlier changes of the record that were folded into this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folded: Vec<String>,
+    /// The entity's name.
+    pub entity: String,
+    /// The record's id.
+    pub id: String,
+    /// What was done.
+    pub op: Op,
+    /// The server's version of the row it was done on; none for a new record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Version>,
+    /// The new values.
+    #[serde(default)]
+    pub set: Fields,
+    /// The values before.
+    #[serde(default)]
+    pub was: Fields,
+    /// The app's schema version that wrote it.
+    pub schema: u32,
+    /// The device's clock when it was written, in milliseconds since 1970.
+    pub at: i64,
+    /// Its number at the server, once it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// It met a newer row at the server and waits for a decision; until then nothing of its record is sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conflict: bool,
+}
+
+/// What became of two changes of one record when the second was written before the first was sent.
+#[derive(Debug, PartialEq)]
+pub(super) enum Folded {
+    /// One change says it all.
+    Into(Box<Entry>),
+    /// A record that was made and deleted before anybody else knew of it: nothing is left to send. The entry has all change ids.
+    Nothing(Box<Entry>),
+}
+
+impl Entry {
+    /// Whether a later change of the record may fold into this one.
+    pub(super) const fn is_open(&self) -> bool {
+        self.seq.is_none() && !self.conflict
+    }
+
+    /// Folds a later change of the same record into this one. Neither was sent.
+    pub(super) fn fold(mut self, later: Self) -> Folded {
+        let unknown = self.op == Op::Create;
+        match later.op {
+            Op::Delete => {
+                self.op = Op::Delete;
+                self.set = Fields::new();
+            }
+            Op::Create | Op::Update => {
+                for (name, value) in later.was {
+                    self.was.entry(name).or_insert(value);
+                }
+                self.set.extend(later.set);
+                if self.op == Op::Create {
+                    self.was.clear();
+                }
+            }
+        }
+        self.folded.push(std::mem::replace(&mut self.change, later.change));
+        self.at = later.at;
+        self.schema = later.schema;
+        if unknown && later.op == Op::Delete { Folded::Nothing(Box::new(self)) } else { Folded::Into(Box::new(self)) }
+    }
+
+    /// Every change id that this entry answers for.
+    pub(super) fn change_ids(&self) -> impl Iterator<Item = &str> {
+        self.folded.iter().map(String::as_str).chain(std::iter::once(self.change.as_str()))
+    }
+
+    /// The entry as it goes to the server.
+    pub(super) fn to_change(&self, seq: u64) -> Change {
+        Change {
+            seq,
+            change: self.change.clone(),
+            entity: self.entity.clone(),
+            id: self.id.clone(),
+            op: self.op,
+            base: self.base,
+            set: self.set.clone(),
+            was: self.was.clone(),
+            group: None,
+            at: self.at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(change: &str, op: Op, set: serde_json::Value, was: serde_json::Value) -> Entry {
+        let fields = |json: serde_json::Value| json.as_object().cloned().unwrap_or_default();
+        Entry {
+            change: change.to_owned(),
+            folded: Vec::new(),
+            entity: "order".to_owned(),
+            id: "1".to_owned(),
+            op,
+            base: None,
+            set: fields(set),
+            was: fields(was),
+            schema: 1,
+            at: 0,
+            seq: None,
+            conflict: false,
+        }
+    }
+
+    fn folded(first: Entry, second: Entry) -> Entry {
+        match first.fold(second) {
+            Folded::Into(entry) => *entry,
+            Folded::Nothing(_) => panic!("nothing is left"),
+        }
+    }
+
+    #[test]
+    fn an_update_folds_into_a_create() {
+        let create = entry("a", Op::Create, json!({"x": 1, "y": 1}), json!({}));
+        let update = entry("b", Op::Update, json!({"x": 2}), json!({"x": 1}));
+        let both = folded(create, update);
+        assert_eq!((both.op, both.set, both.was), (Op::Create, json!({"x": 2, "y": 1}).as_object().unwrap().clone(), Fields::new()));
+        assert_eq!((both.change.as_str(), both.folded), ("b", vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn two_updates_keep_the_oldest_values_before() {
+        let first = entry("a", Op::Update, json!({"x": 2}), json!({"x": 1}));
+        let second = entry("b", Op::Update, json!({"x": 3, "y": 3}), json!({"x": 2, "y": 1}));
+        let both = folded(first, second);
+        assert_eq!(json!(both.set), json!({"x": 3, "y": 3}));
+        assert_eq!(json!(both.was), json!({"x": 1, "y": 1}));
+    }
+
+    #[test]
+    fn a_delete_ends_what_came_before() {
+        let update = entry("a", Op::Update, json!({"x": 2}), json!({"x": 1}));
+        let both = folded(update, entry("b", Op::Delete, json!({}), json!({})));
+        assert_eq!((both.op, both.set.len()), (Op::Delete, 0));
+        let create = entry("a", Op::Create, json!({"x": 2}), json!({}));
+        let Folded::Nothing(both) = create.fold(entry("b", Op::Delete, json!({}), json!({}))) else {
+            panic!("the server would hear of it");
+        };
+        assert_eq!(both.change_ids().collect::<Vec<_>>(), ["a", "b"]);
+    }
+}

@@ -1,0 +1,84 @@
+//! The outbox in the store, and what belongs to a record with changes in it: the entries' places and the server's row.
+
+use super::outbox::Entry;
+use super::system::{self, from_json, to_json};
+use super::{Interrupt, MapId, Read, Txn};
+use crate::model::Row;
+use crate::ports::{MirrorOp, MirrorStore};
+
+/// The key of everything that belongs to one record: entity map, then id.
+fn record_key(view: &impl Read, entity: &str, id: &str) -> Result<Vec<u8>, Interrupt> {
+    let mut key = view.entity_map(entity)?.0.to_be_bytes().to_vec();
+    crate::model::key::encode_id(id, &mut key);
+    Ok(key)
+}
+
+fn pending_key(record: &[u8], position: u64) -> Vec<u8> {
+    [record, &position.to_be_bytes()].concat()
+}
+
+/// Stores an entry at its position.
+pub(super) fn put(txn: &mut Txn, position: u64, entry: &Entry) -> Result<(), Interrupt> {
+    let json = to_json(entry)?;
+    let record = record_key(txn, &entry.entity, &entry.id)?;
+    txn.put(MapId::PENDING, &pending_key(&record, position), Vec::new());
+    if let Some(seq) = entry.seq {
+        txn.put(MapId::SENT, &seq.to_be_bytes(), position.to_be_bytes().to_vec());
+    }
+    txn.mirror(MirrorOp::Put {
+        store: MirrorStore::Outbox,
+        key: position,
+        json: String::from_utf8_lossy(&json).into_owned(),
+    });
+    txn.put(MapId::OUTBOX, &position.to_be_bytes(), json);
+    Ok(())
+}
+
+/// The entry at a position.
+pub(super) fn get(view: &impl Read, position: u64) -> Result<Option<Entry>, Interrupt> {
+    view.read(MapId::OUTBOX, &position.to_be_bytes())?.map(|bytes| from_json(&bytes)).transpose()
+}
+
+/// Removes an entry, its place at its record, and its mirror.
+pub(super) fn remove(txn: &mut Txn, position: u64, entry: &Entry) -> Result<(), Interrupt> {
+    let record = record_key(txn, &entry.entity, &entry.id)?;
+    txn.delete(MapId::PENDING, &pending_key(&record, position));
+    if let Some(seq) = entry.seq {
+        txn.delete(MapId::SENT, &seq.to_be_bytes());
+    }
+    txn.delete(MapId::OUTBOX, &position.to_be_bytes());
+    txn.mirror(MirrorOp::Delete { store: MirrorStore::Outbox, key: position });
+    super::system::Counter::Pending.add(txn, -1)
+}
+
+/// The entries of a record, oldest first.
+pub(super) fn of_record(view: &impl Read, entity: &str, id: &str) -> Result<Vec<(u64, Entry)>, Interrupt> {
+    let record = record_key(view, entity, id)?;
+    let mut entries = Vec::new();
+    for key in view.keys_with_prefix(MapId::PENDING, &record)? {
+        let position = system::number(key.get(record.len()..).unwrap_or_default());
+        if let Some(entry) = get(view, position)? {
+            entries.push((position, entry));
+        }
+    }
+    Ok(entries)
+}
+
+/// The server's row of a record with local changes; none when the server has none.
+pub(super) fn base(view: &impl Read, entity: &str, id: &str) -> Result<Option<Row>, Interrupt> {
+    let key = record_key(view, entity, id)?;
+    view.get(MapId::BASE, &key)?.map(|bytes| view.decode_row(entity, &bytes)).transpose()
+}
+
+pub(super) fn set_base(txn: &mut Txn, entity: &str, id: &str, row: &Row) -> Result<(), Interrupt> {
+    let key = record_key(txn, entity, id)?;
+    let bytes = txn.encode_row(entity, row)?;
+    txn.put(MapId::BASE, &key, bytes);
+    Ok(())
+}
+
+pub(super) fn delete_base(txn: &mut Txn, entity: &str, id: &str) -> Result<(), Interrupt> {
+    let key = record_key(txn, entity, id)?;
+    txn.delete(MapId::BASE, &key);
+    Ok(())
+}

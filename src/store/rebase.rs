@@ -1,0 +1,45 @@
+//! A record with local changes is the server's row with those changes laid over it. This is the one place that does it.
+
+use super::outbox::Entry;
+use super::pending;
+use super::{Interrupt, Read, Txn};
+use crate::model::{Row, Value};
+use whimbrel_protocol::Op;
+
+/// Makes a record anew from the server's row (`None`: the server has none) and the changes that still wait.
+///
+/// **Invariant:** afterwards the record is dirty exactly when changes wait, and the server's row is kept exactly as long.
+pub(super) fn rebuild(txn: &mut Txn, entity: &str, id: &str, server: Option<&Row>) -> Result<(), Interrupt> {
+    let waiting = pending::of_record(txn, entity, id)?;
+    if waiting.is_empty() {
+        pending::delete_base(txn, entity, id)?;
+        return match server {
+            Some(row) => txn.put_row(entity, id, &Row { dirty: false, deleted: false, ..row.clone() }),
+            None => txn.delete_row(entity, id),
+        };
+    }
+    match server {
+        Some(row) => pending::set_base(txn, entity, id, row)?,
+        None => pending::delete_base(txn, entity, id)?,
+    }
+    let mut local = server.cloned().unwrap_or_default();
+    (local.dirty, local.deleted) = (true, false);
+    for (_, entry) in &waiting {
+        lay_over(txn, &mut local, entry)?;
+    }
+    txn.put_row(entity, id, &local)
+}
+
+/// Lays one change over a row.
+pub(super) fn lay_over(view: &impl Read, row: &mut Row, entry: &Entry) -> Result<(), Interrupt> {
+    row.deleted = entry.op == Op::Delete;
+    let schema = view.schema();
+    let entity = schema.entity(&entry.entity)?;
+    row.values.resize(entity.fields.len(), Value::Null);
+    for (field, slot) in entity.fields.iter().zip(&mut row.values) {
+        if let Some(json) = entry.set.get(&field.name) {
+            *slot = field.kind.value(json)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The store as a sync sees it: each method one read or one transaction.
+
+use whimbrel_protocol::{BucketCursor, BucketInfo};
+
+use super::confirmation::{self, Confirmation};
+use super::system::{self, Counter};
+use super::{Interrupt, MapId, Piece, Read, Store, Txn, View, apply, send};
+use crate::error::{Code, Error, Result};
+use crate::ports::{MirrorOp, MirrorStore, Storage};
+
+/// Rows of buckets that are gone which one step removes, at most: a step stays short.
+const RETIRED_AT_ONCE: usize = 1_000;
+
+/// What waits for the server or for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Changes in the outbox.
+    pub pending: u64,
+    /// Changes in the inbox.
+    pub rejected: u64,
+    /// Open conflicts.
+    pub conflicts: u64,
+}
+
+impl<S: Storage> Store<S> {
+    /// Gives the store its id at the server, unless it has one.
+    ///
+    /// # Errors
+    /// Those of the store, here and below.
+    pub async fn ensure_client_id(&self, fresh: &str) -> Result<()> {
+        let ensure = |txn: &mut Txn| match system::client_id(txn)? {
+            Some(_) => Ok(()),
+            None => {
+                system::set_client_id(txn, fresh);
+                Ok(())
+            }
+        };
+        self.transact(ensure).await.map(|_| ())
+    }
+
+    /// The store's id at the server.
+    ///
+    /// # Errors
+    /// `engine/internal` when it has none.
+    pub async fn client_id(&self) -> Result<String> {
+        let id = self.read(|view| system::client_id(view)).await?;
+        id.ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))
+    }
+
+    /// What waits.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn counts(&self) -> Result<Counts> {
+        let count = |view: &_| {
+            Ok(Counts {
+                pending: Counter::Pending.get(view)?,
+                rejected: Counter::Rejected.get(view)?,
+                conflicts: Counter::Conflicts.get(view)?,
+            })
+        };
+        self.read(count).await
+    }
+
+    /// Whether changes of these entities are to be sent.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn has_changes(&self, entities: &[String]) -> Result<bool> {
+        self.read(|view| send::has_changes(view, entities)).await
+    }
+
+    /// What became of a change, while it is remembered.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn confirmation(&self, change: &str) -> Result<Option<Confirmation>> {
+        self.read(|view| confirmation::confirmation(view, change)).await
+    }
+
+    /// Where a pull of these entities goes on.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn cursors(&self, entities: &[String]) -> Result<Vec<BucketCursor>> {
+        self.read(|view| apply::cursors(view, entities)).await
+    }
+
+    /// The buckets the user may see now; the rows of others are to leave, see [`Store::retire_step`].
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn grant(&self, entities: &[String], granted: &[BucketInfo]) -> Result<()> {
+        let revoke = |txn: &mut Txn| entities.iter().try_for_each(|entity| apply::revoke_buckets(txn, entity, granted));
+        self.transact(revoke).await.map(|_| ())
+    }
+
+    /// The rows that follow are the whole of the bucket.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn restart_bucket(&self, bucket: &str) -> Result<()> {
+        self.transact(|txn| apply::restart_bucket(txn, bucket)).await.map(|_| ())
+    }
+
+    /// Removes some rows of buckets that are no longer there; whether more are left.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn retire_step(&self, entities: &[String]) -> Result<bool> {
+        for entity in entities {
+            if self.transact(|txn| apply::retire(txn, entity, RETIRED_AT_ONCE)).await?.value {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Stores a piece of a pull, all of it or nothing.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn apply(&self, piece: Piece) -> Result<()> {
+        self.transact(|txn| apply::piece(txn, &piece)).await.map(|_| ())
+    }
+
+    /// The changes the server refused, oldest first, as a JSON array.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn inbox_json(&self) -> Result<String> {
+        let list = |view: &View| {
+            let mut json = String::from("[");
+            for (position, record) in view.items(MapId::INBOX)? {
+                if json.len() > 1 {
+                    json.push(',');
+                }
+                let record = String::from_utf8_lossy(&record);
+                // The record is an object: its opening brace makes room for the position.
+                json.push_str(&format!("{{\"position\":{},{}", system::number(&position), record.get(1..).unwrap_or("}")));
+            }
+            json.push(']');
+            Ok(json)
+        };
+        self.read(list).await
+    }
+
+    /// Forgets a refused change, for good.
+    ///
+    /// # Errors
+    /// `row/not-found` when there is none at that position.
+    pub async fn discard(&self, position: u64) -> Result<()> {
+        let key = position.to_be_bytes();
+        let discard = |txn: &mut Txn| {
+            if txn.read(MapId::INBOX, &key)?.is_none() {
+                return Err(Interrupt::from(Error::new(Code::RowNotFound, "there is no refused change at that position")));
+            }
+            txn.delete(MapId::INBOX, &key);
+            txn.mirror(MirrorOp::Delete { store: MirrorStore::Inbox, key: position });
+            Counter::Rejected.add(txn, -1)
+        };
+        self.transact(discard).await.map(|_| ())
+    }
+}

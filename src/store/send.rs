@@ -1,0 +1,122 @@
+//! Which changes go to the server next. They get their `seq` here, durably, before the request leaves.
+
+use std::collections::BTreeSet;
+
+use whimbrel_protocol::{BODY_BYTES_MAX, Change, PROTOCOL_VERSION, PUSH_CHANGES_MAX, PushRequest};
+
+use super::outbox::Entry;
+use super::system::{self, Counter, from_json};
+use super::{Interrupt, MapId, Read, Txn, pending};
+use crate::error::{Code, Error};
+
+/// Bytes of the changes of one request, at most; the rest of the body is small.
+const CHANGES_BYTES_MAX: usize = BODY_BYTES_MAX - 4 * 1024;
+
+/// A request, and how much waits behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The request.
+    pub request: PushRequest,
+    /// Changes that wait and are not in it. Not all of them need to be the unit's.
+    pub remaining: u64,
+}
+
+/// The next batch of changes of these entities, or `None` when nothing is to be sent.
+///
+/// Changes that were sent before and not answered come first, whatever their entity: the server takes numbers in order only.
+///
+/// # Errors
+/// Those of the store.
+pub fn next_batch(txn: &mut Txn, entities: &[String]) -> Result<Option<Batch>, Interrupt> {
+    let mut room = Room::default();
+    let mut changes: Vec<Change> = sent(txn, &mut room)?;
+    for (position, entry) in unsent(txn, entities, &mut room)? {
+        changes.push(assign_seq(txn, position, entry)?);
+    }
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let client = system::client_id(txn)?
+        .ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))?;
+    let (schema, ack) = (txn.schema().version, Counter::Ack.get(txn)?);
+    let remaining = Counter::Pending.get(txn)?.saturating_sub(changes.len() as u64);
+    Ok(Some(Batch { request: PushRequest { protocol: PROTOCOL_VERSION, client, schema, ack, changes }, remaining }))
+}
+
+/// Whether a unit has changes to send.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn has_changes(view: &impl Read, entities: &[String]) -> Result<bool, Interrupt> {
+    let mut one = Room { changes: 1, ..Room::default() };
+    Ok(!sent(view, &mut one)?.is_empty() || !unsent(view, entities, &mut one)?.is_empty())
+}
+
+/// The room that is left in a request.
+struct Room {
+    changes: usize,
+    bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { changes: PUSH_CHANGES_MAX, bytes: CHANGES_BYTES_MAX }
+    }
+}
+
+impl Room {
+    /// Whether a change of that size goes in; once one does not, nothing behind it does.
+    const fn take(&mut self, bytes: usize) -> bool {
+        if self.changes == 0 || self.bytes < bytes {
+            self.changes = 0;
+            return false;
+        }
+        self.changes -= 1;
+        self.bytes -= bytes;
+        true
+    }
+}
+
+fn assign_seq(txn: &mut Txn, position: u64, mut entry: Entry) -> Result<Change, Interrupt> {
+    let seq = Counter::Seq.next(txn)?;
+    entry.seq = Some(seq);
+    pending::put(txn, position, &entry)?;
+    Ok(entry.to_change(seq))
+}
+
+/// Changes that were sent and not answered, by `seq`.
+fn sent(view: &impl Read, room: &mut Room) -> Result<Vec<Change>, Interrupt> {
+    let mut found = Vec::new();
+    for item in view.scan_prefix(MapId::SENT, &[]) {
+        let (seq, position) = item?;
+        let Some(bytes) = view.get(MapId::OUTBOX, &position)? else { continue };
+        if !room.take(bytes.len()) {
+            break;
+        }
+        let entry: Entry = from_json(&bytes)?;
+        found.push(entry.to_change(system::number(&seq)));
+    }
+    Ok(found)
+}
+
+/// Changes that were not sent, in the order they were written, without those of a record that waits for a decision.
+fn unsent(view: &impl Read, entities: &[String], room: &mut Room) -> Result<Vec<(u64, Entry)>, Interrupt> {
+    let mut found = Vec::new();
+    let mut blocked = BTreeSet::new();
+    for item in view.scan_prefix(MapId::OUTBOX, &[]) {
+        let (position, bytes) = item?;
+        let entry: Entry = from_json(&bytes)?;
+        if entry.conflict {
+            blocked.insert((entry.entity.clone(), entry.id.clone()));
+        }
+        let goes = entry.is_open() && entities.contains(&entry.entity);
+        if !goes || blocked.contains(&(entry.entity.clone(), entry.id.clone())) {
+            continue;
+        }
+        if !room.take(bytes.len()) {
+            break;
+        }
+        found.push((system::number(&position), entry));
+    }
+    Ok(found)
+}

@@ -1,0 +1,153 @@
+//! What the server said of the changes that were sent, made true here: one transaction per answer.
+//!
+//! **Invariant:** an entry leaves the outbox only in the transaction that stores what became of it.
+
+use std::collections::BTreeMap;
+
+use whimbrel_protocol::{ChangeOutcome, Op, Outcome, ServerRow};
+
+use super::confirmation::{self, Confirmation, Ending};
+use super::outbox::Entry;
+use super::system::{self, Counter, to_json};
+use super::{Interrupt, MapId, Read, Txn, pending, rebase};
+use crate::ports::{MirrorOp, MirrorStore};
+
+/// What an answer came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// Changes that have come to their end, to be told to the app.
+    pub confirmed: Vec<Confirmation>,
+    /// Changes decided.
+    pub decided: u64,
+    /// Of these, refused.
+    pub rejected: u64,
+    /// Of these, in conflict.
+    pub conflicts: u64,
+    /// The server wants a pause of so many milliseconds before the rest.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// Settles the outcomes of a push. Outcomes of changes that are settled already (another tab was first) are passed over.
+///
+/// # Errors
+/// Those of the store.
+pub fn settle(txn: &mut Txn, outcomes: &[ChangeOutcome]) -> Result<Settled, Interrupt> {
+    let mut settled = Settled::default();
+    for ChangeOutcome { seq, outcome } in outcomes {
+        if let Outcome::Retry { after_ms } = outcome {
+            settled.retry_after_ms = Some(*after_ms);
+            break;
+        }
+        let Some((position, entry)) = sent(txn, *seq)? else { continue };
+        settled.decided += 1;
+        match outcome {
+            Outcome::Accepted { version } | Outcome::Duplicate { version } => {
+                accept(txn, position, &entry, *version)?;
+                settled.confirmed.extend(confirmation::accepted(txn, &entry, Some(*version))?);
+            }
+            Outcome::Conflict { row } => {
+                settled.conflicts += 1;
+                conflict(txn, position, &entry, row.as_ref())?;
+                settled.confirmed.extend(confirmation::end(txn, &entry, Ending::Conflict, None, None)?);
+            }
+            Outcome::Rejected { code, message, fields } => {
+                let refusal = Refusal { code, message, fields };
+                reject(txn, &mut settled, position, &entry, &refusal)?;
+            }
+            Outcome::Retry { .. } => {}
+        }
+        if *seq > Counter::Ack.get(txn)? {
+            Counter::Ack.set(txn, *seq);
+        }
+    }
+    Ok(settled)
+}
+
+/// The entry that was sent under a number.
+fn sent(view: &impl Read, seq: u64) -> Result<Option<(u64, Entry)>, Interrupt> {
+    let Some(position) = view.read(MapId::SENT, &seq.to_be_bytes())? else { return Ok(None) };
+    let position = system::number(&position);
+    Ok(pending::get(view, position)?.map(|entry| (position, entry)))
+}
+
+fn accept(txn: &mut Txn, position: u64, entry: &Entry, version: u64) -> Result<(), Interrupt> {
+    pending::remove(txn, position, entry)?;
+    let base = pending::base(txn, &entry.entity, &entry.id)?;
+    // A newer row may have come by a pull while the answer was on its way: it has our change already.
+    let overtaken = base.as_ref().is_some_and(|base| base.version > version);
+    let server = match (entry.op, overtaken) {
+        (_, true) => base,
+        (Op::Delete, false) => None,
+        (Op::Create | Op::Update, false) => {
+            let mut row = base.unwrap_or_default();
+            rebase::lay_over(txn, &mut row, entry)?;
+            row.version = version;
+            Some(row)
+        }
+    };
+    for (position, mut later) in pending::of_record(txn, &entry.entity, &entry.id)? {
+        // It was written on top of the change that has just become the server's version.
+        if later.seq.is_none() && later.base == entry.base {
+            later.base = Some(version);
+            pending::put(txn, position, &later)?;
+        }
+    }
+    rebase::rebuild(txn, &entry.entity, &entry.id, server.as_ref())
+}
+
+/// The change waits for a decision. The record keeps showing what the user wrote over the server's row, whatever pulls bring.
+fn conflict(txn: &mut Txn, position: u64, entry: &Entry, server: Option<&ServerRow>) -> Result<(), Interrupt> {
+    let record = serde_json::json!({ "entry": entry, "server": server });
+    pending::remove(txn, position, entry)?;
+    pending::put(txn, position, &Entry { seq: None, conflict: true, ..entry.clone() })?;
+    txn.mirror(MirrorOp::Delete { store: MirrorStore::Outbox, key: position });
+    keep(txn, MapId::CONFLICTS, MirrorStore::Conflicts, position, &record)?;
+    Counter::Conflicts.add(txn, 1)
+}
+
+struct Refusal<'a> {
+    code: &'a str,
+    message: &'a str,
+    fields: &'a BTreeMap<String, String>,
+}
+
+/// The change moves to the inbox and the record shows the server's row again. What was written on top of a refused new record has
+/// nothing to stand on and moves along.
+fn reject(
+    txn: &mut Txn,
+    settled: &mut Settled,
+    position: u64,
+    entry: &Entry,
+    refusal: &Refusal<'_>,
+) -> Result<(), Interrupt> {
+    let mut refused = vec![(position, entry.clone())];
+    if entry.op == Op::Create {
+        let later = pending::of_record(txn, &entry.entity, &entry.id)?;
+        refused.extend(later.into_iter().filter(|(place, later)| *place != position && later.seq.is_none()));
+    }
+    for (position, entry) in &refused {
+        let Refusal { code, message, fields } = refusal;
+        let record = serde_json::json!({ "entry": entry, "code": code, "message": message, "fields": fields });
+        keep(txn, MapId::INBOX, MirrorStore::Inbox, *position, &record)?;
+        pending::remove(txn, *position, entry)?;
+        Counter::Rejected.add(txn, 1)?;
+        settled.rejected += 1;
+        let refused = confirmation::end(txn, entry, Ending::Rejected, None, Some((code, message)))?;
+        settled.confirmed.extend(refused);
+    }
+    let base = pending::base(txn, &entry.entity, &entry.id)?;
+    rebase::rebuild(txn, &entry.entity, &entry.id, base.as_ref())
+}
+
+fn keep(
+    txn: &mut Txn,
+    map: MapId,
+    store: MirrorStore,
+    position: u64,
+    record: &serde_json::Value,
+) -> Result<(), Interrupt> {
+    let json = to_json(record)?;
+    txn.mirror(MirrorOp::Put { store, key: position, json: String::from_utf8_lossy(&json).into_owned() });
+    txn.put(map, &position.to_be_bytes(), json);
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! The `SYSTEM` map, typed: counters, the client's id, buckets and their cursors.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Interrupt, MapId, Read, Txn};
+use crate::error::{Code, Error};
+
+/// A counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counter {
+    /// The last position given in the outbox.
+    Position,
+    /// The last `seq` given to a change.
+    Seq,
+    /// The last `seq` whose outcome is stored here.
+    Ack,
+    /// The last number given to a bucket.
+    Bucket,
+    /// Changes in the outbox.
+    Pending,
+    /// Changes in the inbox.
+    Rejected,
+    /// Open conflicts.
+    Conflicts,
+}
+
+impl Counter {
+    const fn key(self) -> &'static [u8] {
+        match self {
+            Self::Position => b"count/position",
+            Self::Seq => b"count/seq",
+            Self::Ack => b"count/ack",
+            Self::Bucket => b"count/bucket",
+            Self::Pending => b"count/pending",
+            Self::Rejected => b"count/rejected",
+            Self::Conflicts => b"count/conflicts",
+        }
+    }
+
+    pub(super) fn get(self, view: &impl Read) -> Result<u64, Interrupt> {
+        let bytes = view.read(MapId::SYSTEM, self.key())?;
+        Ok(bytes.map_or(0, |bytes| number(&bytes)))
+    }
+
+    pub(super) fn set(self, txn: &mut Txn, value: u64) {
+        txn.put(MapId::SYSTEM, self.key(), value.to_be_bytes().to_vec());
+    }
+
+    /// One more; the new value.
+    pub(super) fn next(self, txn: &mut Txn) -> Result<u64, Interrupt> {
+        let value = self.get(txn)? + 1;
+        self.set(txn, value);
+        Ok(value)
+    }
+
+    pub(super) fn add(self, txn: &mut Txn, change: i64) -> Result<(), Interrupt> {
+        let value = self.get(txn)?.saturating_add_signed(change);
+        self.set(txn, value);
+        Ok(())
+    }
+}
+
+/// A number as it is stored: big endian, so that keys are in its order.
+pub(super) fn number(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+const CLIENT_KEY: &[u8] = b"client";
+
+/// The client's id at the server, once there is one.
+pub(super) fn client_id(view: &impl Read) -> Result<Option<String>, Interrupt> {
+    let bytes = view.read(MapId::SYSTEM, CLIENT_KEY)?;
+    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
+pub(super) fn set_client_id(txn: &mut Txn, id: &str) {
+    txn.put(MapId::SYSTEM, CLIENT_KEY, id.as_bytes().to_vec());
+}
+
+/// A bucket this store has rows of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Bucket {
+    /// The number that rows carry for it.
+    pub(super) number: u16,
+    /// Where the next pull goes on; none before the first rows are complete under one.
+    pub(super) cursor: Option<String>,
+    /// Numbers it had before; rows that still carry one are to lose it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) retired: Vec<u16>,
+}
+
+/// The prefix of bucket records.
+const BUCKET_PREFIX: &str = "bucket/";
+
+/// The record of a bucket.
+pub(super) fn bucket(view: &impl Read, name: &str) -> Result<Option<Bucket>, Interrupt> {
+    view.read(MapId::SYSTEM, bucket_key(name).as_bytes())?.map(|bytes| from_json(&bytes)).transpose()
+}
+
+pub(super) fn set_bucket(txn: &mut Txn, name: &str, bucket: &Bucket) -> Result<(), Interrupt> {
+    txn.put(MapId::SYSTEM, bucket_key(name).as_bytes(), to_json(bucket)?);
+    Ok(())
+}
+
+pub(super) fn delete_bucket(txn: &mut Txn, name: &str) {
+    txn.delete(MapId::SYSTEM, bucket_key(name).as_bytes());
+}
+
+/// The buckets of an entity, with their names.
+pub(super) fn buckets_of(view: &impl Read, entity: &str) -> Result<Vec<(String, Bucket)>, Interrupt> {
+    let prefix = bucket_key(&format!("{entity}/"));
+    let mut found = Vec::new();
+    for item in view.scan_prefix(MapId::SYSTEM, prefix.as_bytes()) {
+        let (key, value) = item?;
+        let name = key.get(BUCKET_PREFIX.len()..).unwrap_or_default();
+        found.push((String::from_utf8_lossy(name).into_owned(), from_json(&value)?));
+    }
+    Ok(found)
+}
+
+/// The entity a bucket holds rows of.
+pub(super) fn entity_of(bucket: &str) -> &str {
+    bucket.split_once('/').map_or(bucket, |(entity, _)| entity)
+}
+
+fn bucket_key(name: &str) -> String {
+    format!("{BUCKET_PREFIX}{name}")
+}
+
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, Interrupt> {
+    serde_json::to_vec(value).map_err(|error| Error::new(Code::Internal, error.to_string()).into())
+}
+
+pub(super) fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Interrupt> {
+    serde_json::from_slice(bytes).map_err(|error| Error::new(Code::StoreCorrupt, error.to_string()).into())
+}

@@ -1,0 +1,157 @@
+//! A device under test: an engine with its storage, and what it was told.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+use whimbrel::driver::{Driver, News, Options, Write, Written};
+use whimbrel::error::Result;
+use whimbrel::memory::MemoryStorage;
+use whimbrel::model::{Entity, Field, FieldType, Policy, Schema, Unit};
+use whimbrel::ports::Ports;
+use whimbrel::store::{Confirmation, Query};
+use whimbrel::sync::{Auto, Notice, Settlement, UnitId};
+
+use crate::platform::{FastClock, LocalTasks, Native, Network, Origin, Seeded, Token};
+
+pub(crate) const HOME: UnitId = UnitId(0);
+/// Pulls without pushing.
+pub(crate) const FETCH: UnitId = UnitId(1);
+
+pub(crate) struct Device {
+    pub(crate) driver: Driver<Native>,
+    pub(crate) storage: MemoryStorage,
+    pub(crate) told: Rc<RefCell<Vec<News>>>,
+}
+
+pub(crate) fn schema() -> Schema {
+    let field = |name: &str, kind, optional, index| Field { name: name.to_owned(), kind, optional, index };
+    let text = |max| FieldType::Text { max };
+    Schema {
+        version: 1,
+        entities: vec![
+            Entity {
+                name: "place".to_owned(),
+                policy: Policy::ReadOnly,
+                fields: vec![field("name", text(None), false, true), field("country", text(Some(2)), false, false)],
+            },
+            Entity {
+                name: "workOrder".to_owned(),
+                policy: Policy::LastWriteWins,
+                fields: vec![
+                    field("title", text(Some(200)), false, false),
+                    field("status", text(None), false, true),
+                    field("count", FieldType::Integer, true, false),
+                ],
+            },
+        ],
+        units: vec![
+            Unit {
+                name: "home".to_owned(),
+                push: vec!["workOrder".to_owned()],
+                pull: vec!["place".to_owned(), "workOrder".to_owned()],
+            },
+            Unit { name: "fetch".to_owned(), push: Vec::new(), pull: vec!["workOrder".to_owned()] },
+        ],
+    }
+}
+
+impl Device {
+    pub(crate) async fn open(storage: MemoryStorage, network: &Network, origin: &Origin, token: &'static str) -> Self {
+        Self::open_with(storage, network, origin, vec![token], Auto::default()).await
+    }
+
+    pub(crate) async fn open_with(
+        storage: MemoryStorage,
+        network: &Network,
+        origin: &Origin,
+        tokens: Vec<&'static str>,
+        auto: Auto,
+    ) -> Self {
+        thread_local!(static SEED: Cell<u64> = const { Cell::new(0) });
+        SEED.set(SEED.get() + 1);
+        let ports = Ports {
+            transport: Some(network.clone()),
+            clock: FastClock,
+            random: Seeded(Cell::new(SEED.get())),
+            lock: origin.clone(),
+            tabs: origin.tab(),
+            session: Token(Rc::new(RefCell::new(tokens))),
+            spawn: LocalTasks,
+        };
+        let told: Rc<RefCell<Vec<News>>> = Rc::default();
+        let ear = Rc::clone(&told);
+        let options = Options { schema: schema(), auto, strict: false, cache_bytes: None };
+        let listener = Box::new(move |news| ear.borrow_mut().push(news));
+        let driver = Driver::open(storage.connect(), ports, options, "test".to_owned(), listener).await.unwrap();
+        Self { driver, storage, told }
+    }
+
+    /// A device of its own on this network.
+    pub(crate) async fn new(network: &Network, token: &'static str) -> Self {
+        Self::open(MemoryStorage::new(), network, &Origin::default(), token).await
+    }
+
+    pub(crate) async fn create(&self, id: &str, title: &str) -> Written {
+        self.write(json!([{"op": "create", "entity": "workOrder", "id": id, "fields": {"title": title, "status": "open"}}]))
+            .await
+            .unwrap()
+            .remove(0)
+    }
+
+    pub(crate) async fn update(&self, id: &str, fields: Value) -> Written {
+        self.write(json!([{"op": "update", "entity": "workOrder", "id": id, "fields": fields}])).await.unwrap().remove(0)
+    }
+
+    pub(crate) async fn delete(&self, id: &str) -> Written {
+        self.write(json!([{"op": "delete", "entity": "workOrder", "id": id}])).await.unwrap().remove(0)
+    }
+
+    pub(crate) async fn write(&self, writes: Value) -> Result<Vec<Written>> {
+        let writes: Vec<Write> = serde_json::from_value(writes).unwrap();
+        self.driver.write(writes).await
+    }
+
+    /// Runs a unit and waits for its end.
+    pub(crate) async fn sync(&self, unit: UnitId) -> (Settlement, Option<&'static str>) {
+        let request = self.driver.trigger(&[unit], false)[0];
+        loop {
+            let settled = self.told.borrow().iter().find_map(|news| match news {
+                News::Sync(Notice::Settled { requests, outcome, error, .. }) if requests.contains(&request) => {
+                    Some((*outcome, error.as_ref().map(|error| error.code().as_str())))
+                }
+                _ => None,
+            });
+            if let Some(settled) = settled {
+                return settled;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// All records of an entity, as JSON.
+    pub(crate) async fn all(&self, entity: &str) -> Value {
+        let query = Query::parse(entity, &json!({}), &self.driver.schema()).unwrap();
+        let (rows, _) = self.driver.store().query(&query).await.unwrap();
+        serde_json::from_str(&rows).unwrap()
+    }
+
+    /// Work orders as `id title` lines.
+    pub(crate) async fn orders(&self) -> Vec<String> {
+        let rows = self.all("workOrder").await;
+        let line = |row: &Value| format!("{} {}", row["id"].as_str().unwrap(), row["title"].as_str().unwrap());
+        let mut lines: Vec<String> = rows.as_array().unwrap().iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    /// What was confirmed so far.
+    pub(crate) fn confirmed(&self) -> Vec<Confirmation> {
+        let told = self.told.borrow();
+        let confirmed = told.iter().filter_map(|news| match news {
+            News::Confirmed(confirmation) => Some(confirmation.clone()),
+            News::Sync(_) | News::Report(_) => None,
+        });
+        confirmed.collect()
+    }
+}

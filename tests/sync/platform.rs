@@ -1,0 +1,263 @@
+//! A platform for tests: the engine over storage in memory, the real server's router, and a network that can fail.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::{Body as HttpBody, Bytes};
+use http_body_util::BodyExt;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tower::ServiceExt;
+use whimbrel::error::{Code, Error, Result};
+use whimbrel::memory::MemoryStorage;
+use whimbrel::ports::{
+    Body, Clock, Lock, Method, Platform, Random, Request, Response, Session, Spawn, TabChannel, Transport,
+};
+
+/// What the network does to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It does not leave the device.
+    Unreachable,
+    /// The server does what it asks, and the answer is lost.
+    AnswerLost,
+    /// The answer breaks off after so many bytes.
+    CutAfter(usize),
+    /// The answer ends in good order, but before its last line.
+    LastLineLost,
+    /// A sign-in page answers.
+    Portal,
+    /// A gateway answers for a server that is down.
+    Status(u16),
+    /// The answer has a line that is no JSON.
+    Garbage,
+}
+
+/// A network with one server in it.
+#[derive(Clone)]
+pub(crate) struct Network {
+    router: axum::Router,
+    faults: Rc<RefCell<Vec<(&'static str, Fault)>>>,
+    requests: Rc<RefCell<Vec<String>>>,
+}
+
+impl Network {
+    pub(crate) fn new(router: axum::Router) -> Self {
+        Self { router, faults: Rc::default(), requests: Rc::default() }
+    }
+
+    /// The next request whose path begins like this meets the fault.
+    pub(crate) fn fail_next(&self, path: &'static str, fault: Fault) {
+        self.faults.borrow_mut().push((path, fault));
+    }
+
+    /// The paths asked for so far.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.borrow().clone()
+    }
+
+    fn fault(&self, path: &str) -> Option<Fault> {
+        let mut faults = self.faults.borrow_mut();
+        let place = faults.iter().position(|(prefix, _)| path.starts_with(prefix))?;
+        Some(faults.remove(place).1)
+    }
+
+    async fn serve(&self, request: Request) -> Result<Response<Pieces>> {
+        let method = match request.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        let mut builder = axum::http::Request::builder().method(method).uri(format!("/v1/{}", request.path));
+        if let Some(token) = request.token {
+            builder = builder.header("authorization", format!("Bearer {token}"));
+        }
+        let http = builder.header("content-type", "application/json").body(HttpBody::from(request.body)).unwrap();
+        let answer = self.router.clone().oneshot(http).await.unwrap();
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+        let content_type = header("content-type").split(';').next().unwrap_or("").to_owned();
+        let retry_after_ms = header("retry-after").parse::<u64>().ok().map(|seconds| seconds * 1_000);
+        let status = answer.status().as_u16();
+        let body = Pieces { body: answer.into_body(), left: usize::MAX, breaks: false };
+        Ok(Response { status, content_type, retry_after_ms, redirected: false, body })
+    }
+}
+
+fn page(status: u16) -> Response<Pieces> {
+    let body = Pieces { body: HttpBody::from("<html>Welcome!</html>"), left: usize::MAX, breaks: false };
+    Response { status, content_type: "text/html".to_owned(), retry_after_ms: None, redirected: false, body }
+}
+
+impl Transport for Network {
+    type Body = Pieces;
+
+    async fn send(&self, request: Request) -> Result<Response<Pieces>> {
+        self.requests.borrow_mut().push(request.path.clone());
+        let unreachable = || Err(Error::new(Code::Unreachable, "no network"));
+        match self.fault(&request.path) {
+            None => self.serve(request).await,
+            Some(Fault::Unreachable) => unreachable(),
+            Some(Fault::AnswerLost) => {
+                self.serve(request).await?;
+                unreachable()
+            }
+            Some(Fault::CutAfter(bytes)) => {
+                let mut response = self.serve(request).await?;
+                (response.body.left, response.body.breaks) = (bytes, true);
+                Ok(response)
+            }
+            Some(Fault::LastLineLost) => {
+                let mut response = self.serve(request).await?;
+                let whole = response.body.body.collect().await.unwrap().to_bytes();
+                let end = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+                response.body.body = HttpBody::from(whole.slice(..=end));
+                Ok(response)
+            }
+            Some(Fault::Portal) => Ok(page(200)),
+            Some(Fault::Status(status)) => Ok(page(status)),
+            Some(Fault::Garbage) => {
+                let mut response = self.serve(request).await?;
+                response.body.body = HttpBody::from("{\"start\":{\"protocol\":1,\n");
+                Ok(response)
+            }
+        }
+    }
+}
+
+/// A body from the router.
+pub(crate) struct Pieces {
+    body: HttpBody,
+    left: usize,
+    breaks: bool,
+}
+
+impl Body for Pieces {
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>> {
+        let broken = || Err(Error::new(Code::ProtocolTruncated, "the connection broke"));
+        if self.breaks && self.left == 0 {
+            return broken();
+        }
+        loop {
+            let Some(frame) = self.body.frame().await else {
+                return if self.breaks { broken() } else { Ok(None) };
+            };
+            let Ok(data) = frame.map_err(|_| ()).and_then(|frame| frame.into_data().map_err(|_| ())) else { continue };
+            let data: Bytes = data;
+            let taken = data.len().min(self.left);
+            self.left -= taken;
+            return Ok(Some(data[..taken].to_vec()));
+        }
+    }
+}
+
+/// The real clock, with a factor: a second of the engine is a millisecond of the test.
+#[derive(Clone)]
+pub(crate) struct FastClock;
+
+impl Clock for FastClock {
+    fn now_ms(&self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        i64::try_from(now.as_micros()).unwrap()
+    }
+
+    async fn sleep(&self, ms: u32) {
+        tokio::time::sleep(Duration::from_micros(u64::from(ms))).await;
+    }
+}
+
+/// Numbers from a seed (SplitMix64).
+pub(crate) struct Seeded(pub(crate) Cell<u64>);
+
+impl Random for Seeded {
+    fn bytes16(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        for half in bytes.chunks_mut(8) {
+            let state = self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+            self.0.set(state);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            half.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes());
+        }
+        bytes
+    }
+}
+
+/// What the tabs of one browser share.
+#[derive(Clone, Default)]
+pub(crate) struct Origin {
+    locks: Rc<RefCell<BTreeMap<String, Arc<Mutex<()>>>>>,
+    listeners: Rc<RefCell<Vec<(u32, Box<dyn Fn(u64)>)>>>,
+    tabs: Rc<Cell<u32>>,
+}
+
+impl Lock for Origin {
+    type Guard = OwnedMutexGuard<()>;
+
+    async fn acquire(&self, name: &str) -> Result<Self::Guard> {
+        let lock = Arc::clone(self.locks.borrow_mut().entry(name.to_owned()).or_default());
+        Ok(lock.lock_owned().await)
+    }
+}
+
+/// One tab's end of the channel.
+pub(crate) struct Tab {
+    origin: Origin,
+    number: u32,
+}
+
+impl Origin {
+    pub(crate) fn tab(&self) -> Tab {
+        self.tabs.set(self.tabs.get() + 1);
+        Tab { origin: self.clone(), number: self.tabs.get() }
+    }
+}
+
+impl TabChannel for Tab {
+    fn announce(&self, seq: u64) {
+        for (number, listener) in self.origin.listeners.borrow().iter() {
+            if *number != self.number {
+                listener(seq);
+            }
+        }
+    }
+
+    fn listen(&self, listener: Box<dyn Fn(u64)>) {
+        self.origin.listeners.borrow_mut().push((self.number, listener));
+    }
+}
+
+/// A session whose token can be changed.
+#[derive(Clone)]
+pub(crate) struct Token(pub(crate) Rc<RefCell<Vec<&'static str>>>);
+
+impl Session for Token {
+    async fn token(&self) -> Result<Option<String>> {
+        let mut tokens = self.0.borrow_mut();
+        let token = if tokens.len() > 1 { tokens.remove(0) } else { tokens[0] };
+        Ok(Some(token.to_owned()))
+    }
+}
+
+pub(crate) struct LocalTasks;
+
+impl Spawn for LocalTasks {
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()>>>) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+pub(crate) struct Native;
+
+impl Platform for Native {
+    type Storage = MemoryStorage;
+    type Transport = Network;
+    type Clock = FastClock;
+    type Random = Seeded;
+    type Lock = Origin;
+    type Tabs = Tab;
+    type Session = Token;
+    type Spawn = LocalTasks;
+}
