@@ -18,7 +18,7 @@ export interface ReadableCollection<R> {
   /** The records that match, in order. */
   query(query?: Query<R>): Promise<R[]>;
   /** The first record that matches. */
-  first(query?: Query<R>): Promise<R | undefined>;
+  first(query?: Omit<Query<R>, "limit">): Promise<R | undefined>;
   /** How many match. */
   count(query?: Pick<Query<R>, "where">): Promise<number>;
   /** The records that match, now and after every change. */
@@ -91,8 +91,8 @@ export class Collection implements AnyCollection {
     return this.#shape.decodeAll(await this.#connection.call((engine) => engine.query(this.#shape.entity, encoded)));
   }
 
-  async first(query?: Query<AnyRecord>): Promise<AnyRecord | undefined> {
-    const [first] = await this.query({ ...query, limit: Math.min(query?.limit ?? 1, 1) });
+  async first(query?: Omit<Query<AnyRecord>, "limit">): Promise<AnyRecord | undefined> {
+    const [first] = await this.query({ ...query, limit: 1 });
     return first;
   }
 

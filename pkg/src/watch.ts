@@ -144,7 +144,7 @@ function observe<R>({ connection, entity, query, signal }: Source<R>, observer: 
     return was;
   };
   const stop = (): void => {
-    if (leave() && connection.end === null) connection.callNow((engine) => engine.unwatch(number));
+    if (leave()) connection.callNow((engine) => engine.unwatch(number));
   };
   const aborted = (): void => {
     stop();

@@ -110,11 +110,11 @@ describe("reading", () => {
   it("sends queries as JSON", async () => {
     const { db, engine } = await openRounds();
     await db.workOrder.query({ where: { dueAt: { lt: due }, placeId: null }, limit: 5, offset: 0 });
-    await db.workOrder.first({ where: { title: "x" }, limit: 10 });
+    await db.workOrder.first({ where: { title: "x" }, offset: 2 });
     await db.workOrder.count({ where: { title: { in: ["x"] } } });
     expect(engine.calls.map(([, , query]) => JSON.parse(query as string))).toEqual([
       { where: { dueAt: { lt: due.getTime() }, placeId: null }, limit: 5, offset: 0 },
-      { where: { title: "x" }, limit: 1 },
+      { where: { title: "x" }, limit: 1, offset: 2 },
       { where: { title: { in: ["x"] } } },
     ]);
   });

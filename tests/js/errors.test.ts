@@ -19,18 +19,22 @@ describe("errors", () => {
     expect(toWhimbrelError(error)).toBe(error);
   });
 
-  it.each([new TypeError("x"), "text", undefined, null, 5, new DOMException("x", "AbortError"), { code: 5 }])("are made of anything: %s", (thrown) => {
+  it.each([new TypeError("x"), "text", undefined, null, 5, new DOMException("x", "AbortError"), { code: 5, blame: "app" }])("are made of anything: %s", (thrown) => {
     expect(toWhimbrelError(thrown)).toMatchObject({ code: "engine/internal", blame: "engine", cause: thrown });
   });
 
+  const table = [...file("src/error.rs").matchAll(/^ {4}\w+ = "([a-z/-]+)", (\w+), (true|false);$/gm)];
+
   it("have the codes of the engine's own table", () => {
-    const table = [...file("src/error.rs").matchAll(/^ {4}\w+ = "([a-z/-]+)", \w+, (?:true|false);$/gm)].map(([, code]) => code);
-    expect(ENGINE_CODES).toEqual(table);
+    expect(ENGINE_CODES).toEqual(table.map(([, code]) => code));
   });
 
-  it("are all in the README", () => {
+  it("are all in the README, as the engine's table has them", () => {
     const readme = file("pkg/README.md");
-    for (const code of [...ENGINE_CODES, ...PACKAGE_CODES]) expect(readme).toContain(`| \`${code}\` |`);
+    for (const [, code, blame, retryable] of table) {
+      expect(readme).toContain(`| \`${code}\` | ${blame?.toLowerCase()} |${retryable === "true" ? " yes " : " "}|`);
+    }
+    for (const code of PACKAGE_CODES) expect(readme).toContain(`| \`${code}\` | `);
   });
 });
 
@@ -108,6 +112,15 @@ describe("a crash", () => {
     expect(await codeOf(() => db.sync.cancel())).toBe("engine/internal");
     await db.close();
     expect(engine.calls).toEqual([["cancel"]]);
+  });
+
+  it("of another database while one opens leaves none that seems to work", async () => {
+    const module = new FakeModule();
+    vi.spyOn(module, "open").mockImplementation(async () => {
+      module.health.notice(new WebAssembly.RuntimeError("unreachable"));
+      return module.engine;
+    });
+    expect(await codeOf(() => openRounds(module))).toBe("engine/internal");
   });
 
   it("while opening is remembered too", async () => {

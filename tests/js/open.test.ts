@@ -117,6 +117,9 @@ describe("open", () => {
     const error = await errorOf(() => opening);
     expect(error).toMatchObject({ code: "open/aborted", cause: "changed my mind" });
     expect(module.opened).toEqual([]);
+    const load = vi.fn();
+    expect(await codeOf(() => createOpen(load)({ name: "a", entities: note, signal: controller.signal }))).toBe("open/aborted");
+    expect(load).not.toHaveBeenCalled();
 
     const late = new AbortController();
     vi.spyOn(module, "open").mockImplementation(async () => {

@@ -52,7 +52,9 @@ describe("trigger", () => {
     db.sync.on("discarded", listener);
     const run = db.sync.trigger("send");
     engine.emit(settled([1, 50], "discarded"));
+    engine.emit(settled([1], "discarded"));
     expect(await run.settled).toEqual({ outcome: "discarded", run: null });
+    await settle();
     expect(listener.mock.calls).toEqual([[{ type: "discarded", unit: "send" }]]);
   });
 
@@ -266,6 +268,18 @@ describe("closing", () => {
     go();
     expect((await writing).body).toBe("x");
     await closed;
+  });
+
+  it("is over for a second caller when it is over for the first", async () => {
+    const { db, engine } = await openRounds();
+    let go = (): void => {};
+    engine.delays.set("close", new Promise((resolve) => (go = resolve)));
+    const over: string[] = [];
+    const both = [db.close().then(() => over.push("one")), db.close().then(() => over.push("two"))];
+    await settle();
+    expect(over).toEqual([]);
+    go();
+    await Promise.all(both);
   });
 
   it("comes with `await using`", async () => {

@@ -35,7 +35,7 @@ describe("subscribe", () => {
   it("delivers nothing after the end, also not what was on its way", async () => {
     const { db, engine } = await openRounds();
     const deliverTo = vi.fn();
-    const off = db.note.watch().subscribe(deliverTo);
+    const off = db.note.watch().subscribe(deliverTo, deliverTo);
     const { deliver, fail } = theWatch(engine);
     deliver(rows("a"));
     fail(errorDto("store/failed"));

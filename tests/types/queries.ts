@@ -46,6 +46,8 @@ export const bad = [
   db.workOrder.query({ orderBy: { title: "up" } }),
   // @ts-expect-error there is no such part
   db.workOrder.query({ filter: {} }),
+  // @ts-expect-error the first one is one
+  db.workOrder.first({ limit: 5 }),
   // @ts-expect-error a count has no order and no limit
   db.workOrder.count({ limit: 5 }),
 ];
