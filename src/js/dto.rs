@@ -249,7 +249,8 @@ impl TryFrom<OpenDto> for Options {
         if dto.name.is_empty() || dto.name.len() > 64 {
             return Err(Error::new(Code::OptionsInvalid, "the name has 1 to 64 bytes"));
         }
-        Ok(Self { schema: dto.schema, auto, strict: dto.strict })
+        let cache_bytes = dto.cache_bytes.map(|bytes| bytes as usize);
+        Ok(Self { schema: dto.schema, auto, strict: dto.strict, cache_bytes })
     }
 }
 
