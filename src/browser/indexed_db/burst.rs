@@ -1,0 +1,157 @@
+//! A commit as one burst of requests: the head is read, and everything is written without waiting for it. When the head turns out to be
+//! another one, the transaction is aborted before it can commit, because its own requests come after the head's answer.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{JSON, Uint8Array};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{IdbKeyRange, IdbObjectStore, IdbRequest};
+
+use super::fault;
+use super::layout::{DIRECTORY, HEAD, LOG, META, PAGES, head_of, head_value, key, mirror};
+use super::transaction::Transaction;
+use crate::error::{Code, Error, Result};
+use crate::ports::{Commit, CommitOutcome, Head, MirrorOp, PageChange, PageId};
+
+/// The object stores that a commit touches. Reads of others need not wait for it.
+pub(super) fn scope(commit: &Commit) -> Vec<&'static str> {
+    let mut scope = vec![META, LOG];
+    if commit.pages.is_some() {
+        scope.push(PAGES);
+    }
+    for op in &commit.mirror {
+        let (MirrorOp::Put { store, .. } | MirrorOp::Delete { store, .. }) = op;
+        let name = mirror(*store);
+        if !scope.contains(&name) {
+            scope.push(name);
+        }
+    }
+    scope
+}
+
+/// The head after a commit on `head`.
+pub(super) fn next_head(head: Head, commit: &Commit) -> Head {
+    let seq = head.seq + 1;
+    match &commit.pages {
+        None => Head { seq, ..head },
+        Some(change) => Head { seq, directory: seq, folded: head.folded.max(change.folded) },
+    }
+}
+
+/// Writes `commit`, planned on `head`, and waits for the end of the transaction. Also gives the head that is the store's now, if it is known.
+pub(super) async fn write(transaction: Transaction, commit: &Commit, head: Head) -> Result<(CommitOutcome, Head)> {
+    let fence = Fence::new(&transaction, head)?;
+    issue(&transaction, commit, head)?;
+    let ended = transaction.ended().await;
+    match fence.found.take() {
+        Some(Err(error)) => Err(error),
+        Some(Ok(found)) if found.seq != head.seq => Ok((CommitOutcome::Behind, found)),
+        _ => ended.map(|()| (CommitOutcome::Committed, next_head(head, commit))),
+    }
+}
+
+/// Compares the head in the request's own event: the transaction cannot go on before the handler has returned.
+struct Fence {
+    request: IdbRequest,
+    found: Rc<RefCell<Option<Result<Head>>>>,
+    _handler: Closure<dyn FnMut()>,
+}
+
+impl Fence {
+    fn new(transaction: &Transaction, expected: Head) -> Result<Self> {
+        let request = transaction.get(META, &JsValue::from_str(HEAD))?;
+        let found = Rc::new(RefCell::new(None));
+        let (answer, raw, cell) = (request.clone(), transaction.raw().clone(), Rc::clone(&found));
+        let handler = Closure::new(move || {
+            let head = super::transaction::result(&answer).and_then(|value| head_of(&value));
+            if !head.as_ref().is_ok_and(|head| head.seq == expected.seq) {
+                // It is not committing: its later requests are still under way.
+                drop(raw.abort());
+            }
+            cell.replace(Some(head));
+        });
+        request.set_onsuccess(Some(handler.as_ref().unchecked_ref()));
+        Ok(Self { request, found, _handler: handler })
+    }
+}
+
+impl Drop for Fence {
+    fn drop(&mut self) {
+        self.request.set_onsuccess(None);
+    }
+}
+
+fn issue(transaction: &Transaction, commit: &Commit, head: Head) -> Result<()> {
+    let next = next_head(head, commit);
+    let (meta, log) = (transaction.store(META)?, transaction.store(LOG)?);
+    put(&log, &key(next.seq)?, &bytes(&commit.record))?;
+    for op in &commit.mirror {
+        issue_mirror(transaction, op)?;
+    }
+    if let Some(change) = &commit.pages {
+        issue_pages(transaction, change)?;
+        put(&meta, &JsValue::from_str(DIRECTORY), &bytes(&change.directory))?;
+        if next.folded > head.folded {
+            delete(&log, &range(head.folded + 1, next.folded)?)?;
+        }
+    }
+    put(&meta, &JsValue::from_str(HEAD), &head_value(next)?)
+}
+
+fn issue_mirror(transaction: &Transaction, op: &MirrorOp) -> Result<()> {
+    match op {
+        MirrorOp::Put { store, key, json } => {
+            // `JSON.parse` makes `__proto__` a property like any other.
+            let object = JSON::parse(json).map_err(|thrown| {
+                Error::new(Code::Internal, format!("a mirror: {}", super::super::global::describe(&thrown)))
+            })?;
+            put(&transaction.store(mirror(*store))?, &super::layout::key(*key)?, &object)
+        }
+        MirrorOp::Delete { store, key } => delete(&transaction.store(mirror(*store))?, &super::layout::key(*key)?),
+    }
+}
+
+fn issue_pages(transaction: &Transaction, change: &PageChange) -> Result<()> {
+    let pages = transaction.store(PAGES)?;
+    for (id, page) in &change.put {
+        put(&pages, &key(*id)?, &bytes(page))?;
+    }
+    for (first, last) in runs(&change.delete) {
+        delete(&pages, &range(first, last)?)?;
+    }
+    Ok(())
+}
+
+/// Numbers as runs of neighbours: pages are given their numbers in a row and often go together.
+fn runs(ids: &[PageId]) -> Vec<(PageId, PageId)> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    let mut runs: Vec<(PageId, PageId)> = Vec::new();
+    for id in ids {
+        match runs.last_mut() {
+            Some((_, last)) if id <= *last + 1 => *last = id,
+            _ => runs.push((id, id)),
+        }
+    }
+    runs
+}
+
+fn range(first: u64, last: u64) -> Result<JsValue> {
+    let range = IdbKeyRange::bound(&key(first)?, &key(last)?);
+    range.map(JsValue::from).map_err(|thrown| fault::of_exception("deleting", &thrown))
+}
+
+/// A copy in a buffer of its own: IndexedDB would clone all of the module's memory behind a view.
+fn bytes(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
+fn put(store: &IdbObjectStore, key: &JsValue, value: &JsValue) -> Result<()> {
+    store.put_with_key(value, key).map(drop).map_err(|thrown| fault::of_exception("writing", &thrown))
+}
+
+fn delete(store: &IdbObjectStore, key: &JsValue) -> Result<()> {
+    store.delete(key).map(drop).map_err(|thrown| fault::of_exception("deleting", &thrown))
+}

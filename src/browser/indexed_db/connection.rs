@@ -1,0 +1,157 @@
+//! One connection to a database.
+//!
+//! ```text
+//! alive ──`close` event, a failure──► lost    (a new connection may be opened)
+//!   └────`versionchange`────────────► retired (somebody deletes the database: for good)
+//! ```
+//!
+//! **Invariant:** a connection closes when it is dropped and as soon as another tab wants the database gone.
+//! **Invariant:** only a first opening creates a database. Site data may be cleared while we run, and a reopened connection must not put an
+//! empty store in its place: the identity tells.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{IdbDatabase, IdbOpenDbRequest};
+
+use super::super::BrowserRandom;
+use super::fault;
+use super::layout::{DATABASE_VERSION, FORMAT, FORMAT_KEY, IDENTITY, META, STORES, whole};
+use super::opening::{Handler, Opening, abort_upgrade, factory};
+use super::transaction::{Mode, Transaction, result};
+use crate::error::{Code, Error, Result};
+use crate::ports::Random;
+
+/// What has become of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Alive,
+    Lost,
+    Retired,
+}
+
+pub(super) struct Connection {
+    database: IdbDatabase,
+    fate: Rc<Cell<Fate>>,
+    _handlers: [Closure<dyn FnMut()>; 2],
+}
+
+impl Connection {
+    /// Opens the database of that name, creating it if need be. Gives its identity too.
+    pub(super) async fn first(name: &str) -> Result<(Self, String)> {
+        let connection = Self::open(name, true).await?;
+        let identity = connection.identity().await?;
+        Ok((connection, identity))
+    }
+
+    /// Opens the database again, if it is still the one of that identity.
+    pub(super) async fn again(name: &str, identity: &str) -> Result<Self> {
+        let connection = Self::open(name, false).await?;
+        if connection.fate() == Fate::Alive && connection.identity().await? == identity {
+            Ok(connection)
+        } else {
+            Err(gone())
+        }
+    }
+
+    async fn open(name: &str, may_create: bool) -> Result<Self> {
+        let doing = format!("opening \"{name}\"");
+        let request = factory()?.open_with_u32(name, DATABASE_VERSION);
+        let request = request.map_err(|thrown| fault::of_opening(&doing, &thrown))?;
+        let refusal = Rc::new(RefCell::new(None));
+        let upgrade = {
+            let (request, refusal) = (request.clone(), Rc::clone(&refusal));
+            Handler::new(move |_event| {
+                let created = if may_create { create(&request) } else { Err(gone()) };
+                if let Err(error) = created {
+                    refusal.replace(Some(error));
+                    abort_upgrade(&request);
+                }
+            })
+        };
+        let answer = Opening::new(request, Some(upgrade)).answered(&doing).await;
+        match refusal.take() {
+            Some(error) => Err(error),
+            None => answer.map(|database| Self::watched(database.unchecked_into())),
+        }
+    }
+
+    fn watched(database: IdbDatabase) -> Self {
+        let fate = Rc::new(Cell::new(Fate::Alive));
+        let (retired, closing) = (Rc::clone(&fate), database.clone());
+        let on_version_change = Closure::new(move || {
+            retired.set(Fate::Retired);
+            closing.close();
+        });
+        let lost = Rc::clone(&fate);
+        let on_close = Closure::new(move || {
+            if lost.get() == Fate::Alive {
+                lost.set(Fate::Lost);
+            }
+        });
+        database.set_onversionchange(Some(on_version_change.as_ref().unchecked_ref()));
+        database.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        Self { database, fate, _handlers: [on_version_change, on_close] }
+    }
+
+    /// The identity of the database, after a look at how its contents are written.
+    async fn identity(&self) -> Result<String> {
+        let failed = |thrown| fault::of_exception("opening", &thrown);
+        let transaction = Transaction::begin(&self.database, &[META], Mode::Read).map_err(failed)?;
+        let format = transaction.get(META, &JsValue::from_str(FORMAT_KEY))?;
+        let identity = transaction.get(META, &JsValue::from_str(IDENTITY))?;
+        transaction.ended().await?;
+        let format = whole(&result(&format)?).ok_or_else(|| fault::corrupt("the format"))?;
+        if format > u64::from(FORMAT) {
+            return Err(Error::new(
+                Code::StoreNewer,
+                format!("the store has format {format}, this engine knows {FORMAT}"),
+            ));
+        }
+        result(&identity)?.as_string().ok_or_else(|| fault::corrupt("the identity"))
+    }
+
+    pub(super) fn database(&self) -> &IdbDatabase {
+        &self.database
+    }
+
+    pub(super) fn fate(&self) -> Fate {
+        self.fate.get()
+    }
+
+    /// Gives the connection up after a failure; the next call opens another one.
+    pub(super) fn lose(&self) {
+        if self.fate.get() == Fate::Alive {
+            self.fate.set(Fate::Lost);
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.database.set_onversionchange(None);
+        self.database.set_onclose(None);
+        self.database.close();
+    }
+}
+
+fn gone() -> Error {
+    Error::new(Code::StoreClosed, "the database was deleted")
+}
+
+/// The contents of a new database. The only place that makes object stores.
+fn create(request: &IdbOpenDbRequest) -> Result<()> {
+    let failed = |thrown: JsValue| fault::of_opening("creating the database", &thrown);
+    let database: IdbDatabase = request.result().map_err(failed)?.unchecked_into();
+    for store in STORES {
+        database.create_object_store(store).map_err(failed)?;
+    }
+    let transaction = request.transaction().ok_or_else(|| fault::corrupt("a new database"))?;
+    let meta = transaction.object_store(META).map_err(failed)?;
+    let identity = uuid::Builder::from_random_bytes(BrowserRandom.bytes16()).into_uuid().to_string();
+    meta.put_with_key(&JsValue::from_str(&identity), &JsValue::from_str(IDENTITY)).map_err(failed)?;
+    meta.put_with_key(&JsValue::from(FORMAT), &JsValue::from_str(FORMAT_KEY)).map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The object stores, the keys of `meta`, and how numbers and the head are written.
+//!
+//! | store | key | value |
+//! |---|---|---|
+//! | `meta` | `head` | `{seq, directory, folded}` |
+//! | `meta` | `directory` | bytes |
+//! | `meta` | `identity` | text, made once per database |
+//! | `meta` | `format` | [`FORMAT`] |
+//! | `log`, `pages` | number | bytes |
+//! | `outbox`, `conflicts`, `inbox` | number | plain objects |
+//!
+//! **Invariant:** the object stores and the database's version never change; what changes is [`FORMAT`].
+
+use js_sys::{Number, Object, Uint8Array};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::fault;
+use crate::error::{Code, Error, Result};
+use crate::ports::{Head, MirrorStore};
+
+/// IndexedDB's version of every database.
+pub(super) const DATABASE_VERSION: u32 = 1;
+/// How the contents are written. A store with a larger number was written by a newer engine.
+pub(super) const FORMAT: u32 = 1;
+
+pub(super) const META: &str = "meta";
+pub(super) const LOG: &str = "log";
+pub(super) const PAGES: &str = "pages";
+pub(super) const STORES: [&str; 6] =
+    [META, LOG, PAGES, mirror(MirrorStore::Outbox), mirror(MirrorStore::Conflicts), mirror(MirrorStore::Inbox)];
+
+pub(super) const HEAD: &str = "head";
+pub(super) const DIRECTORY: &str = "directory";
+pub(super) const IDENTITY: &str = "identity";
+pub(super) const FORMAT_KEY: &str = "format";
+
+pub(super) const fn mirror(store: MirrorStore) -> &'static str {
+    match store {
+        MirrorStore::Outbox => "outbox",
+        MirrorStore::Conflicts => "conflicts",
+        MirrorStore::Inbox => "inbox",
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = Object)]
+    type StoredHead;
+
+    #[wasm_bindgen(method, getter)]
+    fn seq(this: &StoredHead) -> JsValue;
+    #[wasm_bindgen(method, setter)]
+    fn set_seq(this: &StoredHead, seq: f64);
+    #[wasm_bindgen(method, getter)]
+    fn directory(this: &StoredHead) -> JsValue;
+    #[wasm_bindgen(method, setter)]
+    fn set_directory(this: &StoredHead, directory: f64);
+    #[wasm_bindgen(method, getter)]
+    fn folded(this: &StoredHead) -> JsValue;
+    #[wasm_bindgen(method, setter)]
+    fn set_folded(this: &StoredHead, folded: f64);
+}
+
+/// A number as IndexedDB keeps it: a float, exact below 2⁵³.
+pub(super) fn number(number: u64) -> Result<f64> {
+    #[allow(clippy::cast_precision_loss, reason = "checked")]
+    let float = number as f64;
+    if float <= Number::MAX_SAFE_INTEGER {
+        Ok(float)
+    } else {
+        Err(Error::new(Code::Internal, format!("{number} is over 2⁵³ - 1")))
+    }
+}
+
+/// A number as a key.
+pub(super) fn key(number: u64) -> Result<JsValue> {
+    self::number(number).map(JsValue::from_f64)
+}
+
+pub(super) fn head_value(head: Head) -> Result<JsValue> {
+    let value: StoredHead = Object::new().unchecked_into();
+    value.set_seq(number(head.seq)?);
+    value.set_directory(number(head.directory)?);
+    value.set_folded(number(head.folded)?);
+    Ok(value.into())
+}
+
+/// The head that `value` holds; a store without one is empty.
+pub(super) fn head_of(value: &JsValue) -> Result<Head> {
+    if value.is_undefined() {
+        return Ok(Head::default());
+    }
+    let stored: &StoredHead = value.dyn_ref::<Object>().ok_or_else(|| fault::corrupt("the head"))?.unchecked_ref();
+    let part = |value: &JsValue| whole(value).ok_or_else(|| fault::corrupt("the head"));
+    Ok(Head { seq: part(&stored.seq())?, directory: part(&stored.directory())?, folded: part(&stored.folded())? })
+}
+
+pub(super) fn bytes_of(value: &JsValue, what: &str) -> Result<Vec<u8>> {
+    value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).ok_or_else(|| fault::corrupt(what))
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+pub(super) fn whole(value: &JsValue) -> Option<u64> {
+    let float = value.as_f64()?;
+    (float.fract() == 0.0 && (0.0..=Number::MAX_SAFE_INTEGER).contains(&float)).then_some(float as u64)
+}

@@ -1,0 +1,224 @@
+//! The storage port on IndexedDB.
+//!
+//! ```text
+//! open ──► connected ──connection lost──► reopened by the next call, if the database is still the same one
+//!              └──────versionchange, close()──► closed: every call fails with `store/closed`
+//! ```
+//!
+//! - `transaction`: transactions as futures; `opening`: requests for databases as futures.
+//! - `connection`: one connection and what becomes of it.
+//! - `burst`: what a commit writes; `layout`: where and how it is written; `fault`: what exceptions mean.
+//!
+//! **Invariant:** nothing but IndexedDB is awaited between the beginning and the end of a transaction.
+//! **Invariant:** a call is repeated on a new connection only when nothing can have been written by the first attempt.
+
+mod burst;
+mod connection;
+mod fault;
+mod layout;
+mod opening;
+mod transaction;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use js_sys::Array;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{IdbKeyRange, IdbRequest};
+
+use self::connection::{Connection, Fate};
+use self::layout::{DIRECTORY, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
+use self::opening::{Opening, factory};
+use self::transaction::{Mode, Transaction, result};
+use crate::error::{Code, Error, Result};
+use crate::ports::{Commit, CommitOutcome, Head, Loaded, LogRecord, LogSlice, PageId, Seq, Storage};
+
+/// How long IndexedDB may take for one request to open or one transaction. It hangs now and then, for good.
+const DEADLINE_MS: u32 = 10_000;
+
+/// A store in IndexedDB.
+pub struct IndexedDbStorage {
+    name: String,
+    identity: String,
+    /// None when it was closed.
+    connection: RefCell<Option<Rc<Connection>>>,
+    /// The last head seen. A head never changes for its `seq`, so it may be old but not wrong.
+    head: Cell<Head>,
+}
+
+impl IndexedDbStorage {
+    /// Opens the database of that name, creating it if need be.
+    ///
+    /// # Errors
+    /// `store/unavailable` where there is no IndexedDB, `store/newer` when a newer engine wrote it, `store/timeout`, `store/quota`,
+    /// `store/failed`, `store/corrupt`.
+    pub async fn open(name: &str) -> Result<Self> {
+        let (connection, identity) = Connection::first(name).await?;
+        let connection = RefCell::new(Some(Rc::new(connection)));
+        Ok(Self { name: name.to_owned(), identity, connection, head: Cell::default() })
+    }
+
+    /// Deletes the database of that name, if there is one. Storages that have it open are closed.
+    ///
+    /// # Errors
+    /// `store/timeout` when somebody does not let go of it, `store/unavailable`, `store/failed`.
+    pub async fn delete(name: &str) -> Result<()> {
+        let doing = format!("deleting \"{name}\"");
+        let request = factory()?.delete_database(name).map_err(|thrown| fault::of_opening(&doing, &thrown))?;
+        Opening::new(request, None).answered(&doing).await.map(drop)
+    }
+
+    /// The connection, a new one when the last was lost.
+    async fn connection(&self) -> Result<Rc<Connection>> {
+        let closed = || Error::new(Code::StoreClosed, format!("the store \"{}\" was closed", self.name));
+        let connection = self.connection.borrow().clone().ok_or_else(closed)?;
+        match connection.fate() {
+            Fate::Alive => return Ok(connection),
+            Fate::Retired => return Err(closed()),
+            Fate::Lost => {}
+        }
+        let connection = Connection::again(&self.name, &self.identity).await.inspect_err(|error| {
+            if error.code() == Code::StoreClosed {
+                self.connection.replace(None);
+            }
+        })?;
+        let connection = Rc::new(connection);
+        match &mut *self.connection.borrow_mut() {
+            Some(current) => *current = Rc::clone(&connection),
+            None => return Err(closed()),
+        }
+        Ok(connection)
+    }
+
+    /// Begins a transaction, on a new connection when the last one turns out to be dead.
+    async fn begin(&self, stores: &[&str], mode: Mode) -> Result<Transaction> {
+        let failed = |thrown| fault::of_exception("beginning a transaction", &thrown);
+        let connection = self.connection().await?;
+        match Transaction::begin(connection.database(), stores, mode) {
+            Err(thrown) if fault::is_connection_closed(&thrown) => connection.lose(),
+            begun => return begun.map_err(failed),
+        }
+        let connection = self.connection().await?;
+        Transaction::begin(connection.database(), stores, mode).map_err(failed)
+    }
+
+    /// Issues reads in one transaction and waits for its end. One that fails is tried again on a new connection: a read has no other reason
+    /// to fail.
+    async fn read<T>(&self, stores: &[&str], issue: impl Fn(&Transaction) -> Result<T>) -> Result<T> {
+        let mut is_retry = false;
+        loop {
+            let transaction = self.begin(stores, Mode::Read).await?;
+            let requests = issue(&transaction)?;
+            match self.judged(transaction.ended().await) {
+                Err(error) if !is_retry && error.code() == Code::StoreFailed => is_retry = true,
+                ended => return ended.map(|()| requests),
+            }
+        }
+    }
+
+    /// Takes the connection for lost after a failure that a healthy one has no reason for.
+    fn judged<T>(&self, ended: Result<T>) -> Result<T> {
+        if let Err(error) = &ended
+            && matches!(error.code(), Code::StoreFailed | Code::StoreTimeout)
+            && let Some(connection) = &*self.connection.borrow()
+        {
+            connection.lose();
+        }
+        ended
+    }
+
+    fn saw(&self, head: Head) {
+        if head.seq > self.head.get().seq {
+            self.head.set(head);
+        }
+    }
+
+    /// The store's head, if it has that number.
+    async fn head_at(&self, seq: Seq) -> Result<Option<Head>> {
+        if self.head.get().seq != seq {
+            let request = self.read(&[META], |transaction| transaction.get(META, &JsValue::from_str(HEAD))).await?;
+            self.saw(head_of(&result(&request)?)?);
+        }
+        Ok(Some(self.head.get()).filter(|head| head.seq == seq))
+    }
+}
+
+impl Storage for IndexedDbStorage {
+    async fn load(&self) -> Result<Loaded> {
+        let (slice, directory) = self
+            .read(&[META, LOG], |transaction| {
+                Ok((Slice::request(transaction, 0)?, transaction.get(META, &JsValue::from_str(DIRECTORY))?))
+            })
+            .await?;
+        let LogSlice { head, log } = slice.received()?;
+        self.saw(head);
+        let directory = match head.directory {
+            0 => Vec::new(),
+            _ => bytes_of(&result(&directory)?, "the directory")?,
+        };
+        Ok(Loaded { head, directory, log })
+    }
+
+    async fn log(&self, after: Seq) -> Result<LogSlice> {
+        let slice = self.read(&[META, LOG], |transaction| Slice::request(transaction, after)).await?.received()?;
+        self.saw(slice.head);
+        Ok(slice)
+    }
+
+    async fn pages(&self, ids: &[PageId]) -> Result<Vec<Option<Vec<u8>>>> {
+        let requests: Vec<IdbRequest> = self
+            .read(&[PAGES], |transaction| {
+                let pages = transaction.store(PAGES)?;
+                let get = |id: &PageId| pages.get(&key(*id)?).map_err(|thrown| fault::of_exception("reading", &thrown));
+                ids.iter().map(get).collect()
+            })
+            .await?;
+        let page = |request: &IdbRequest| {
+            let page = result(request)?;
+            if page.is_undefined() { Ok(None) } else { bytes_of(&page, "a page").map(Some) }
+        };
+        requests.iter().map(page).collect()
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<CommitOutcome> {
+        let Some(head) = self.head_at(commit.expected).await? else { return Ok(CommitOutcome::Behind) };
+        let transaction = self.begin(&burst::scope(&commit), Mode::Write(commit.durability)).await?;
+        let (outcome, head) = self.judged(burst::write(transaction, &commit, head).await)?;
+        self.saw(head);
+        Ok(outcome)
+    }
+
+    async fn close(&self) {
+        self.connection.replace(None);
+    }
+}
+
+/// Requests for the head and the log after some record.
+struct Slice {
+    after: Seq,
+    head: IdbRequest,
+    log: IdbRequest,
+}
+
+impl Slice {
+    fn request(transaction: &Transaction, after: Seq) -> Result<Self> {
+        let failed = |thrown| fault::of_exception("reading the log", &thrown);
+        let head = transaction.get(META, &JsValue::from_str(HEAD))?;
+        let range = IdbKeyRange::lower_bound_with_open(&key(after)?, true).map_err(failed)?;
+        let log = transaction.store(LOG)?.get_all_with_key(&range).map_err(failed)?;
+        Ok(Self { after, head, log })
+    }
+
+    /// The log has no gaps, so the keys need not be read: the last record has the head's number.
+    fn received(&self) -> Result<LogSlice> {
+        let head = head_of(&result(&self.head)?)?;
+        let values: Array = result(&self.log)?.unchecked_into();
+        let first = self.after.max(head.folded) + 1;
+        if u64::from(values.length()) != (head.seq + 1).saturating_sub(first) {
+            return Err(fault::corrupt("the log"));
+        }
+        let record = |(seq, value): (Seq, JsValue)| Ok(LogRecord { seq, bytes: bytes_of(&value, "a log record")? });
+        let log = (first..).zip(values.iter()).map(record).collect::<Result<_>>()?;
+        Ok(LogSlice { head, log })
+    }
+}

@@ -1,0 +1,151 @@
+//! Locks between the tabs of an origin: Web Locks, or a lock within this page where the browser has none.
+//!
+//! Nothing's correctness rests on these locks (a commit is checked inside its transaction); they keep tabs from doing the same work twice.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use js_sys::{Function, Object, Promise, Reflect};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::AbortController;
+
+use super::global::{describe, global, property};
+use super::signal::Signal;
+use crate::error::{Code, Error, Result};
+use crate::ports::Lock;
+
+// By hand: web-sys has Web Locks behind its flag for unstable interfaces.
+#[wasm_bindgen]
+extern "C" {
+    type LockManager;
+
+    #[wasm_bindgen(method, catch)]
+    fn request(
+        this: &LockManager,
+        name: &str,
+        options: &Object,
+        callback: &Function,
+    ) -> std::result::Result<Promise, JsValue>;
+}
+
+/// The lock between tabs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WebLock;
+
+/// A lock that is held; dropping it releases it.
+pub struct WebLockGuard {
+    _hold: Hold,
+}
+
+enum Hold {
+    Tabs { _hold: TabsHold },
+    Page { _hold: PageHold },
+}
+
+impl Lock for WebLock {
+    type Guard = WebLockGuard;
+
+    async fn acquire(&self, name: &str) -> Result<WebLockGuard> {
+        let manager = global("navigator").and_then(|navigator| property(&navigator, "locks"));
+        let hold = match manager {
+            Some(manager) => Hold::Tabs { _hold: TabsHold::acquire(manager.unchecked_ref(), name).await? },
+            None => Hold::Page { _hold: PageHold::acquire(name).await },
+        };
+        Ok(WebLockGuard { _hold: hold })
+    }
+}
+
+/// A Web Lock is held as long as the promise that the callback returned is pending.
+struct TabsHold {
+    release: Signal<Function>,
+    /// Takes back a request that was not granted.
+    withdraw: AbortController,
+    granted: Closure<dyn FnMut(JsValue) -> Promise>,
+}
+
+impl TabsHold {
+    async fn acquire(manager: &LockManager, name: &str) -> Result<Self> {
+        let refused = |cause: JsValue| Error::new(Code::Internal, format!("the lock \"{name}\": {}", describe(&cause)));
+        let release = Signal::new();
+        let held = release.clone();
+        let granted = Closure::new(move |_lock: JsValue| {
+            Promise::new(&mut |resolve: Function, _reject: Function| held.settle(resolve))
+        });
+        let withdraw = AbortController::new().map_err(refused)?;
+        let options = Object::new();
+        Reflect::set(&options, &JsValue::from_str("signal"), &withdraw.signal()).map_err(refused)?;
+        let hold = Self { release, withdraw, granted };
+        let asked = manager.request(name, &options, hold.granted.as_ref().unchecked_ref()).map_err(refused)?;
+        // Settles when the lock is released or refused. It also takes the rejection that a withdrawn request ends with.
+        let mut ended = pin!(JsFuture::from(asked));
+        {
+            let mut granted = pin!(hold.release.settled());
+            poll_fn(|context| {
+                if granted.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+                ended.as_mut().poll(context).map(|end| end.map(drop).map_err(refused))
+            })
+            .await?;
+        }
+        Ok(hold)
+    }
+}
+
+impl Drop for TabsHold {
+    fn drop(&mut self) {
+        match self.release.value() {
+            // A resolve function does not throw.
+            Some(release) => drop(release.call0(&JsValue::NULL)),
+            None => self.withdraw.abort(),
+        }
+    }
+}
+
+thread_local! {
+    /// Who holds (the first) and who waits for each lock of this page.
+    static QUEUES: RefCell<BTreeMap<String, VecDeque<Signal<()>>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A place in the queue for a lock; the first one holds it.
+struct PageHold {
+    name: String,
+    place: Signal<()>,
+}
+
+impl PageHold {
+    async fn acquire(name: &str) -> Self {
+        let hold = Self { name: name.to_owned(), place: Signal::new() };
+        QUEUES.with_borrow_mut(|queues| queues.entry(name.to_owned()).or_default().push_back(hold.place.clone()));
+        Self::serve_first(name);
+        hold.place.settled().await;
+        hold
+    }
+
+    fn serve_first(name: &str) {
+        let first = QUEUES.with_borrow(|queues| queues.get(name).and_then(|queue| queue.front().cloned()));
+        if let Some(first) = first {
+            first.settle(());
+        }
+    }
+}
+
+impl Drop for PageHold {
+    fn drop(&mut self) {
+        QUEUES.with_borrow_mut(|queues| {
+            if let Some(queue) = queues.get_mut(&self.name) {
+                queue.retain(|place| !place.is(&self.place));
+                if queue.is_empty() {
+                    queues.remove(&self.name);
+                }
+            }
+        });
+        Self::serve_first(&self.name);
+    }
+}
