@@ -54,7 +54,9 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
     this.#receipts = new Receipts(connection);
     this.#writer = new Writer(connection, this.#receipts);
     this.#shapes = new Map(Object.entries(entities).map(([name, declared]) => [name, new RecordShape(name, declared)]));
-    this.#collections = new Map([...this.#shapes].map(([name, shape]) => [name, new Collection(connection, this.#writer, shape)]));
+    this.#collections = new Map(
+      [...this.#shapes].map(([name, shape]) => [name, new Collection(connection, this.#writer, shape)]),
+    );
     this.sync = new SyncFacade(connection, toStatus(status));
     this.network = new NetworkFacade(status.network);
     this.inbox = new InboxFacade(connection);

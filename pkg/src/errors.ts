@@ -55,7 +55,13 @@ export const ENGINE_CODES = [
 ] as const;
 
 /** Codes that only this package gives. */
-export const PACKAGE_CODES = ["sync/unknown-event", "open/aborted", "batch/invalid", "load/failed", "engine/unavailable"] as const;
+export const PACKAGE_CODES = [
+  "sync/unknown-event",
+  "open/aborted",
+  "batch/invalid",
+  "load/failed",
+  "engine/unavailable",
+] as const;
 
 /** What an error says. */
 export interface ErrorInfo {
@@ -108,7 +114,13 @@ export function toWhimbrelError(thrown: unknown): WhimbrelError {
 
 function isErrorInfo(thrown: unknown): thrown is ErrorInfo {
   // DOMExceptions have a `code` too, a number.
-  return typeof thrown === "object" && thrown !== null && "blame" in thrown && "code" in thrown && typeof thrown.code === "string";
+  return (
+    typeof thrown === "object" &&
+    thrown !== null &&
+    "blame" in thrown &&
+    "code" in thrown &&
+    typeof thrown.code === "string"
+  );
 }
 
 function describeThrown(thrown: unknown): string {

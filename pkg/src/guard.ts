@@ -41,7 +41,11 @@ export type Undefined = "absent" | "refused";
  * @param name what the value is, for error messages.
  * @throws `value/not-json`, `value/cycle`, `value/too-deep`, `value/too-large`, `value/forbidden-key`.
  */
-export function toPlainObject(value: unknown, name: string, undefinedIs: Undefined = "absent"): { [key: string]: Json } {
+export function toPlainObject(
+  value: unknown,
+  name: string,
+  undefinedIs: Undefined = "absent",
+): { [key: string]: Json } {
   try {
     return copyObject(value, name, undefinedIs);
   } catch (thrown) {
@@ -94,7 +98,8 @@ export function isWellFormed(text: string): boolean {
 }
 
 function checkText(text: string, path: string): void {
-  if (!isWellFormed(text)) throw refusal("value/not-json", path, "is not well-formed Unicode (half of a surrogate pair)");
+  if (!isWellFormed(text))
+    throw refusal("value/not-json", path, "is not well-formed Unicode (half of a surrogate pair)");
 }
 
 const NESTED = Symbol("nested");
@@ -140,7 +145,9 @@ function openFrame(value: unknown, path: string): Frame | undefined {
     return { source: value, target: [], keys: Array.from(value, (_, index) => String(index)), path, next: 0 };
   }
   if (!isPlain(value)) return undefined;
-  const symbol = Object.getOwnPropertySymbols(value).find((key) => Object.prototype.propertyIsEnumerable.call(value, key));
+  const symbol = Object.getOwnPropertySymbols(value).find((key) =>
+    Object.prototype.propertyIsEnumerable.call(value, key),
+  );
   if (symbol !== undefined) throw refusal("value/not-json", path, `has the key ${String(symbol)}, which is not JSON`);
   return { source: value, target: {}, keys: Object.keys(value), path, next: 0 };
 }

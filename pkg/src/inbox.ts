@@ -37,7 +37,8 @@ export interface Inbox {
 /** The engine's JSON. */
 interface RawItem extends Pick<RefusedChange, "position" | "code" | "message"> {
   readonly fields?: RefusedChange["fields"] | null;
-  readonly entry: Pick<RefusedChange, "change" | "op" | "entity" | "id"> & Partial<Pick<RefusedChange, "set" | "was">> & { at: number };
+  readonly entry: Pick<RefusedChange, "change" | "op" | "entity" | "id"> &
+    Partial<Pick<RefusedChange, "set" | "was">> & { at: number };
 }
 
 export class InboxFacade implements Inbox {

@@ -21,7 +21,13 @@ export { boolean, entity, integer, real, ref, text, timestamp } from "./schema.j
 export { WhimbrelError } from "./errors.js";
 
 export type { Batch } from "./batch.js";
-export type { AnyCollection, AppendableCollection, CollectionOf, ReadableCollection, WritableCollection } from "./collection.js";
+export type {
+  AnyCollection,
+  AppendableCollection,
+  CollectionOf,
+  ReadableCollection,
+  WritableCollection,
+} from "./collection.js";
 export type { Database, DatabaseCore } from "./database.js";
 export type { Blame, ErrorCode, ErrorInfo } from "./errors.js";
 export type { Inbox, RefusedChange } from "./inbox.js";

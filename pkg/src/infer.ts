@@ -1,5 +1,5 @@
 /** What follows from an app's declarations: the types of its records, inputs, queries and names. Nothing here exists at run time. */
-import type { AnyField, Entities, Entity, Fields, Policy, types } from "./schema.js";
+import type { AnyField, Entities, Entity, Fields, types } from "./schema.js";
 
 /** Shows an intersection as one object, in editors and error messages. */
 export type Flatten<T> = { [K in keyof T]: T[K] } & {};
@@ -11,7 +11,9 @@ type OptionalNames<F extends Fields> = { [K in keyof F]: IsOptional<F[K]> extend
 type RequiredNames<F extends Fields> = Exclude<keyof F, OptionalNames<F>>;
 
 /** A record as it is read: every field is there, an optional one without a value is `null`. */
-export type RecordOf<E extends Entity> = Flatten<{ readonly id: string } & { readonly [K in keyof E["fields"]]: Stored<E["fields"][K]> }>;
+export type RecordOf<E extends Entity> = Flatten<
+  { readonly id: string } & { readonly [K in keyof E["fields"]]: Stored<E["fields"][K]> }
+>;
 
 /** What `create` takes. Optional fields and the id may be left out. */
 export type CreateInput<E extends Entity> = Flatten<
@@ -31,7 +33,9 @@ export type WritableName<E extends Entities> = {
   [N in EntityName<E>]: E[N]["policy"] extends "readOnly" ? never : N;
 }[EntityName<E>];
 
-type Targets<E extends Entity> = { [K in keyof E["fields"]]: E["fields"][K][typeof types]["target"] }[keyof E["fields"]];
+type Targets<E extends Entity> = {
+  [K in keyof E["fields"]]: E["fields"][K][typeof types]["target"];
+}[keyof E["fields"]];
 
 /** What a schema must also satisfy: every `ref` names an entity that is there. */
 export type CheckedRefs<E extends Entities> = {
@@ -39,5 +43,3 @@ export type CheckedRefs<E extends Entities> = {
     ? unknown
     : Entity & { readonly "a ref() names an entity that is not declared": Exclude<Targets<E[N]>, keyof E> };
 };
-
-export type { Entities, Entity, Fields, Policy };

@@ -40,7 +40,11 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
     await connection.close();
     throw aborted(signal);
   }
-  database = new DatabaseFacade(connection, entities, connection.callNow((engine) => engine.status()));
+  database = new DatabaseFacade(
+    connection,
+    entities,
+    connection.callNow((engine) => engine.status()),
+  );
   for (const event of early) mailbox.push(event);
   return database;
 }

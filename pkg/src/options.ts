@@ -7,8 +7,7 @@ import type { AnyField, Entities, Entity } from "./schema.js";
 
 /** What is synced together: a list is sent and received; `push` and `pull` say it one by one. */
 export type UnitSpec<E extends Entities> =
-  | readonly EntityName<E>[]
-  | { readonly push?: readonly WritableName<E>[]; readonly pull?: readonly EntityName<E>[] };
+  readonly EntityName<E>[] | { readonly push?: readonly WritableName<E>[]; readonly pull?: readonly EntityName<E>[] };
 
 /** Which unit runs by itself, and when. */
 export interface AutoOptions<Unit extends string> {
@@ -55,7 +54,18 @@ export interface OpenOptions<E extends Entities, Unit extends string> {
 }
 
 /** Names that a database has for itself, or that would make it something else (`then`: a promise). */
-export const RESERVED_NAMES = ["sync", "network", "inbox", "conflicts", "batch", "change", "entity", "load", "close", "then"] as const;
+export const RESERVED_NAMES = [
+  "sync",
+  "network",
+  "inbox",
+  "conflicts",
+  "batch",
+  "change",
+  "entity",
+  "load",
+  "close",
+  "then",
+] as const;
 
 type NoReservedNames = { readonly [Name in (typeof RESERVED_NAMES)[number]]?: never };
 
@@ -66,7 +76,17 @@ type NoReservedNames = { readonly [Name in (typeof RESERVED_NAMES)[number]]?: ne
  */
 export function toOpenDto(options: OpenOptions<Entities, string>): OpenDto {
   check(isObject(options), "the options are an object");
-  const { name, user = null, server, entities, units, auto = {}, version = 1, durability = "relaxed", cacheBytes } = options;
+  const {
+    name,
+    user = null,
+    server,
+    entities,
+    units,
+    auto = {},
+    version = 1,
+    durability = "relaxed",
+    cacheBytes,
+  } = options;
   check(typeof name === "string", "name is text");
   check(user === null || typeof user === "string", "user is text");
   check(server === undefined || typeof server.url === "string" || server.url instanceof URL, "server.url is a URL");
@@ -81,7 +101,9 @@ export function toOpenDto(options: OpenOptions<Entities, string>): OpenDto {
     schema: {
       version,
       entities: Object.entries(entities).map(([name, entity]) => entityDto(name, entity)),
-      units: Object.entries(units ?? { all: Object.keys(entities) }).map(([name, unit]) => unitDto(name, unit, entities)),
+      units: Object.entries(units ?? { all: Object.keys(entities) }).map(([name, unit]) =>
+        unitDto(name, unit, entities),
+      ),
     },
     auto: autoDto(auto),
     strict: durability === "strict",
@@ -95,7 +117,11 @@ function entityDto(name: string, entity: Entity): EntityDto {
   if (RESERVED_NAMES.some((reserved) => reserved === name)) {
     throw appError("schema/invalid", `"${name}" is a name that the database has for itself`);
   }
-  return { name, policy: entity.policy, fields: Object.entries(entity.fields).map(([field, made]) => fieldDto(name, field, made)) };
+  return {
+    name,
+    policy: entity.policy,
+    fields: Object.entries(entity.fields).map(([field, made]) => fieldDto(name, field, made)),
+  };
 }
 
 function fieldDto(entity: string, name: string, field: AnyField): EntityDto["fields"][number] {

@@ -79,15 +79,17 @@ export class Receipts {
     const promise = new Promise<Receipt>((resolve, reject) => (settle = { resolve, reject }));
     // First listen, then ask: a receipt that arrives in between is not missed.
     if (settle !== undefined) this.#asked.set(change, { promise, ...settle });
-    this.#connection.call((engine) => engine.change(change)).then(
-      (text) => {
-        if (text !== undefined) this.arrived(JSON.parse(text) as ConfirmedDto);
-      },
-      (error: unknown) => {
-        this.#asked.get(change)?.reject(toWhimbrelError(error));
-        this.#asked.delete(change);
-      },
-    );
+    this.#connection
+      .call((engine) => engine.change(change))
+      .then(
+        (text) => {
+          if (text !== undefined) this.arrived(JSON.parse(text) as ConfirmedDto);
+        },
+        (error: unknown) => {
+          this.#asked.get(change)?.reject(toWhimbrelError(error));
+          this.#asked.delete(change);
+        },
+      );
     return promise;
   }
 }

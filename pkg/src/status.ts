@@ -113,7 +113,13 @@ export function toSyncEvent(dto: RunEventDto): SyncEvents[RunEventDto["type"]] {
       return { type, run, unit, pushed, rejected, conflicts, pulled };
     }
     case "error":
-      return { type: "error", run: dto.run, unit: dto.unit, error: toWhimbrelError(dto.error), retryAt: toDate(dto.retryAt) };
+      return {
+        type: "error",
+        run: dto.run,
+        unit: dto.unit,
+        error: toWhimbrelError(dto.error),
+        retryAt: toDate(dto.retryAt),
+      };
     case "cancelled":
       return { type: "cancelled", run: dto.run, unit: dto.unit };
   }

@@ -188,7 +188,9 @@ describe("a batch", () => {
       throw own;
     });
     await expect(batch).rejects.toBe(own);
-    expect(await codeOf(() => db.batch((batch) => void batch.note.create({ body: 5n as never })))).toBe("value/not-json");
+    expect(await codeOf(() => db.batch((batch) => void batch.note.create({ body: 5n as never })))).toBe(
+      "value/not-json",
+    );
     expect(await codeOf(() => db.batch((async () => {}) as never))).toBe("batch/invalid");
     let late: (() => unknown) | undefined;
     await db.batch((batch) => {

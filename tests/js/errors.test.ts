@@ -15,11 +15,24 @@ describe("errors", () => {
     const error = toWhimbrelError(errorDto("store/quota", { retryable: true, blame: "device" }));
     expect(error).toBeInstanceOf(Error);
     expect(error).toBeInstanceOf(WhimbrelError);
-    expect(error).toMatchObject({ name: "WhimbrelError", message: "about store/quota", retryable: true, blame: "device" });
+    expect(error).toMatchObject({
+      name: "WhimbrelError",
+      message: "about store/quota",
+      retryable: true,
+      blame: "device",
+    });
     expect(toWhimbrelError(error)).toBe(error);
   });
 
-  it.each([new TypeError("x"), "text", undefined, null, 5, new DOMException("x", "AbortError"), { code: 5, blame: "app" }])("are made of anything: %s", (thrown) => {
+  it.each([
+    new TypeError("x"),
+    "text",
+    undefined,
+    null,
+    5,
+    new DOMException("x", "AbortError"),
+    { code: 5, blame: "app" },
+  ])("are made of anything: %s", (thrown) => {
     expect(toWhimbrelError(thrown)).toMatchObject({ code: "engine/internal", blame: "engine", cause: thrown });
   });
 
@@ -78,7 +91,8 @@ describe("every call", () => {
       const error = await errorOf(all[crashing as keyof typeof all]);
       expect(error).toMatchObject({ code: "engine/internal", blame: "engine", retryable: false, cause: trap });
       const asked = engine.calls.length;
-      for (const [name, call] of Object.entries(all)) expect(await errorOf(call), `${name} after ${crashing}`).toBe(error);
+      for (const [name, call] of Object.entries(all))
+        expect(await errorOf(call), `${name} after ${crashing}`).toBe(error);
       expect(engine.calls.length).toBe(asked);
       expect(await codeOf(() => openRounds(module))).toBe("engine/internal");
     }

@@ -1,5 +1,15 @@
 /** An engine for the facade's tests: it stores nothing cleverly, does what the test tells it, and remembers what it was asked. */
-import type { ConfirmedDto, Engine, EngineModule, ErrorDto, EventDto, Host, OpenDto, StatusDto, WriteDto } from "../../pkg/src/engine.js";
+import type {
+  ConfirmedDto,
+  Engine,
+  EngineModule,
+  ErrorDto,
+  EventDto,
+  Host,
+  OpenDto,
+  StatusDto,
+  WriteDto,
+} from "../../pkg/src/engine.js";
 import { Health } from "../../pkg/src/health.js";
 
 /** As the real engine throws it: a plain object. */

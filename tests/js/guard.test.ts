@@ -49,24 +49,64 @@ describe("the guard refuses", () => {
     ["a function", { a: () => 1 }, "value/not-json: order.a is a function, which is not JSON"],
     ["a symbol", { a: Symbol("s") }, "value/not-json: order.a is a symbol, which is not JSON"],
     ["a key that is a symbol", { [Symbol("s")]: 1 }, "value/not-json: order has the key Symbol(s), which is not JSON"],
-    ["a class instance", { a: new Money() }, "value/not-json: order.a is an object of the class Money, which is not JSON"],
+    [
+      "a class instance",
+      { a: new Money() },
+      "value/not-json: order.a is an object of the class Money, which is not JSON",
+    ],
     ["a Map", { a: new Map() }, "value/not-json: order.a is an object of the class Map, which is not JSON"],
-    ["a typed array", { a: new Uint8Array(2) }, "value/not-json: order.a is an object of the class Uint8Array, which is not JSON"],
-    ["a promise", { a: Promise.resolve() }, "value/not-json: order.a is an object of the class Promise, which is not JSON"],
-    ["a boxed text", { a: new String("x") }, "value/not-json: order.a is an object of the class String, which is not JSON"],
+    [
+      "a typed array",
+      { a: new Uint8Array(2) },
+      "value/not-json: order.a is an object of the class Uint8Array, which is not JSON",
+    ],
+    [
+      "a promise",
+      { a: Promise.resolve() },
+      "value/not-json: order.a is an object of the class Promise, which is not JSON",
+    ],
+    [
+      "a boxed text",
+      { a: new String("x") },
+      "value/not-json: order.a is an object of the class String, which is not JSON",
+    ],
     ["an invalid Date", { a: new Date("x") }, "value/not-json: order.a is an invalid Date"],
     ["undefined in an array", { a: [undefined] }, "value/not-json: order.a[0] is undefined, which is not JSON"],
     ["a hole in an array", { a: new Array(1) }, "value/not-json: order.a[0] is undefined, which is not JSON"],
-    ["half of a surrogate pair", { a: "x\ud800" }, "value/not-json: order.a is not well-formed Unicode (half of a surrogate pair)"],
-    ["the same in a key", { "\udc00": 1 }, "value/not-json: order.\udc00 is not well-formed Unicode (half of a surrogate pair)"],
+    [
+      "half of a surrogate pair",
+      { a: "x\ud800" },
+      "value/not-json: order.a is not well-formed Unicode (half of a surrogate pair)",
+    ],
+    [
+      "the same in a key",
+      { "\udc00": 1 },
+      "value/not-json: order.\udc00 is not well-formed Unicode (half of a surrogate pair)",
+    ],
     ["an object in itself", circular, "value/cycle: order.b[0].c contains itself"],
     ["an array in itself", { a: circularArray }, "value/cycle: order.a[0] contains itself"],
-    ["__proto__ from JSON.parse", JSON.parse('{"__proto__": {"admin": true}}'), "value/forbidden-key: order.__proto__ has a key that must not be used as a name"],
-    ["__proto__ further in", { a: [JSON.parse('{"__proto__": 1}')] }, "value/forbidden-key: order.a[0].__proto__ has a key that must not be used as a name"],
-    ["a foreign prototype", { a: { __proto__: { admin: true } } }, "value/not-json: order.a is an object of the class Object, which is not JSON"],
+    [
+      "__proto__ from JSON.parse",
+      JSON.parse('{"__proto__": {"admin": true}}'),
+      "value/forbidden-key: order.__proto__ has a key that must not be used as a name",
+    ],
+    [
+      "__proto__ further in",
+      { a: [JSON.parse('{"__proto__": 1}')] },
+      "value/forbidden-key: order.a[0].__proto__ has a key that must not be used as a name",
+    ],
+    [
+      "a foreign prototype",
+      { a: { __proto__: { admin: true } } },
+      "value/not-json: order.a is an object of the class Object, which is not JSON",
+    ],
     ["one level too many", nested(DEPTH_MAX + 1), "value/too-deep: order is nested deeper than 64 levels"],
     ["100,000 levels", nested(100_000), "value/too-deep: order is nested deeper than 64 levels"],
-    ["a very long sparse array", { a: new Array(4_000_000_000) }, `value/too-large: order.a has more than ${VALUES_MAX} values`],
+    [
+      "a very long sparse array",
+      { a: new Array(4_000_000_000) },
+      `value/too-large: order.a has more than ${VALUES_MAX} values`,
+    ],
     ["a getter that throws", throwing, "value/not-json: order cannot be read"],
     ["a revoked proxy", { a: revoked.proxy }, "value/not-json: order cannot be read"],
     ["an array", [], "value/not-json: order is not a plain object"],
@@ -85,7 +125,9 @@ describe("the guard refuses", () => {
   });
 
   it("an undefined where that would be a mistake", () => {
-    expect(() => toPlainObject({ a: undefined }, "where", "refused")).toThrow("where.a is undefined, which is not JSON");
+    expect(() => toPlainObject({ a: undefined }, "where", "refused")).toThrow(
+      "where.a is undefined, which is not JSON",
+    );
   });
 });
 
@@ -99,7 +141,11 @@ describe("the guard takes", () => {
     ["objects without a prototype", Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
     ["an object twice", ((shared) => ({ a: shared, b: [shared] }))({ x: 1 }), { a: { x: 1 }, b: [{ x: 1 }] }],
     ["proxies of plain objects", new Proxy({ a: new Proxy([1], {}) }, {}), { a: [1] }],
-    ["names that only look dangerous", { constructor: 1, prototype: 2, toJSON: "x" }, { constructor: 1, prototype: 2, toJSON: "x" }],
+    [
+      "names that only look dangerous",
+      { constructor: 1, prototype: 2, toJSON: "x" },
+      { constructor: 1, prototype: 2, toJSON: "x" },
+    ],
   ])("%s", (_, value, expected) => {
     expect(JSON.stringify(toPlainObject(value, "order"))).toBe(JSON.stringify(expected));
   });
@@ -142,7 +188,7 @@ function anyJson(random: (below: number) => number, depth: number): unknown {
   const length = random(4);
   switch (random(depth > 5 ? 4 : 6)) {
     case 0:
-      return ["", "x", "ünï😀", "\u0000\n\"\\", "a".repeat(50)][random(5)];
+      return ["", "x", "ünï😀", '\u0000\n"\\', "a".repeat(50)][random(5)];
     case 1:
       return [0, -0, 1.5, -1e308, Number.MAX_SAFE_INTEGER, 5e-324][random(6)];
     case 2:
@@ -152,7 +198,9 @@ function anyJson(random: (below: number) => number, depth: number): unknown {
     case 4:
       return Array.from({ length }, () => anyJson(random, depth + 1));
     default:
-      return Object.fromEntries(Array.from({ length }, (_, key) => [`${"k".repeat(random(3))}${key}`, anyJson(random, depth + 1)]));
+      return Object.fromEntries(
+        Array.from({ length }, (_, key) => [`${"k".repeat(random(3))}${key}`, anyJson(random, depth + 1)]),
+      );
   }
 }
 
@@ -178,7 +226,16 @@ describe("for any JSON", () => {
   });
 
   it("one wrong value anywhere is found", () => {
-    const poisons: unknown[] = [Number.NaN, 1n, () => 1, Symbol("s"), new Map(), new Date(Number.NaN), "\ud800", JSON.parse('{"__proto__":1}')];
+    const poisons: unknown[] = [
+      Number.NaN,
+      1n,
+      () => 1,
+      Symbol("s"),
+      new Map(),
+      new Date(Number.NaN),
+      "\ud800",
+      JSON.parse('{"__proto__":1}'),
+    ];
     for (const seed of seeds) {
       const random = seeded(seed);
       const value = { root: anyJson(random, 0) };

@@ -5,10 +5,25 @@ import { codeOf, errorOf, openRounds } from "./rounds.js";
 describe("the inbox", () => {
   it("lists what the server refused", async () => {
     const { db, engine } = await openRounds();
-    const entry = { change: "c", entity: "note", id: "n", op: "update", set: { body: "x" }, was: { body: "y" }, schema: 1, at: 7, seq: 3 };
+    const entry = {
+      change: "c",
+      entity: "note",
+      id: "n",
+      op: "update",
+      set: { body: "x" },
+      was: { body: "y" },
+      schema: 1,
+      at: 7,
+      seq: 3,
+    };
     engine.refused = [
       { position: 4, entry, code: "constraint/unique", message: "there is one", fields: { body: "is there already" } },
-      { position: 5, entry: { change: "d", entity: "note", id: "m", op: "delete", at: 8 }, code: "auth/forbidden", message: "no" },
+      {
+        position: 5,
+        entry: { change: "d", entity: "note", id: "m", op: "delete", at: 8 },
+        code: "auth/forbidden",
+        message: "no",
+      },
     ];
     expect(await db.inbox.list()).toEqual([
       {
@@ -24,7 +39,19 @@ describe("the inbox", () => {
         message: "there is one",
         fields: { body: "is there already" },
       },
-      { position: 5, change: "d", op: "delete", entity: "note", id: "m", set: {}, was: {}, at: new Date(8), code: "auth/forbidden", message: "no", fields: {} },
+      {
+        position: 5,
+        change: "d",
+        op: "delete",
+        entity: "note",
+        id: "m",
+        set: {},
+        was: {},
+        at: new Date(8),
+        code: "auth/forbidden",
+        message: "no",
+        fields: {},
+      },
     ]);
   });
 

@@ -23,7 +23,10 @@ describe("open", () => {
       server: { url: new URL("https://example.org/v1"), token: "t" },
       entities: {
         place: entity({ name: text(), open: boolean().optional() }, { sync: "readOnly" }),
-        order: entity({ title: text().max(9).index(), n: integer(), x: real(), at: timestamp(), placeId: ref("place") }, { sync: "merge" }),
+        order: entity(
+          { title: text().max(9).index(), n: integer(), x: real(), at: timestamp(), placeId: ref("place") },
+          { sync: "merge" },
+        ),
       },
       units: { home: ["place", "order"], reference: { pull: ["place"] }, send: { push: ["order"] } },
       auto: { start: "home", every: { unit: "home", seconds: 0.5 } },
@@ -75,8 +78,12 @@ describe("open", () => {
 
   it("has defaults: no user, no server, one unit with everything, relaxed", async () => {
     const { opened } = await openAnything({ entities });
-    expect(opened).toMatchObject([{ user: null, url: null, auto: {}, strict: false, cacheBytes: null, schema: { version: 1 } }]);
-    expect(opened[0]?.schema.units).toEqual([{ name: "all", push: ["workOrder", "note"], pull: ["place", "workOrder", "note"] }]);
+    expect(opened).toMatchObject([
+      { user: null, url: null, auto: {}, strict: false, cacheBytes: null, schema: { version: 1 } },
+    ]);
+    expect(opened[0]?.schema.units).toEqual([
+      { name: "all", push: ["workOrder", "note"], pull: ["place", "workOrder", "note"] },
+    ]);
   });
 
   it.each<[string, object, string]>([
@@ -106,7 +113,12 @@ describe("open", () => {
     const module = new FakeModule();
     module.failure = errorDto("store/quota", { retryable: true, blame: "device" });
     const error = await errorOf(() => openRounds(module));
-    expect(error).toMatchObject({ code: "store/quota", message: "about store/quota", retryable: true, blame: "device" });
+    expect(error).toMatchObject({
+      code: "store/quota",
+      message: "about store/quota",
+      retryable: true,
+      blame: "device",
+    });
   });
 
   it("closes what was opened when it is aborted meanwhile", async () => {
@@ -118,7 +130,9 @@ describe("open", () => {
     expect(error).toMatchObject({ code: "open/aborted", cause: "changed my mind" });
     expect(module.opened).toEqual([]);
     const load = vi.fn();
-    expect(await codeOf(() => createOpen(load)({ name: "a", entities: note, signal: controller.signal }))).toBe("open/aborted");
+    expect(await codeOf(() => createOpen(load)({ name: "a", entities: note, signal: controller.signal }))).toBe(
+      "open/aborted",
+    );
     expect(load).not.toHaveBeenCalled();
 
     const late = new AbortController();
@@ -126,7 +140,9 @@ describe("open", () => {
       late.abort();
       return module.engine;
     });
-    expect(await codeOf(() => createOpen(async () => module)({ name: "a", entities: note, signal: late.signal }))).toBe("open/aborted");
+    expect(await codeOf(() => createOpen(async () => module)({ name: "a", entities: note, signal: late.signal }))).toBe(
+      "open/aborted",
+    );
     expect(module.engine.calls).toEqual([["close"]]);
   });
 

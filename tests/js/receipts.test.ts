@@ -125,7 +125,10 @@ describe("a record with fields that have a write's names", () => {
     const { boolean, entity } = await import("../../pkg/src/schema.js");
     const { FakeModule } = await import("./fake-engine.js");
     const module = new FakeModule();
-    const db = await createOpen(async () => module)({ name: "a", entities: { visit: entity({ confirmed: boolean() }) } });
+    const db = await createOpen(async () => module)({
+      name: "a",
+      entities: { visit: entity({ confirmed: boolean() }) },
+    });
     const visit = await db.visit.create({ confirmed: true });
     expect(visit.confirmed).toBe(true);
     expect(await visit.saved).toBeUndefined();

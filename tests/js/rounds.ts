@@ -15,7 +15,11 @@ export const entities = {
 
 export async function openRounds(module: FakeModule = new FakeModule()) {
   const open = createOpen(async () => module);
-  const db = await open({ name: "rounds", entities, units: { home: ["place", "workOrder", "note"], send: { push: ["note"] } } });
+  const db = await open({
+    name: "rounds",
+    entities,
+    units: { home: ["place", "workOrder", "note"], send: { push: ["note"] } },
+  });
   const { engine } = module;
   engine.calls.length = 0;
   return { db, engine, module };

@@ -7,7 +7,13 @@ import { codeOf, errorOf, openRounds, settle } from "./rounds.js";
 afterEach(() => void vi.restoreAllMocks());
 
 const start = { type: "start", run: "r1", unit: "home", cause: "app" } as const;
-const failed = { type: "error", run: "r1", unit: "home", error: errorDto("network/timeout", { retryable: true }), retryAt: 5 } as const;
+const failed = {
+  type: "error",
+  run: "r1",
+  unit: "home",
+  error: errorDto("network/timeout", { retryable: true }),
+  retryAt: 5,
+} as const;
 const settled = (requests: number[], outcome: "complete" | "discarded" | "cancelled" = "complete") =>
   ({ type: "settled", requests, outcome, run: outcome === "discarded" ? null : "r1", error: null }) as const;
 
@@ -32,7 +38,11 @@ describe("trigger", () => {
     engine.emit(settled([2], "cancelled"));
     engine.emit({ type: "settled", requests: [1], outcome: "error", run: "r2", error: errorDto("server/failed") });
     expect(await send?.settled).toEqual({ outcome: "cancelled", run: "r1" });
-    expect(await home?.settled).toMatchObject({ outcome: "error", run: "r2", error: { code: "server/failed", name: "WhimbrelError" } });
+    expect(await home?.settled).toMatchObject({
+      outcome: "error",
+      run: "r2",
+      error: { code: "server/failed", name: "WhimbrelError" },
+    });
     expect(db.sync.trigger([])).toEqual([]);
     expect(engine.calls.length).toBe(1);
   });
@@ -137,7 +147,9 @@ describe("events", () => {
     db.sync.on("error", listener);
     engine.emit(failed);
     await settle();
-    expect(listener.mock.calls).toMatchObject([[{ error: { code: "network/timeout", retryable: true }, retryAt: new Date(5) }]]);
+    expect(listener.mock.calls).toMatchObject([
+      [{ error: { code: "network/timeout", retryable: true }, retryAt: new Date(5) }],
+    ]);
   });
 
   it("of failures go to the console when nobody listens", async () => {
@@ -179,7 +191,10 @@ describe("the status", () => {
     const off = db.sync.subscribe((status) => seen.push(status));
     expect(seen).toEqual([db.sync.status]);
     const lastError = errorDto("server/busy", { retryable: true, blame: "server" });
-    engine.emit({ type: "status", status: { ...idle, phase: "backoff", pending: 2, lastSuccess: 7, nextRetry: 9, lastError } });
+    engine.emit({
+      type: "status",
+      status: { ...idle, phase: "backoff", pending: 2, lastSuccess: 7, nextRetry: 9, lastError },
+    });
     await settle();
     expect(seen[1]).toMatchObject({
       phase: "backoff",
@@ -252,7 +267,12 @@ describe("closing", () => {
     await Promise.all([db.close(), db.close()]);
     await db.close();
     expect(engine.calls).toEqual([["close"]]);
-    for (const call of [() => db.note.get("a"), () => db.note.create({ body: "x" }), () => db.sync.cancel(), () => db.inbox.list()]) {
+    for (const call of [
+      () => db.note.get("a"),
+      () => db.note.create({ body: "x" }),
+      () => db.sync.cancel(),
+      () => db.inbox.list(),
+    ]) {
       expect(await errorOf(call)).toMatchObject({ code: "store/closed", blame: "app", retryable: false });
     }
   });

@@ -111,6 +111,17 @@ describe("subscribe", () => {
     expect(await codeOf(() => db.note.watch().subscribe(() => {}))).toBe("query/invalid");
   });
 
+  it("can always be left, even when the engine crashes at that", async () => {
+    const { db, engine } = await openRounds();
+    const off = db.note.watch().subscribe(() => {});
+    const iterator = db.note.watch()[Symbol.asyncIterator]();
+    const step = iterator.next();
+    engine.failures.set("unwatch", new WebAssembly.RuntimeError("unreachable"));
+    off();
+    expect(await codeOf(() => step)).toBe("engine/internal");
+    expect((await iterator.return?.())?.done).toBe(true);
+  });
+
   it("is over when the database is closed", async () => {
     const { db, engine } = await openRounds();
     const deliverTo = vi.fn();

@@ -29,8 +29,12 @@ try {
     step(`its types are right for moduleResolution ${resolution}`, () => typeCheck(resolution));
   }
   step("vite build", () => run("vite", ["build", "--logLevel", "warn"]));
-  step("esbuild --bundle", () => run("esbuild", ["main.ts", "--bundle", "--format=esm", "--target=es2022", "--outfile=out/main.js"]));
-  step("each bundle is one script with the engine inside", () => [join(app, "dist/assets"), join(app, "out")].forEach(checkBundle));
+  step("esbuild --bundle", () =>
+    run("esbuild", ["main.ts", "--bundle", "--format=esm", "--target=es2022", "--outfile=out/main.js"]),
+  );
+  step("each bundle is one script with the engine inside", () =>
+    [join(app, "dist/assets"), join(app, "out")].forEach(checkBundle),
+  );
   step("in Node the import does nothing and open() says why not", server);
 } finally {
   rmSync(app, { recursive: true, force: true });
@@ -53,7 +57,17 @@ function install(tarball) {
 function typeCheck(resolution) {
   const modules = resolution === "bundler" ? "esnext" : "nodenext";
   const strict = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false", "--types", ""];
-  run("tsc", ["main.ts", "--noEmit", "--target", "es2022", "--module", modules, "--moduleResolution", resolution, ...strict]);
+  run("tsc", [
+    "main.ts",
+    "--noEmit",
+    "--target",
+    "es2022",
+    "--module",
+    modules,
+    "--moduleResolution",
+    resolution,
+    ...strict,
+  ]);
 }
 
 function checkBundle(folder) {

@@ -10,7 +10,9 @@ export const good = [
   db.workOrder.query({ where: { floor: null } }),
   db.workOrder.query({ where: { floor: { ne: null } } }),
   db.workOrder.query({ where: { floor: { gt: 3 }, urgent: true } }),
-  db.workOrder.query({ where: { or: [{ floor: { isNull: true } }, { and: [{ urgent: true }, { not: { status: "done" } }] }] } }),
+  db.workOrder.query({
+    where: { or: [{ floor: { isNull: true } }, { and: [{ urgent: true }, { not: { status: "done" } }] }] },
+  }),
   db.workOrder.query({ where: { title: { startsWith: "Pump" }, placeId: { startsWith: "es/" } } }),
   db.place.first({ where: { name: { gte: "A" } } }),
 ];

@@ -23,7 +23,11 @@ export const openRounds = () =>
   open({
     name: "rounds",
     entities,
-    units: { home: ["workOrder", "note", "reading"], reference: { pull: ["place"] }, send: { push: ["workOrder", "note"] } },
+    units: {
+      home: ["workOrder", "note", "reading"],
+      reference: { pull: ["place"] },
+      send: { push: ["workOrder", "note"] },
+    },
     auto: { start: "home", online: "home", resume: "home", change: "send", every: { unit: "home", seconds: 300 } },
   });
 

@@ -1,7 +1,14 @@
 /** Unit names, events, outcomes and errors. */
 import { expectTypeOf } from "vitest";
 
-import { type ErrorInfo, type NetworkStatus, type Outcome, type Run, Whimbrel, WhimbrelError } from "../../pkg/src/index.js";
+import {
+  type ErrorInfo,
+  type NetworkStatus,
+  type Outcome,
+  type Run,
+  Whimbrel,
+  WhimbrelError,
+} from "../../pkg/src/index.js";
 import { db } from "./rounds.js";
 
 type Unit = "home" | "reference" | "send";
@@ -34,7 +41,9 @@ db.sync.on("start", (event) => {
 db.sync.on("progress", (event) => expectTypeOf(event.progress.pulled).toEqualTypeOf<number>());
 db.sync.on("complete", (event) => expectTypeOf(event.rejected).toEqualTypeOf<number>());
 db.sync.on("error", (event) => expectTypeOf(event.error).toEqualTypeOf<WhimbrelError>());
-db.sync.on("discarded", (event) => expectTypeOf(event).toEqualTypeOf<{ readonly type: "discarded"; readonly unit: Unit }>());
+db.sync.on("discarded", (event) =>
+  expectTypeOf(event).toEqualTypeOf<{ readonly type: "discarded"; readonly unit: Unit }>(),
+);
 expectTypeOf(db.sync.on("cancelled", () => {})).toEqualTypeOf<() => void>();
 db.sync.subscribe((status) => expectTypeOf(status).toEqualTypeOf(db.sync.status));
 
