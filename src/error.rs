@@ -177,7 +177,7 @@ impl fmt::Display for Error {
 }
 
 /// What the engine's functions return.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]
 mod tests {

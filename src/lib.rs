@@ -17,6 +17,7 @@ pub mod error;
 pub mod memory;
 pub mod model;
 pub mod ports;
+pub mod store;
 pub mod sync;
 
 #[cfg(target_family = "wasm")]

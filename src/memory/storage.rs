@@ -1,7 +1,7 @@
 //! The storage port in memory.
 //!
 //! A [`MemoryStorage`] is a connection; [`MemoryStorage::connect`] opens another one to the same disk, as another tab would. Every call gives way
-//! to other tasks once before it does anything, so callers interleave as they do over a real database.
+//! to other tasks before it does anything, so callers interleave as they do over a real database.
 //!
 //! **Invariant:** a call that fails before it happened has changed nothing; one that fails after it happened has happened whole.
 
@@ -48,6 +48,8 @@ struct Disk {
     pages: BTreeMap<PageId, Vec<u8>>,
     mirrors: BTreeMap<(MirrorStore, u64), String>,
     hook: Option<Hook>,
+    /// How often a call gives way, besides once.
+    delay: u32,
 }
 
 /// A connection to a disk in memory.
@@ -80,6 +82,11 @@ impl MemoryStorage {
         self.disk.borrow_mut().hook = None;
     }
 
+    /// Makes every call give way so many times more.
+    pub fn set_delay(&self, times: u32) {
+        self.disk.borrow_mut().delay = times;
+    }
+
     /// What a mirror holds.
     #[must_use]
     pub fn mirror(&self, store: MirrorStore) -> Vec<(u64, String)> {
@@ -109,7 +116,8 @@ impl MemoryStorage {
     }
 
     async fn call<T>(&self, call: Call, happen: impl FnOnce(&mut Disk) -> T) -> Result<T> {
-        give_way().await;
+        let delay = self.disk.borrow().delay;
+        give_way(delay + 1).await;
         if self.closed.get() {
             return Err(Error::new(Code::StoreClosed, "the connection is closed"));
         }
@@ -185,12 +193,12 @@ impl Disk {
 }
 
 /// Lets other tasks run before this one goes on.
-async fn give_way() {
-    let mut gave = false;
+async fn give_way(mut times: u32) {
     poll_fn(|context| {
-        if std::mem::replace(&mut gave, true) {
+        if times == 0 {
             return Poll::Ready(());
         }
+        times -= 1;
         context.waker().wake_by_ref();
         Poll::Pending
     })

@@ -18,7 +18,7 @@ pub(crate) use id::is_id;
 pub use id::{check_id, uuid_v7};
 pub use query::{Comparison, FieldRef, Filter, LIMIT_DEFAULT, Order, Query};
 pub use row::{Row, RowRef, ValueRef, Values};
-pub(crate) use row::{encode_header, encode_value};
+pub(crate) use row::{encode_header, encode_value, field};
 pub use schema::{
     ENTITIES_MAX, Entity, FIELDS_ADVISED, FIELDS_MAX, Field, FieldType, NAME_BYTES_MAX, Policy, Schema, Unit,
 };

@@ -1,0 +1,211 @@
+//! What all handles of one store share, and what happens to it between reads and plans: loading pages, catching up with other tabs,
+//! flying a commit.
+//!
+//! **Invariant:** the state changes only while a commit flies, or in the hands of the one at the front of the line.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::rc::Rc;
+
+use super::footprint::Change;
+use super::line::{Line, Outcome};
+use super::page::Page;
+use super::record;
+use super::rewrite::Rewrite;
+use super::state::{Changed, State};
+use super::txn::Plan;
+use super::view::{Interrupt, Reading, View};
+use crate::error::{Code, Error, Result};
+use crate::ports::{Commit, CommitOutcome, Durability, PageId, Seq, Storage};
+
+/// Who is told of commits.
+type Listener = Box<dyn Fn(&Change)>;
+
+/// What the handles share.
+pub(super) struct Core<S> {
+    pub(super) storage: S,
+    pub(super) durability: Durability,
+    pub(super) state: RefCell<State>,
+    pub(super) line: Line,
+    /// What is planned and does not fly yet.
+    pub(super) group: RefCell<Plan>,
+    listeners: RefCell<Vec<Rc<Listener>>>,
+    /// A commit failed, and it may have happened all the same.
+    is_unsure: Cell<bool>,
+    pub(super) is_closed: Cell<bool>,
+}
+
+impl<S: Storage> Core<S> {
+    pub(super) fn new(storage: S, durability: Durability, state: State) -> Self {
+        Self {
+            storage,
+            durability,
+            state: RefCell::new(state),
+            line: Line::default(),
+            group: RefCell::default(),
+            listeners: RefCell::default(),
+            is_unsure: Cell::new(false),
+            is_closed: Cell::new(false),
+        }
+    }
+
+    pub(super) fn seq(&self) -> Seq {
+        self.state.borrow().head.seq
+    }
+
+    pub(super) fn listen(&self, listener: Listener) {
+        self.listeners.borrow_mut().push(Rc::new(listener));
+    }
+
+    fn tell(&self, change: &Change) {
+        let listeners = self.listeners.borrow().clone();
+        listeners.iter().for_each(|listener| listener(change));
+    }
+
+    /// A look at what is committed.
+    pub(super) fn view<'a>(state: &'a Ref<'_, State>, reading: &'a Reading) -> View<'a> {
+        View { state, overlays: [None, None], fresh: None, reading }
+    }
+
+    /// Loads the pages a read asked for and pins them. `false` when one is gone: then the directory has been loaded again.
+    pub(super) async fn load_pages(&self, ids: &[PageId], reading: &mut Reading) -> Result<bool> {
+        let loaded = self.storage.pages(ids).await?;
+        reading.attempt += 1;
+        for (id, bytes) in ids.iter().zip(loaded) {
+            let Some(bytes) = bytes else { return Ok(false) };
+            let page = Rc::new(Page::open(*id, bytes)?);
+            self.state.borrow().keep(*id, &page);
+            reading.pins.insert(*id, page);
+        }
+        self.state.borrow().evict();
+        Ok(true)
+    }
+
+    /// Learns what other tabs have written.
+    pub(super) async fn catch_up(&self) -> Result<()> {
+        let known = self.state.borrow().head;
+        let slice = self.storage.log(known.seq).await?;
+        let is_next = slice.log.first().is_none_or(|record| record.seq == known.seq + 1);
+        let is_whole = slice.log.last().map_or(known.seq, |record| record.seq) == slice.head.seq;
+        if slice.head.directory != known.directory || !is_next || !is_whole {
+            return self.reload().await;
+        }
+        let changed = self.state.borrow_mut().follow(slice.log)?;
+        self.caught_up(known.seq, Some(changed)).await
+    }
+
+    /// Loads head, directory and log again.
+    pub(super) async fn reload(&self) -> Result<()> {
+        let known = self.seq();
+        let loaded = self.storage.load().await?;
+        let changed = self.state.borrow_mut().replace(loaded, known)?;
+        self.state.borrow().evict();
+        self.caught_up(known, changed).await
+    }
+
+    async fn caught_up(&self, known: Seq, changed: Option<Changed>) -> Result<()> {
+        self.is_unsure.set(false);
+        let seq = self.seq();
+        let catalog = State::catalog_key();
+        if changed.as_ref().is_none_or(|changed| changed.keys.contains(&catalog)) {
+            self.read_catalog().await?;
+        }
+        if self.seq() == known {
+            return Ok(());
+        }
+        let change = match changed {
+            Some(Changed { keys, ranges }) if self.seq() == seq => Change::new(seq, false, keys, ranges),
+            _ => Change { seq: self.seq(), everything: true, ..Change::default() },
+        };
+        self.tell(&change);
+        Ok(())
+    }
+
+    /// Reads the catalog of the present state. Pages that are gone cannot be asked for here: the directory is fresh.
+    pub(super) async fn read_catalog(&self) -> Result<()> {
+        let mut reading = Reading::default();
+        loop {
+            let found = {
+                let state = self.state.borrow();
+                Self::view(&state, &reading).find(&State::catalog_key())
+            };
+            match found {
+                Ok(bytes) => return self.state.borrow_mut().set_catalog(bytes.as_deref()),
+                Err(Interrupt::Fail(error)) => return Err(error),
+                Err(Interrupt::Pages(ids)) => {
+                    if !self.load_pages(&ids, &mut reading).await? {
+                        // Another tab compacts right now.
+                        let loaded = self.storage.load().await?;
+                        self.state.borrow_mut().replace(loaded, 0)?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Catches up when a commit failed in a way that leaves open whether it happened.
+    pub(super) async fn make_sure(&self) -> Result<()> {
+        if self.is_unsure.get() { self.catch_up().await } else { Ok(()) }
+    }
+
+    /// Commits what is planned. The line is told how it ended.
+    pub(super) async fn fly(&self, plan: Plan) {
+        let outcome = self.commit(plan).await;
+        self.line.land(&outcome);
+    }
+
+    async fn commit(&self, mut plan: Plan) -> Outcome {
+        let commit = self.commit_of(&mut plan);
+        match self.storage.commit(commit).await {
+            Ok(CommitOutcome::Committed) => match self.apply(plan) {
+                Ok(change) => {
+                    self.tell(&change);
+                    Outcome::Committed(change.seq)
+                }
+                Err(error) => Outcome::Failed(error),
+            },
+            Ok(CommitOutcome::Behind) => match self.catch_up().await {
+                Ok(()) => Outcome::Again,
+                Err(error) => Outcome::Failed(error),
+            },
+            Err(error) => {
+                self.is_unsure.set(true);
+                Outcome::Failed(error)
+            }
+        }
+    }
+
+    fn commit_of(&self, plan: &mut Plan) -> Commit {
+        let state = self.state.borrow();
+        if !plan.fresh.pages.is_empty() {
+            plan.rewrite = Some(Rewrite::adding(&plan.fresh, &state));
+        }
+        Commit {
+            expected: state.head.seq,
+            record: record::encode(&plan.changes, &plan.touched),
+            mirror: std::mem::take(&mut plan.mirror),
+            pages: plan.rewrite.as_ref().map(Rewrite::page_change),
+            durability: self.durability,
+        }
+    }
+
+    /// Makes a commit that is stored part of the state.
+    fn apply(&self, plan: Plan) -> Result<Change> {
+        let mut state = self.state.borrow_mut();
+        let catalog = plan.changes.get(&State::catalog_key()).cloned().flatten();
+        let keys = plan.changes.keys().cloned().collect();
+        if let Some(rewrite) = plan.rewrite {
+            rewrite.apply(&mut state);
+        }
+        state.add(plan.changes);
+        state.evict();
+        if let Some(catalog) = catalog {
+            state.set_catalog(Some(&catalog))?;
+        }
+        Ok(Change::new(state.head.seq, true, keys, plan.touched))
+    }
+
+    /// The error of every call after the end.
+    pub(super) fn check_open(&self) -> Result<()> {
+        if self.is_closed.get() { Err(Error::new(Code::StoreClosed, "the store is closed")) } else { Ok(()) }
+    }
+}

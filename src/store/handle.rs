@@ -1,0 +1,369 @@
+//! A store: the one way in. Handles are cheap to clone and are all the same store.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::core::Core;
+use super::footprint::{Change, Footprint};
+use super::line::{Number, Outcome};
+use super::state::State;
+use super::txn::{Plan, Txn};
+use super::view::{Interrupt, Reading, View};
+use crate::error::{Code, Error, Result};
+use crate::model::Schema;
+use crate::ports::{Durability, Seq, Storage};
+
+/// Bytes of pages kept in memory, unless said otherwise.
+const CACHE_BYTES_DEFAULT: usize = 32 * 1024 * 1024;
+/// How often a transaction is planned again because other tabs were first.
+const ATTEMPTS_MAX: usize = 100;
+/// Transactions that are committed together, at most.
+const GROUP_MAX: usize = 1_024;
+
+/// A commit on its way. It belongs to no caller: whoever waits next goes on with it.
+type Flight = Pin<Box<dyn Future<Output = ()>>>;
+
+/// An open store.
+pub struct Store<S> {
+    pub(super) core: Rc<Core<S>>,
+    flight: Rc<RefCell<Option<Flight>>>,
+    /// Whether the flight is in somebody's hands at this moment.
+    is_driven: Rc<Cell<bool>>,
+}
+
+impl<S> Clone for Store<S> {
+    fn clone(&self) -> Self {
+        Self { core: Rc::clone(&self.core), flight: Rc::clone(&self.flight), is_driven: Rc::clone(&self.is_driven) }
+    }
+}
+
+/// What a transaction gave, and the number of its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed<T> {
+    /// What the closure gave.
+    pub value: T,
+    /// The commit; the last one before it when nothing was written.
+    pub seq: Seq,
+}
+
+/// What came of a plan.
+enum Planned {
+    /// There is nothing to commit.
+    Nothing,
+    /// It is part of the next commit.
+    Joined,
+    /// The state has changed under it.
+    Again,
+}
+
+impl<S: Storage> Store<S> {
+    /// Opens a store: what is new in the schema gets its numbers, and new indexes are built.
+    ///
+    /// # Errors
+    /// `store/corrupt`, `store/newer`, and those of the storage.
+    pub async fn open(storage: S, schema: Schema, durability: Durability, cache_bytes: Option<usize>) -> Result<Self> {
+        let loaded = storage.load().await?;
+        let state = State::new(loaded, Rc::new(schema), cache_bytes.unwrap_or(CACHE_BYTES_DEFAULT))?;
+        let core = Rc::new(Core::new(storage, durability, state));
+        core.read_catalog().await?;
+        let store = Self { core, flight: Rc::default(), is_driven: Rc::default() };
+        store.transact(|txn| txn.adopt_schema()).await?;
+        Ok(store)
+    }
+
+    /// Reads. `read` is called again when pages were missing, so it must do nothing but read.
+    ///
+    /// # Errors
+    /// What `read` fails with, and those of the storage.
+    pub async fn read<T>(&self, mut read: impl FnMut(&View<'_>) -> Result<T, Interrupt>) -> Result<T> {
+        let mut answer = None;
+        let mut once = |view: &View<'_>| {
+            answer = Some(read(view)?);
+            Ok(())
+        };
+        self.read_any(&mut once, false).await?;
+        answer.ok_or_else(unanswered)
+    }
+
+    /// Reads, and tells what was looked at.
+    pub(super) async fn read_marked<T>(
+        &self,
+        mut read: impl FnMut(&View<'_>) -> Result<T, Interrupt>,
+    ) -> Result<(T, Footprint)> {
+        let mut answer = None;
+        let mut once = |view: &View<'_>| {
+            answer = Some(read(view)?);
+            Ok(())
+        };
+        let footprint = self.read_any(&mut once, true).await?;
+        answer.map(|answer| (answer, footprint)).ok_or_else(unanswered)
+    }
+
+    async fn read_any(
+        &self,
+        read: &mut dyn FnMut(&View<'_>) -> Result<(), Interrupt>,
+        is_marked: bool,
+    ) -> Result<Footprint> {
+        self.core.check_open()?;
+        let mut reading = Reading::default();
+        loop {
+            reading.footprint = is_marked.then(RefCell::default);
+            let answer = {
+                let state = self.core.state.borrow();
+                read(&Core::<S>::view(&state, &reading))
+            };
+            match answer {
+                Ok(()) => return Ok(reading.footprint.map(RefCell::into_inner).unwrap_or_default()),
+                Err(Interrupt::Fail(error)) => return Err(error),
+                Err(Interrupt::Pages(ids)) => {
+                    if !self.core.load_pages(&ids, &mut reading).await? {
+                        self.catch_up().await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what `plan` wants, whole or not at all. `plan` is called again when pages were missing or another tab was first, so it must do
+    /// nothing but read and write. Transactions happen in the order in which they were first polled. One that writes nothing commits nothing.
+    ///
+    /// # Errors
+    /// What `plan` fails with, then nothing of it is written; `store/contended`; those of the storage.
+    pub async fn transact<T>(
+        &self,
+        mut plan: impl FnMut(&mut Txn<'_>) -> Result<T, Interrupt>,
+    ) -> Result<Committed<T>> {
+        let mut value = None;
+        let mut once = |txn: &mut Txn<'_>| {
+            value = Some(plan(txn)?);
+            Ok(())
+        };
+        let seq = self.transact_any(&mut once).await?;
+        value.map(|value| Committed { value, seq }).ok_or_else(unanswered)
+    }
+
+    async fn transact_any(&self, plan: &mut dyn FnMut(&mut Txn<'_>) -> Result<(), Interrupt>) -> Result<Seq> {
+        let mut place = Place::enter(self, false);
+        for _ in 0..ATTEMPTS_MAX {
+            place.front().await;
+            self.core.check_open()?;
+            self.core.make_sure().await?;
+            match self.plan(plan).await? {
+                Planned::Nothing => return Ok(self.seq()),
+                Planned::Again => continue,
+                Planned::Joined => self.core.line.plan(place.number),
+            }
+            match place.outcome().await {
+                Outcome::Committed(seq) => return Ok(seq),
+                Outcome::Failed(error) => return Err(error),
+                Outcome::Again => {}
+            }
+        }
+        Err(Error::new(Code::StoreContended, format!("other tabs were first {ATTEMPTS_MAX} times")))
+    }
+
+    /// Plans at the front of the line, and adds it to what is planned.
+    async fn plan(&self, plan: &mut dyn FnMut(&mut Txn<'_>) -> Result<(), Interrupt>) -> Result<Planned> {
+        let mut reading = Reading::default();
+        loop {
+            let planned = {
+                let (state, group) = (self.core.state.borrow(), self.core.group.borrow());
+                let mut txn = Txn { state: &state, group: &group, own: Plan::default(), reading: &reading };
+                plan(&mut txn).map(|()| txn.own)
+            };
+            match planned {
+                Ok(own) => {
+                    let mut group = self.core.group.borrow_mut();
+                    group.extend(own);
+                    return Ok(if group.is_empty() { Planned::Nothing } else { Planned::Joined });
+                }
+                Err(Interrupt::Fail(error)) => return Err(error),
+                Err(Interrupt::Pages(ids)) => {
+                    if !self.core.load_pages(&ids, &mut reading).await? {
+                        // What others have planned was planned on a directory that is no more; they come first again.
+                        self.core.catch_up().await?;
+                        self.forget_group();
+                        return Ok(Planned::Again);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Commits another state of the pages that `plan` makes of the present one; `false` when it has nothing to change.
+    pub(super) async fn rewrite(
+        &self,
+        mut plan: impl FnMut(&State, &Reading) -> Result<Option<super::rewrite::Rewrite>, Interrupt>,
+    ) -> Result<bool> {
+        let mut place = Place::enter(self, true);
+        place.front().await;
+        self.core.check_open()?;
+        self.core.make_sure().await?;
+        let mut reading = Reading::default();
+        let rewrite = loop {
+            let planned = plan(&self.core.state.borrow(), &reading);
+            match planned {
+                Ok(rewrite) => break rewrite,
+                Err(Interrupt::Fail(error)) => return Err(error),
+                Err(Interrupt::Pages(ids)) => {
+                    if !self.core.load_pages(&ids, &mut reading).await? {
+                        self.core.catch_up().await?;
+                    }
+                }
+            }
+        };
+        let Some(rewrite) = rewrite else { return Ok(false) };
+        self.core.group.borrow_mut().rewrite = Some(rewrite);
+        self.core.line.plan(place.number);
+        match place.outcome().await {
+            Outcome::Failed(error) => Err(error),
+            Outcome::Committed(_) | Outcome::Again => Ok(true),
+        }
+    }
+
+    /// Learns what other tabs have written.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn catch_up(&self) -> Result<()> {
+        let mut place = Place::enter(self, true);
+        place.front().await;
+        self.core.check_open()?;
+        self.core.catch_up().await
+    }
+
+    /// Calls `listener` after every commit of this tab, and when it learns of commits of others.
+    pub fn on_change(&self, listener: Box<dyn Fn(&Change)>) {
+        self.core.listen(listener);
+    }
+
+    /// The last commit this tab knows of.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.core.seq()
+    }
+
+    /// The app's schema.
+    #[must_use]
+    pub fn schema(&self) -> Rc<Schema> {
+        Rc::clone(&self.core.state.borrow().schema)
+    }
+
+    /// Ends the store: what is on its way is stored, later calls fail with `store/closed`.
+    pub async fn close(&self) {
+        let mut place = Place::enter(self, true);
+        place.front().await;
+        self.core.is_closed.set(true);
+        self.core.storage.close().await;
+    }
+
+    fn forget_group(&self) {
+        *self.core.group.borrow_mut() = Plan::default();
+        self.core.line.plan_again();
+    }
+
+    /// Goes on with the commit that is on its way; whether there is none any more.
+    fn drive(&self, context: &mut Context<'_>) -> bool {
+        if self.is_driven.get() {
+            return false;
+        }
+        let Some(mut flight) = self.flight.borrow_mut().take() else { return true };
+        self.is_driven.set(true);
+        let is_over = flight.as_mut().poll(context).is_ready();
+        self.is_driven.set(false);
+        if !is_over {
+            *self.flight.borrow_mut() = Some(flight);
+        }
+        is_over
+    }
+
+    fn take_off(&self) {
+        let plan = std::mem::take(&mut *self.core.group.borrow_mut());
+        self.core.line.fly();
+        let core = Rc::clone(&self.core);
+        *self.flight.borrow_mut() = Some(Box::pin(async move { core.fly(plan).await }));
+    }
+
+    /// Whether what is planned cannot grow any more.
+    fn is_group_full(&self) -> bool {
+        let group = self.core.group.borrow();
+        !group.fresh.pages.is_empty() || group.rewrite.is_some() || self.core.line.planned() >= GROUP_MAX
+    }
+}
+
+/// A closure that neither answers nor fails; `read` and `transact` have none.
+fn unanswered() -> Error {
+    Error::new(Code::Internal, "a read gave no answer")
+}
+
+/// A place in the line. Dropping it gives it up.
+struct Place<'s, S: Storage> {
+    store: &'s Store<S>,
+    number: Number,
+    is_alone: bool,
+    is_done: bool,
+}
+
+impl<'s, S: Storage> Place<'s, S> {
+    fn enter(store: &'s Store<S>, is_alone: bool) -> Self {
+        Self { store, number: store.core.line.enter(is_alone), is_alone, is_done: false }
+    }
+
+    /// Waits until it is at the front and no commit is on its way; a place that is alone also until nothing is planned.
+    async fn front(&mut self) {
+        let (store, line) = (self.store, &self.store.core.line);
+        poll_fn(|context| {
+            while store.drive(context) {
+                if !line.is_front(self.number) {
+                    break;
+                }
+                if !line.has_planned() || !(self.is_alone || store.is_group_full()) {
+                    return Poll::Ready(());
+                }
+                store.take_off();
+            }
+            line.wait(self.number, context);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Waits for what becomes of its plan.
+    async fn outcome(&mut self) -> Outcome {
+        let (store, line) = (self.store, &self.store.core.line);
+        let outcome = poll_fn(|context| {
+            loop {
+                if let Some(outcome) = line.take_outcome(self.number) {
+                    return Poll::Ready(outcome);
+                }
+                if !store.drive(context) {
+                    break;
+                }
+                if let Some(outcome) = line.take_outcome(self.number) {
+                    return Poll::Ready(outcome);
+                }
+                if !(line.is_closed() || store.is_group_full()) {
+                    break;
+                }
+                store.take_off();
+            }
+            line.wait(self.number, context);
+            Poll::Pending
+        })
+        .await;
+        self.is_done = outcome != Outcome::Again;
+        outcome
+    }
+}
+
+impl<S: Storage> Drop for Place<'_, S> {
+    fn drop(&mut self) {
+        if !self.is_done && self.store.core.line.leave(self.number) {
+            // It was planned: others have planned on top of it.
+            self.store.forget_group();
+        }
+    }
+}
