@@ -13,6 +13,7 @@
 //!
 //! `ARCHITECTURE.md` has the map and the invariants.
 
+pub mod driver;
 pub mod error;
 pub mod memory;
 pub mod model;
@@ -22,3 +23,5 @@ pub mod sync;
 
 #[cfg(target_family = "wasm")]
 pub mod browser;
+#[cfg(target_family = "wasm")]
+pub mod js;

@@ -17,8 +17,8 @@ impl<P: Platform> Driver<P> {
             self.feed(Event::Pushed(run, PushBatch::default()));
             return Ok(());
         };
-        let body = serde_json::to_string(&batch.request)
-            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        let body =
+            serde_json::to_string(&batch.request).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
         let response = self.exchange(run, "push", body, "application/json").await?;
         let answer: PushResponse = exchange::read_json(response.body).await?;
         check(&answer)?;

@@ -154,9 +154,24 @@ const NETWORK_TYPE: &str = r#"export type NetworkDto = "online" | "offline" | "u
 #[serde(tag = "type", rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields are those of StatusDto and of sync::Notice")]
 pub enum EventDto {
-    Start { run: String, unit: String, cause: String },
-    Progress { run: String, unit: String, progress: ProgressDto },
-    Complete { run: String, unit: String, pushed: u64, pulled: u64, rejected: u64, conflicts: u64 },
+    Start {
+        run: String,
+        unit: String,
+        cause: String,
+    },
+    Progress {
+        run: String,
+        unit: String,
+        progress: ProgressDto,
+    },
+    Complete {
+        run: String,
+        unit: String,
+        pushed: u64,
+        pulled: u64,
+        rejected: u64,
+        conflicts: u64,
+    },
     #[serde(rename_all = "camelCase")]
     Error {
         run: String,
@@ -165,7 +180,10 @@ pub enum EventDto {
         #[tsify(type = "number | null")]
         retry_at: Option<i64>,
     },
-    Cancelled { run: String, unit: String },
+    Cancelled {
+        run: String,
+        unit: String,
+    },
     Settled {
         requests: Vec<u32>,
         #[tsify(type = "\"complete\" | \"error\" | \"discarded\" | \"cancelled\"")]
@@ -175,7 +193,9 @@ pub enum EventDto {
         #[tsify(type = "ErrorDto | null")]
         error: Option<ErrorDto>,
     },
-    Status { status: StatusDto },
+    Status {
+        status: StatusDto,
+    },
     Network {
         #[tsify(type = "NetworkDto")]
         status: String,
@@ -243,7 +263,9 @@ impl TryFrom<OpenDto> for Options {
             resume: unit(&dto.auto.resume)?,
             change: unit(&dto.auto.change)?,
             every: every
-                .map(|every| Ok(Every { unit: unit_id(&dto.schema.units, &every.unit)?, seconds: every.seconds.max(1) }))
+                .map(|every| {
+                    Ok(Every { unit: unit_id(&dto.schema.units, &every.unit)?, seconds: every.seconds.max(1) })
+                })
                 .transpose()?,
         };
         if dto.name.is_empty() || dto.name.len() > 64 {

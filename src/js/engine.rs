@@ -6,7 +6,9 @@ use wasm_bindgen::prelude::*;
 
 use super::dto::{ErrorDto, Names, OpenDto, StatusDto, unit_id};
 use super::session::{EventLoop, Host};
-use crate::browser::{BroadcastTabs, BrowserClock, BrowserRandom, FetchTransport, IndexedDbStorage, NetworkListener, NetworkHint, WebLock};
+use crate::browser::{
+    BroadcastTabs, BrowserClock, BrowserRandom, FetchTransport, IndexedDbStorage, NetworkHint, NetworkListener, WebLock,
+};
 use crate::driver::{Driver, Options, WatchId, Write};
 use crate::error::{Code, Error, Result};
 use crate::ports::{Platform, Ports, Random};

@@ -50,7 +50,7 @@ impl Session for Host {
 }
 
 /// The event loop of the page or worker.
-pub struct EventLoop;
+pub(super) struct EventLoop;
 
 impl Spawn for EventLoop {
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()>>>) {

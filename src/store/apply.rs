@@ -5,11 +5,11 @@
 
 use whimbrel_protocol::{BucketCursor, BucketInfo, Version};
 
-use super::system::{self, Bucket, Counter};
 use super::piece::{Piece, PulledChange};
+use super::system::{self, Bucket, Counter};
 use super::{Interrupt, Read, Txn, pending, rebase};
 use crate::error::{Code, Error};
-use crate::model::{Row, Value};
+use crate::model::{Row, RowRef, Value, key};
 
 /// A row as the server sent it.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ pub(super) struct PulledRow {
 ///
 /// # Errors
 /// Those of the store; `store/failed` when 65,535 buckets have been seen.
-pub(super) fn bucket_number(txn: &mut Txn, name: &str) -> Result<u16, Interrupt> {
+pub(super) fn bucket_number(txn: &mut Txn<'_>, name: &str) -> Result<u16, Interrupt> {
     if let Some(bucket) = system::bucket(txn, name)? {
         return Ok(bucket.number);
     }
@@ -40,7 +40,7 @@ pub(super) fn bucket_number(txn: &mut Txn, name: &str) -> Result<u16, Interrupt>
 ///
 /// # Errors
 /// As [`bucket_number`].
-pub(super) fn restart_bucket(txn: &mut Txn, name: &str) -> Result<(), Interrupt> {
+pub(super) fn restart_bucket(txn: &mut Txn<'_>, name: &str) -> Result<(), Interrupt> {
     let Some(mut bucket) = system::bucket(txn, name)? else { return Ok(()) };
     bucket.retired.push(bucket.number);
     bucket.number = new_number(txn)?;
@@ -52,7 +52,7 @@ pub(super) fn restart_bucket(txn: &mut Txn, name: &str) -> Result<(), Interrupt>
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn revoke_buckets(txn: &mut Txn, entity: &str, granted: &[BucketInfo]) -> Result<(), Interrupt> {
+pub(super) fn revoke_buckets(txn: &mut Txn<'_>, entity: &str, granted: &[BucketInfo]) -> Result<(), Interrupt> {
     for (name, mut bucket) in system::buckets_of(txn, entity)? {
         if bucket.number != 0 && !granted.iter().any(|info| info.bucket == name) {
             bucket.retired.push(bucket.number);
@@ -63,7 +63,7 @@ pub(super) fn revoke_buckets(txn: &mut Txn, entity: &str, granted: &[BucketInfo]
     Ok(())
 }
 
-fn new_number(txn: &mut Txn) -> Result<u16, Interrupt> {
+fn new_number(txn: &mut Txn<'_>) -> Result<u16, Interrupt> {
     u16::try_from(Counter::Bucket.next(txn)?)
         .map_err(|_| Error::new(Code::StoreFailed, "65,535 buckets have been seen by this store").into())
 }
@@ -72,7 +72,7 @@ fn new_number(txn: &mut Txn) -> Result<u16, Interrupt> {
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn row(txn: &mut Txn, entity: &str, bucket: u16, pulled: &PulledRow) -> Result<(), Interrupt> {
+pub(super) fn row(txn: &mut Txn<'_>, entity: &str, bucket: u16, pulled: &PulledRow) -> Result<(), Interrupt> {
     let id = pulled.id.as_str();
     let Some(known) = txn.row(entity, id)? else {
         return txn.put_row(entity, id, &clean(pulled, vec![bucket]));
@@ -94,7 +94,7 @@ pub(super) fn row(txn: &mut Txn, entity: &str, bucket: u16, pulled: &PulledRow) 
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn gone(txn: &mut Txn, entity: &str, bucket: u16, id: &str) -> Result<(), Interrupt> {
+pub(super) fn gone(txn: &mut Txn<'_>, entity: &str, bucket: u16, id: &str) -> Result<(), Interrupt> {
     let Some(known) = txn.row(entity, id)? else { return Ok(()) };
     if known.dirty {
         let server = pending::base(txn, entity, id)?.and_then(|base| without_buckets(base, &[bucket]));
@@ -110,7 +110,7 @@ pub(super) fn gone(txn: &mut Txn, entity: &str, bucket: u16, id: &str) -> Result
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn cursor(txn: &mut Txn, cursor: &BucketCursor) -> Result<(), Interrupt> {
+pub(super) fn cursor(txn: &mut Txn<'_>, cursor: &BucketCursor) -> Result<(), Interrupt> {
     let mut bucket = system::bucket(txn, &cursor.bucket)?.unwrap_or_default();
     bucket.cursor = Some(cursor.cursor.clone());
     system::set_bucket(txn, &cursor.bucket, &bucket)
@@ -134,7 +134,7 @@ pub(super) fn cursors(view: &impl Read, entities: &[String]) -> Result<Vec<Bucke
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn retire(txn: &mut Txn, entity: &str, most: usize) -> Result<bool, Interrupt> {
+pub(super) fn retire(txn: &mut Txn<'_>, entity: &str, most: usize) -> Result<bool, Interrupt> {
     let retired = system::buckets_of(txn, entity)?;
     let numbers: Vec<u16> = retired.iter().flat_map(|(_, bucket)| bucket.retired.iter().copied()).collect();
     if numbers.is_empty() {
@@ -196,7 +196,7 @@ fn clean(pulled: &PulledRow, buckets: Vec<u16>) -> Row {
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn piece(txn: &mut Txn, piece: &Piece) -> Result<(), Interrupt> {
+pub(super) fn piece(txn: &mut Txn<'_>, piece: &Piece) -> Result<(), Interrupt> {
     let bucket = bucket_number(txn, &piece.bucket)?;
     for change in &piece.changes {
         match change {
@@ -205,4 +205,11 @@ pub(super) fn piece(txn: &mut Txn, piece: &Piece) -> Result<(), Interrupt> {
         }
     }
     piece.cursor.as_ref().map_or(Ok(()), |covering| cursor(txn, covering))
+}
+
+/// The id in a row's key.
+fn id_of(key: &[u8]) -> Result<String, Interrupt> {
+    let mut id = Vec::new();
+    let text = key::decode_id(key, &mut id).and_then(|_| String::from_utf8(id).ok());
+    text.ok_or_else(|| Error::new(Code::StoreCorrupt, "a row's key has no id").into())
 }

@@ -55,13 +55,13 @@ const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 const FORGOTTEN_AT_ONCE: usize = 64;
 
 /// The server has the changes of an entry.
-pub(super) fn accepted(txn: &mut Txn, entry: &Entry, version: Option<u64>) -> Result<Vec<Confirmation>, Interrupt> {
+pub(super) fn accepted(txn: &mut Txn<'_>, entry: &Entry, version: Option<u64>) -> Result<Vec<Confirmation>, Interrupt> {
     end(txn, entry, Ending::Accepted, version, None)
 }
 
 /// Stores the end of every change that an entry answers for; `why` is the code and the text of a refusal.
 pub(super) fn end(
-    txn: &mut Txn,
+    txn: &mut Txn<'_>,
     entry: &Entry,
     outcome: Ending,
     version: Option<u64>,
@@ -93,10 +93,10 @@ pub(super) fn confirmation(view: &impl Read, change: &str) -> Result<Option<Conf
 }
 
 /// Forgets a few of the oldest. Change ids are UUIDs of version 7, so their order is that of time.
-/// 
+///
 /// # Errors
 /// Those of the store.
-pub(crate) fn forget_old(txn: &mut Txn, now: i64) -> Result<(), Interrupt> {
+pub(crate) fn forget_old(txn: &mut Txn<'_>, now: i64) -> Result<(), Interrupt> {
     let Ok(horizon) = u64::try_from(now - KEPT_MS) else { return Ok(()) };
     let horizon = format!("{:08x}-{:04x}", horizon >> 16, horizon & 0xffff);
     let oldest = txn.scan_prefix(MapId::CONFIRMED, &[]).take(FORGOTTEN_AT_ONCE);

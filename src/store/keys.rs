@@ -19,6 +19,8 @@ impl MapId {
     pub const CONFLICTS: Self = Self(5);
     /// Positions of the changes that were sent, by `seq`.
     pub const SENT: Self = Self(6);
+    /// What became of changes, by change id.
+    pub const CONFIRMED: Self = Self(7);
 }
 
 /// Bytes of the map's number in a key.

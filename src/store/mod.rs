@@ -9,27 +9,47 @@
 //!
 //! **Invariant:** a commit happens whole or not at all; what was committed is what every later read sees, in every tab.
 
+mod apply;
 mod bytes;
+mod confirmation;
 mod core;
 mod directory;
 mod footprint;
 mod handle;
 mod keys;
 mod line;
+mod outbox;
 mod page;
+mod pending;
+mod piece;
+mod rebase;
 mod record;
+mod replica;
 mod rewrite;
 mod run;
 mod scan;
+mod send;
+mod settle;
 mod state;
+mod stub;
+mod system;
 mod txn;
 mod view;
+mod write;
 
 pub use crate::model::Query;
 pub use bytes::Bytes;
+pub(crate) use confirmation::forget_old;
+pub use confirmation::{Confirmation, Ending};
 pub use footprint::{Change, Footprint};
 pub use handle::{Committed, Store};
 pub use keys::MapId;
+pub use outbox::OUTBOX_MAX;
+pub use piece::{Piece, decode_rows};
+pub use replica::Counts;
 pub use scan::Scan;
+pub use send::{Batch, next_batch};
+pub use settle::{Settled, settle};
 pub use txn::Txn;
 pub use view::{Interrupt, Read, View};
+pub use write::{LocalWrite, write};

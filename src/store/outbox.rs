@@ -149,7 +149,10 @@ mod tests {
         let create = entry("a", Op::Create, json!({"x": 1, "y": 1}), json!({}));
         let update = entry("b", Op::Update, json!({"x": 2}), json!({"x": 1}));
         let both = folded(create, update);
-        assert_eq!((both.op, both.set, both.was), (Op::Create, json!({"x": 2, "y": 1}).as_object().unwrap().clone(), Fields::new()));
+        assert_eq!(
+            (both.op, both.set, both.was),
+            (Op::Create, json!({"x": 2, "y": 1}).as_object().unwrap().clone(), Fields::new())
+        );
         assert_eq!((both.change.as_str(), both.folded), ("b", vec!["a".to_owned()]));
     }
 

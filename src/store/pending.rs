@@ -18,7 +18,7 @@ fn pending_key(record: &[u8], position: u64) -> Vec<u8> {
 }
 
 /// Stores an entry at its position.
-pub(super) fn put(txn: &mut Txn, position: u64, entry: &Entry) -> Result<(), Interrupt> {
+pub(super) fn put(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
     let json = to_json(entry)?;
     let record = record_key(txn, &entry.entity, &entry.id)?;
     txn.put(MapId::PENDING, &pending_key(&record, position), Vec::new());
@@ -40,7 +40,7 @@ pub(super) fn get(view: &impl Read, position: u64) -> Result<Option<Entry>, Inte
 }
 
 /// Removes an entry, its place at its record, and its mirror.
-pub(super) fn remove(txn: &mut Txn, position: u64, entry: &Entry) -> Result<(), Interrupt> {
+pub(super) fn remove(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
     let record = record_key(txn, &entry.entity, &entry.id)?;
     txn.delete(MapId::PENDING, &pending_key(&record, position));
     if let Some(seq) = entry.seq {
@@ -70,14 +70,14 @@ pub(super) fn base(view: &impl Read, entity: &str, id: &str) -> Result<Option<Ro
     view.get(MapId::BASE, &key)?.map(|bytes| view.decode_row(entity, &bytes)).transpose()
 }
 
-pub(super) fn set_base(txn: &mut Txn, entity: &str, id: &str, row: &Row) -> Result<(), Interrupt> {
+pub(super) fn set_base(txn: &mut Txn<'_>, entity: &str, id: &str, row: &Row) -> Result<(), Interrupt> {
     let key = record_key(txn, entity, id)?;
     let bytes = txn.encode_row(entity, row)?;
     txn.put(MapId::BASE, &key, bytes);
     Ok(())
 }
 
-pub(super) fn delete_base(txn: &mut Txn, entity: &str, id: &str) -> Result<(), Interrupt> {
+pub(super) fn delete_base(txn: &mut Txn<'_>, entity: &str, id: &str) -> Result<(), Interrupt> {
     let key = record_key(txn, entity, id)?;
     txn.delete(MapId::BASE, &key);
     Ok(())

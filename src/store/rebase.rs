@@ -9,7 +9,7 @@ use whimbrel_protocol::Op;
 /// Makes a record anew from the server's row (`None`: the server has none) and the changes that still wait.
 ///
 /// **Invariant:** afterwards the record is dirty exactly when changes wait, and the server's row is kept exactly as long.
-pub(super) fn rebuild(txn: &mut Txn, entity: &str, id: &str, server: Option<&Row>) -> Result<(), Interrupt> {
+pub(super) fn rebuild(txn: &mut Txn<'_>, entity: &str, id: &str, server: Option<&Row>) -> Result<(), Interrupt> {
     let waiting = pending::of_record(txn, entity, id)?;
     if waiting.is_empty() {
         pending::delete_base(txn, entity, id)?;

@@ -28,7 +28,7 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store, here and below.
     pub async fn ensure_client_id(&self, fresh: &str) -> Result<()> {
-        let ensure = |txn: &mut Txn| match system::client_id(txn)? {
+        let ensure = |txn: &mut Txn<'_>| match system::client_id(txn)? {
             Some(_) => Ok(()),
             None => {
                 system::set_client_id(txn, fresh);
@@ -52,7 +52,7 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store.
     pub async fn counts(&self) -> Result<Counts> {
-        let count = |view: &_| {
+        let count = |view: &View<'_>| {
             Ok(Counts {
                 pending: Counter::Pending.get(view)?,
                 rejected: Counter::Rejected.get(view)?,
@@ -91,7 +91,8 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store.
     pub async fn grant(&self, entities: &[String], granted: &[BucketInfo]) -> Result<()> {
-        let revoke = |txn: &mut Txn| entities.iter().try_for_each(|entity| apply::revoke_buckets(txn, entity, granted));
+        let revoke =
+            |txn: &mut Txn<'_>| entities.iter().try_for_each(|entity| apply::revoke_buckets(txn, entity, granted));
         self.transact(revoke).await.map(|_| ())
     }
 
@@ -129,7 +130,7 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store.
     pub async fn inbox_json(&self) -> Result<String> {
-        let list = |view: &View| {
+        let list = |view: &View<'_>| {
             let mut json = String::from("[");
             for (position, record) in view.items(MapId::INBOX)? {
                 if json.len() > 1 {
@@ -137,7 +138,11 @@ impl<S: Storage> Store<S> {
                 }
                 let record = String::from_utf8_lossy(&record);
                 // The record is an object: its opening brace makes room for the position.
-                json.push_str(&format!("{{\"position\":{},{}", system::number(&position), record.get(1..).unwrap_or("}")));
+                json.push_str(&format!(
+                    "{{\"position\":{},{}",
+                    system::number(&position),
+                    record.get(1..).unwrap_or("}")
+                ));
             }
             json.push(']');
             Ok(json)
@@ -151,9 +156,12 @@ impl<S: Storage> Store<S> {
     /// `row/not-found` when there is none at that position.
     pub async fn discard(&self, position: u64) -> Result<()> {
         let key = position.to_be_bytes();
-        let discard = |txn: &mut Txn| {
+        let discard = |txn: &mut Txn<'_>| {
             if txn.read(MapId::INBOX, &key)?.is_none() {
-                return Err(Interrupt::from(Error::new(Code::RowNotFound, "there is no refused change at that position")));
+                return Err(Interrupt::from(Error::new(
+                    Code::RowNotFound,
+                    "there is no refused change at that position",
+                )));
             }
             txn.delete(MapId::INBOX, &key);
             txn.mirror(MirrorOp::Delete { store: MirrorStore::Inbox, key: position });

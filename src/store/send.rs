@@ -27,7 +27,7 @@ pub struct Batch {
 ///
 /// # Errors
 /// Those of the store.
-pub fn next_batch(txn: &mut Txn, entities: &[String]) -> Result<Option<Batch>, Interrupt> {
+pub fn next_batch(txn: &mut Txn<'_>, entities: &[String]) -> Result<Option<Batch>, Interrupt> {
     let mut room = Room::default();
     let mut changes: Vec<Change> = sent(txn, &mut room)?;
     for (position, entry) in unsent(txn, entities, &mut room)? {
@@ -36,8 +36,7 @@ pub fn next_batch(txn: &mut Txn, entities: &[String]) -> Result<Option<Batch>, I
     if changes.is_empty() {
         return Ok(None);
     }
-    let client = system::client_id(txn)?
-        .ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))?;
+    let client = system::client_id(txn)?.ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))?;
     let (schema, ack) = (txn.schema().version, Counter::Ack.get(txn)?);
     let remaining = Counter::Pending.get(txn)?.saturating_sub(changes.len() as u64);
     Ok(Some(Batch { request: PushRequest { protocol: PROTOCOL_VERSION, client, schema, ack, changes }, remaining }))
@@ -77,7 +76,7 @@ impl Room {
     }
 }
 
-fn assign_seq(txn: &mut Txn, position: u64, mut entry: Entry) -> Result<Change, Interrupt> {
+fn assign_seq(txn: &mut Txn<'_>, position: u64, mut entry: Entry) -> Result<Change, Interrupt> {
     let seq = Counter::Seq.next(txn)?;
     entry.seq = Some(seq);
     pending::put(txn, position, &entry)?;

@@ -31,7 +31,7 @@ pub struct Settled {
 ///
 /// # Errors
 /// Those of the store.
-pub fn settle(txn: &mut Txn, outcomes: &[ChangeOutcome]) -> Result<Settled, Interrupt> {
+pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, Interrupt> {
     let mut settled = Settled::default();
     for ChangeOutcome { seq, outcome } in outcomes {
         if let Outcome::Retry { after_ms } = outcome {
@@ -70,7 +70,7 @@ fn sent(view: &impl Read, seq: u64) -> Result<Option<(u64, Entry)>, Interrupt> {
     Ok(pending::get(view, position)?.map(|entry| (position, entry)))
 }
 
-fn accept(txn: &mut Txn, position: u64, entry: &Entry, version: u64) -> Result<(), Interrupt> {
+fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Result<(), Interrupt> {
     pending::remove(txn, position, entry)?;
     let base = pending::base(txn, &entry.entity, &entry.id)?;
     // A newer row may have come by a pull while the answer was on its way: it has our change already.
@@ -96,7 +96,7 @@ fn accept(txn: &mut Txn, position: u64, entry: &Entry, version: u64) -> Result<(
 }
 
 /// The change waits for a decision. The record keeps showing what the user wrote over the server's row, whatever pulls bring.
-fn conflict(txn: &mut Txn, position: u64, entry: &Entry, server: Option<&ServerRow>) -> Result<(), Interrupt> {
+fn conflict(txn: &mut Txn<'_>, position: u64, entry: &Entry, server: Option<&ServerRow>) -> Result<(), Interrupt> {
     let record = serde_json::json!({ "entry": entry, "server": server });
     pending::remove(txn, position, entry)?;
     pending::put(txn, position, &Entry { seq: None, conflict: true, ..entry.clone() })?;
@@ -114,7 +114,7 @@ struct Refusal<'a> {
 /// The change moves to the inbox and the record shows the server's row again. What was written on top of a refused new record has
 /// nothing to stand on and moves along.
 fn reject(
-    txn: &mut Txn,
+    txn: &mut Txn<'_>,
     settled: &mut Settled,
     position: u64,
     entry: &Entry,
@@ -140,7 +140,7 @@ fn reject(
 }
 
 fn keep(
-    txn: &mut Txn,
+    txn: &mut Txn<'_>,
     map: MapId,
     store: MirrorStore,
     position: u64,

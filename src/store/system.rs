@@ -42,18 +42,18 @@ impl Counter {
         Ok(bytes.map_or(0, |bytes| number(&bytes)))
     }
 
-    pub(super) fn set(self, txn: &mut Txn, value: u64) {
+    pub(super) fn set(self, txn: &mut Txn<'_>, value: u64) {
         txn.put(MapId::SYSTEM, self.key(), value.to_be_bytes().to_vec());
     }
 
     /// One more; the new value.
-    pub(super) fn next(self, txn: &mut Txn) -> Result<u64, Interrupt> {
+    pub(super) fn next(self, txn: &mut Txn<'_>) -> Result<u64, Interrupt> {
         let value = self.get(txn)? + 1;
         self.set(txn, value);
         Ok(value)
     }
 
-    pub(super) fn add(self, txn: &mut Txn, change: i64) -> Result<(), Interrupt> {
+    pub(super) fn add(self, txn: &mut Txn<'_>, change: i64) -> Result<(), Interrupt> {
         let value = self.get(txn)?.saturating_add_signed(change);
         self.set(txn, value);
         Ok(())
@@ -73,7 +73,7 @@ pub(super) fn client_id(view: &impl Read) -> Result<Option<String>, Interrupt> {
     Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
-pub(super) fn set_client_id(txn: &mut Txn, id: &str) {
+pub(super) fn set_client_id(txn: &mut Txn<'_>, id: &str) {
     txn.put(MapId::SYSTEM, CLIENT_KEY, id.as_bytes().to_vec());
 }
 
@@ -97,12 +97,12 @@ pub(super) fn bucket(view: &impl Read, name: &str) -> Result<Option<Bucket>, Int
     view.read(MapId::SYSTEM, bucket_key(name).as_bytes())?.map(|bytes| from_json(&bytes)).transpose()
 }
 
-pub(super) fn set_bucket(txn: &mut Txn, name: &str, bucket: &Bucket) -> Result<(), Interrupt> {
+pub(super) fn set_bucket(txn: &mut Txn<'_>, name: &str, bucket: &Bucket) -> Result<(), Interrupt> {
     txn.put(MapId::SYSTEM, bucket_key(name).as_bytes(), to_json(bucket)?);
     Ok(())
 }
 
-pub(super) fn delete_bucket(txn: &mut Txn, name: &str) {
+pub(super) fn delete_bucket(txn: &mut Txn<'_>, name: &str) {
     txn.delete(MapId::SYSTEM, bucket_key(name).as_bytes());
 }
 

@@ -32,7 +32,7 @@ pub struct LocalWrite {
 ///
 /// # Errors
 /// Every code of bad input; then nothing of the transaction is written.
-pub fn write(txn: &mut Txn, write: &LocalWrite) -> Result<Vec<Confirmation>, Interrupt> {
+pub fn write(txn: &mut Txn<'_>, write: &LocalWrite) -> Result<Vec<Confirmation>, Interrupt> {
     let schema = txn.schema();
     let entity = schema.entity(&write.entity)?;
     check_policy(entity, write.op)?;
@@ -65,7 +65,7 @@ fn there_is(code: Code, article: &str, write: &LocalWrite) -> Interrupt {
     Error::new(code, format!("there is {article} {} with the id \"{}\"", write.entity, write.id)).into()
 }
 
-fn create(txn: &mut Txn, entity: &Entity, write: &LocalWrite, gone: Option<&Row>) -> Result<Entry, Interrupt> {
+fn create(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, gone: Option<&Row>) -> Result<Entry, Interrupt> {
     if gone.is_some() {
         let detail = format!("{} \"{}\" was deleted and the server does not know yet", write.entity, write.id);
         return Err(Error::new(Code::RowExists, detail).into());
@@ -76,7 +76,7 @@ fn create(txn: &mut Txn, entity: &Entity, write: &LocalWrite, gone: Option<&Row>
     Ok(entry)
 }
 
-fn update(txn: &mut Txn, entity: &Entity, write: &LocalWrite, row: &Row) -> Result<Option<Entry>, Interrupt> {
+fn update(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, row: &Row) -> Result<Option<Entry>, Interrupt> {
     let mut values = row.values.clone();
     values.resize(entity.fields.len(), Value::Null);
     let (mut set, mut was) = (Vec::new(), Vec::new());
@@ -96,7 +96,7 @@ fn update(txn: &mut Txn, entity: &Entity, write: &LocalWrite, row: &Row) -> Resu
     Ok(Some(entry))
 }
 
-fn delete(txn: &mut Txn, entity: &Entity, write: &LocalWrite, row: &Row) -> Result<Entry, Interrupt> {
+fn delete(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, row: &Row) -> Result<Entry, Interrupt> {
     let was = by_name(entity, row.values.iter().enumerate());
     let entry = entry(txn, write, Some(row), Fields::new(), was);
     keep_base(txn, write, row)?;
@@ -105,11 +105,11 @@ fn delete(txn: &mut Txn, entity: &Entity, write: &LocalWrite, row: &Row) -> Resu
 }
 
 /// The server's row is kept beside the changed one, so that a refusal can bring it back.
-fn keep_base(txn: &mut Txn, write: &LocalWrite, row: &Row) -> Result<(), Interrupt> {
+fn keep_base(txn: &mut Txn<'_>, write: &LocalWrite, row: &Row) -> Result<(), Interrupt> {
     if row.dirty { Ok(()) } else { pending::set_base(txn, &write.entity, &write.id, row) }
 }
 
-fn entry(txn: &Txn, write: &LocalWrite, row: Option<&Row>, set: Fields, was: Fields) -> Entry {
+fn entry(txn: &Txn<'_>, write: &LocalWrite, row: Option<&Row>, set: Fields, was: Fields) -> Entry {
     Entry {
         change: write.change.clone(),
         folded: Vec::new(),
@@ -132,7 +132,7 @@ fn by_name<'a>(entity: &Entity, values: impl Iterator<Item = (usize, &'a Value)>
 }
 
 /// Adds a change to the outbox, folded with the record's last one when that was not sent.
-fn enqueue(txn: &mut Txn, entry: Entry) -> Result<Vec<Confirmation>, Interrupt> {
+fn enqueue(txn: &mut Txn<'_>, entry: Entry) -> Result<Vec<Confirmation>, Interrupt> {
     let last = pending::of_record(txn, &entry.entity, &entry.id)?.pop();
     let (position, entry) = match last {
         Some((position, last)) if last.is_open() => match last.fold(entry) {
@@ -153,7 +153,8 @@ fn enqueue(txn: &mut Txn, entry: Entry) -> Result<Vec<Confirmation>, Interrupt> 
     };
     let bytes = to_json(&entry)?.len();
     if bytes > CHANGE_BYTES_MAX {
-        let detail = format!("{} \"{}\" has {bytes} bytes of changes; {CHANGE_BYTES_MAX} are possible", entry.entity, entry.id);
+        let detail =
+            format!("{} \"{}\" has {bytes} bytes of changes; {CHANGE_BYTES_MAX} are possible", entry.entity, entry.id);
         return Err(Error::new(Code::ValueTooLarge, detail).into());
     }
     pending::put(txn, position, &entry)?;

@@ -93,14 +93,19 @@ impl Device {
     }
 
     pub(crate) async fn create(&self, id: &str, title: &str) -> Written {
-        self.write(json!([{"op": "create", "entity": "workOrder", "id": id, "fields": {"title": title, "status": "open"}}]))
-            .await
-            .unwrap()
-            .remove(0)
+        self.write(
+            json!([{"op": "create", "entity": "workOrder", "id": id, "fields": {"title": title, "status": "open"}}]),
+        )
+        .await
+        .unwrap()
+        .remove(0)
     }
 
     pub(crate) async fn update(&self, id: &str, fields: Value) -> Written {
-        self.write(json!([{"op": "update", "entity": "workOrder", "id": id, "fields": fields}])).await.unwrap().remove(0)
+        self.write(json!([{"op": "update", "entity": "workOrder", "id": id, "fields": fields}]))
+            .await
+            .unwrap()
+            .remove(0)
     }
 
     pub(crate) async fn delete(&self, id: &str) -> Written {

@@ -77,7 +77,8 @@ impl Network {
         }
         let http = builder.header("content-type", "application/json").body(HttpBody::from(request.body)).unwrap();
         let answer = self.router.clone().oneshot(http).await.unwrap();
-        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+        let header =
+            |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
         let content_type = header("content-type").split(';').next().unwrap_or("").to_owned();
         let retry_after_ms = header("retry-after").parse::<u64>().ok().map(|seconds| seconds * 1_000);
         let status = answer.status().as_u16();
