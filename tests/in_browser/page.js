@@ -1,0 +1,189 @@
+// What the tests do to the browser from outside the engine: look into databases, hold them, and make the platform fail.
+// Every function that changes the platform returns a function that puts it back.
+
+/** Replaces a property, own or inherited, until the returned function is called. */
+function replace(object, name, value) {
+  const before = Object.getOwnPropertyDescriptor(object, name);
+  Object.defineProperty(object, name, { value, configurable: true, writable: true });
+  return () => {
+    if (before) Object.defineProperty(object, name, before);
+    else delete object[name];
+  };
+}
+
+function settled(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** Opens a database and keeps hold of it whatever others want. */
+export function rawOpen(name, version) {
+  const request = version === undefined ? indexedDB.open(name) : indexedDB.open(name, version);
+  return settled(request);
+}
+
+export function rawDelete(name) {
+  return settled(indexedDB.deleteDatabase(name));
+}
+
+export function rawClose(database) {
+  database.close();
+}
+
+export function rawPut(database, store, key, value) {
+  return settled(database.transaction(store, "readwrite").objectStore(store).put(value, key));
+}
+
+/** The values of an object store, as text. */
+export async function rawDump(database, store) {
+  const values = await settled(database.transaction(store).objectStore(store).getAll());
+  return JSON.stringify(values);
+}
+
+export async function exists(name) {
+  const databases = await indexedDB.databases();
+  return databases.some((database) => database.name === name);
+}
+
+/** Keeps a transaction busy until the returned function is called, as a frozen tab does. */
+export function holdTransaction(database, store) {
+  let held = true;
+  const objects = database.transaction(store, "readwrite").objectStore(store);
+  const spin = () => {
+    if (held) objects.get(0).onsuccess = spin;
+  };
+  spin();
+  return () => {
+    held = false;
+  };
+}
+
+/** Lets every interval run fifty times as fast: deadlines are counted in intervals. */
+export function fastDeadlines() {
+  const setInterval = globalThis.setInterval;
+  return replace(globalThis, "setInterval", (handler, ms) => setInterval(handler, ms / 50));
+}
+
+export function withoutGlobal(name) {
+  return replace(globalThis, name, undefined);
+}
+
+export function withoutLocks() {
+  return replace(navigator, "locks", undefined);
+}
+
+/** Opening a database never answers. */
+export function hangOpen() {
+  return replace(IDBFactory.prototype, "open", () => new EventTarget());
+}
+
+/** Opening a database goes to one of another name. */
+export function openElsewhere(name) {
+  const { open } = IDBFactory.prototype;
+  return replace(IDBFactory.prototype, "open", function (_name, version) {
+    return open.call(this, name, version);
+  });
+}
+
+/** Beginning a transaction fails once, as it does on a connection that the browser has closed. */
+export function loseConnectionOnce() {
+  const { transaction } = IDBDatabase.prototype;
+  const restore = replace(IDBDatabase.prototype, "transaction", function () {
+    restore();
+    this.close();
+    return transaction.apply(this, arguments);
+  });
+  return restore;
+}
+
+/** The next read-write transaction is aborted by the browser with a cause of that name. */
+export function abortNextWrite(cause) {
+  const { transaction } = IDBDatabase.prototype;
+  const restore = replace(IDBDatabase.prototype, "transaction", function (stores, mode, options) {
+    const begun = transaction.call(this, stores, mode, options);
+    if (mode === "readwrite") {
+      restore();
+      Object.defineProperty(begun, "error", { value: new DOMException("made up", cause) });
+      const { put } = IDBObjectStore.prototype;
+      const last = replace(IDBObjectStore.prototype, "put", function (value, key) {
+        const request = put.call(this, value, key);
+        if (key === "head") {
+          last();
+          request.addEventListener("success", () => begun.abort());
+        }
+        return request;
+      });
+    }
+    return begun;
+  });
+  return restore;
+}
+
+/** Every `put` into the object store throws. */
+export function throwOnPut(store, name) {
+  const { put } = IDBObjectStore.prototype;
+  return replace(IDBObjectStore.prototype, "put", function (value, key) {
+    if (this.name === store) throw new DOMException("made up", name);
+    return put.call(this, value, key);
+  });
+}
+
+/** The options that transactions were begun with, as text, until restored. */
+export function recordDurability(seen) {
+  const { transaction } = IDBDatabase.prototype;
+  return replace(IDBDatabase.prototype, "transaction", function (stores, mode, options) {
+    const begun = transaction.call(this, stores, mode, options);
+    if (mode === "readwrite") seen.push(begun.durability);
+    return begun;
+  });
+}
+
+/**
+ * Replaces `fetch`. `script` is a list of what the body does: text is a chunk, "!" breaks off, "…" stands still; a missing body list
+ * means that there is never an answer. Every request is pushed to `seen`.
+ */
+export function fakeFetch(answer, seen) {
+  return replace(globalThis, "fetch", async (request) => {
+    const { url, method, redirect, credentials, cache } = request;
+    const headers = Object.fromEntries(request.headers);
+    const entry = { url, method, redirect, credentials, cache, headers, body: await request.text(), aborted: false };
+    seen.push(entry);
+    request.signal.addEventListener("abort", () => {
+      entry.aborted = true;
+    });
+    if (!answer.script) return new Promise(() => {});
+    const script = [...answer.script];
+    const body = new ReadableStream({
+      pull(controller) {
+        const next = script.shift();
+        if (next === undefined) controller.close();
+        else if (next === "!") controller.error(new TypeError("network error"));
+        else if (next === "…") return new Promise(() => {});
+        else controller.enqueue(new TextEncoder().encode(next));
+      },
+    });
+    const response = new Response(answer.status === 204 ? null : body, { status: answer.status, headers: answer.headers });
+    for (const [name, value] of Object.entries(answer.properties ?? {})) Object.defineProperty(response, name, { value });
+    return response;
+  });
+}
+
+export function dispatchOn(target, type) {
+  globalThis[target].dispatchEvent(new Event(type));
+}
+
+export function setVisibility(state) {
+  return replace(document, "visibilityState", state);
+}
+
+export function setOnLine(isOnline) {
+  return replace(navigator, "onLine", isOnline);
+}
+
+export function post(channel, message) {
+  const sender = new BroadcastChannel(channel);
+  sender.postMessage(message);
+  sender.close();
+}
