@@ -57,6 +57,8 @@ export default defineConfig({
         navigateFallbackDenylist: [/^\/v1\//],
         runtimeCaching: [],
         ignoreURLParametersMatching: [/^user$/],
+        // The page that installs it has it at once: whoever loses the network right after the first visit can reload.
+        clientsClaim: true,
         cleanupOutdatedCaches: true,
         maximumFileSizeToCacheInBytes: 4 * 1024 * 1024,
       },

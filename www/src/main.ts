@@ -1,18 +1,12 @@
 /** Rounds: the page is put together here, once per signed-in user. */
 import "./style/index.css";
 
+import type { DemoHandle } from "./demo-handle";
 import { byId, h } from "./element";
 import { keepThePage } from "./new-version";
-import { openRounds, type Rounds } from "./rounds";
+import { openRounds } from "./rounds";
 import { mountWorkplace } from "./workplace";
 import { USERS, currentUser, remember, type User } from "./users";
-
-declare global {
-  interface Window {
-    /** For DevTools and for the end-to-end tests: the open database and its user. */
-    whimbrelDemo?: { readonly db: Rounds; readonly user: string };
-  }
-}
 
 let leave: (() => Promise<void>) | undefined;
 
@@ -23,7 +17,7 @@ async function enter(user: User): Promise<void> {
   const db = await openRounds(user);
   const visit = new AbortController();
   mountWorkplace(db, visit.signal);
-  window.whimbrelDemo = { db, user: user.id };
+  window.whimbrelDemo = { db, user: user.id } satisfies DemoHandle;
   leave = async () => {
     delete window.whimbrelDemo;
     visit.abort();

@@ -8,13 +8,15 @@ import { fromDateInput, toDateInput } from "./dates";
 import { h } from "./element";
 import { PlaceField } from "./place-field";
 import type { Place, PlaceSearch } from "./place-search";
-import { TITLE_CHARACTERS_MAX } from "./schema";
+import { NOTE_CHARACTERS_MAX, TITLE_CHARACTERS_MAX } from "./schema";
 import type { WorkOrder } from "./rounds";
 
 export interface Draft {
   readonly title: string;
+  readonly country: string;
   readonly placeId: string;
   readonly dueAt: Date;
+  readonly note: string | null;
 }
 
 export interface SheetActions {
@@ -23,6 +25,14 @@ export interface SheetActions {
   readonly create: (draft: Draft) => Promise<void>;
   readonly update: (id: string, draft: Draft) => Promise<void>;
   readonly remove: (order: WorkOrder) => Promise<void>;
+}
+
+/** What the fields show. */
+interface Values {
+  readonly title: string;
+  readonly place: Place | undefined;
+  readonly dueAt: Date;
+  readonly note: string;
 }
 
 export class OrderSheet {
@@ -38,6 +48,7 @@ export class OrderSheet {
     placeholder: "What is to be done",
   });
   readonly #due = h("input", { id: "due", name: "due", type: "date", required: true });
+  readonly #note = h("textarea", { id: "note", name: "note", rows: 3, maxLength: NOTE_CHARACTERS_MAX });
   readonly #place: PlaceField;
   readonly #problem = h("p", { className: "problem", role: "alert" });
   readonly #delete = h("button", { type: "button", className: "danger" }, "Delete");
@@ -50,7 +61,7 @@ export class OrderSheet {
     this.#place = new PlaceField(actions.searchPlaces);
     const cancel = h("button", { type: "button", className: "quiet" }, "Cancel");
     const save = h("button", { type: "submit", className: "primary" }, "Save");
-    const field = (label: string, input: HTMLInputElement): HTMLElement =>
+    const field = (label: string, input: HTMLElement): HTMLElement =>
       h("div", { className: "field" }, h("label", { htmlFor: input.id }, label), input);
     const buttons = h("div", { className: "buttons" }, this.#delete, h("span", { className: "gap" }), cancel, save);
     this.#form.append(
@@ -58,6 +69,7 @@ export class OrderSheet {
       field("Title", this.#title),
       this.#place.element,
       field("Due", this.#due),
+      field("Note (optional)", this.#note),
       this.#problem,
       buttons,
     );
@@ -71,21 +83,22 @@ export class OrderSheet {
   }
 
   create(): void {
-    this.#show(undefined, { title: "", place: undefined, dueAt: new Date() });
+    this.#show(undefined, { title: "", place: undefined, dueAt: new Date(), note: "" });
     this.#title.focus();
   }
 
   async edit(order: WorkOrder): Promise<void> {
     const place = await this.#actions.place(order.placeId);
-    this.#show(order, { title: order.title, place, dueAt: order.dueAt });
+    this.#show(order, { title: order.title, place, dueAt: order.dueAt, note: order.note ?? "" });
   }
 
-  #show(order: WorkOrder | undefined, values: { title: string; place: Place | undefined; dueAt: Date }): void {
+  #show(order: WorkOrder | undefined, values: Values): void {
     this.#order = order;
     this.#heading.textContent = order === undefined ? "New work order" : "Work order";
     this.#title.value = values.title;
     this.#place.value = values.place;
     this.#due.value = toDateInput(values.dueAt);
+    this.#note.value = values.note;
     this.#problem.textContent = "";
     this.#delete.hidden = order === undefined;
     this.element.showModal();
@@ -99,7 +112,8 @@ export class OrderSheet {
       this.#problem.textContent = "A work order needs a title, a place and a day.";
       return;
     }
-    const draft = { title, placeId: place.id, dueAt };
+    const note = this.#note.value.trim();
+    const draft = { title, country: place.country, placeId: place.id, dueAt, note: note === "" ? null : note };
     await this.#attempt(() =>
       this.#order === undefined ? this.#actions.create(draft) : this.#actions.update(this.#order.id, draft),
     );

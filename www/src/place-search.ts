@@ -6,6 +6,7 @@
 export interface Place {
   readonly id: string;
   readonly name: string;
+  readonly country: string;
   readonly lat: number;
   readonly lng: number;
 }

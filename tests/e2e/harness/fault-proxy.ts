@@ -1,0 +1,144 @@
+/**
+ * A proxy in front of the server that does what networks do. A page speaks to nothing else, so what fails here fails for the page and
+ * for its service worker alike, which the browser's own switches cannot do.
+ *
+ * It also answers `/package/…` with the built npm package, so that a test can import it into the page beside the demo.
+ */
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { type IncomingMessage, type Server, type ServerResponse, createServer, request as httpRequest } from "node:http";
+import { join, normalize } from "node:path";
+
+import { type Answer, type Fault, send } from "./faults";
+import { PACKAGE } from "./paths";
+
+/** One request of the page that reached the proxy. */
+export interface Seen {
+  readonly method: string;
+  readonly path: string;
+  readonly body: string;
+}
+
+interface Planned {
+  readonly path: string;
+  readonly fault: Fault;
+  left: number;
+}
+
+/** Headers that belong to one connection, and `accept-encoding`: the proxy must be able to read what it breaks. */
+const NOT_FORWARDED = new Set(["connection", "keep-alive", "transfer-encoding", "host", "accept-encoding", "content-length"]);
+
+export class FaultProxy {
+  readonly seen: Seen[] = [];
+  readonly #serverPort: number;
+  readonly #server: Server;
+  #planned: Planned[] = [];
+  #cut = false;
+
+  private constructor(serverPort: number) {
+    this.#serverPort = serverPort;
+    this.#server = createServer((request, response) => {
+      this.#handle(request, response).catch(() => response.destroy());
+    });
+  }
+
+  static async start(serverPort: number): Promise<FaultProxy> {
+    const proxy = new FaultProxy(serverPort);
+    proxy.#server.listen(0, "127.0.0.1");
+    await once(proxy.#server, "listening");
+    return proxy;
+  }
+
+  get origin(): string {
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the proxy does not listen");
+    return `http://127.0.0.1:${address.port}`;
+  }
+
+  /** The next `times` requests of that path meet the fault. */
+  inject(path: string, fault: Fault, times = 1): void {
+    this.#planned.push({ path, fault, left: times });
+  }
+
+  /** Ends the faults that are still planned. */
+  heal(): void {
+    this.#planned = [];
+  }
+
+  /** Cuts every connection, those of now and those to come. */
+  cut(): void {
+    this.#cut = true;
+    this.#server.closeAllConnections();
+  }
+
+  restore(): void {
+    this.#cut = false;
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, "close");
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#cut) {
+      response.destroy();
+      return;
+    }
+    const body = await readAll(request);
+    const { pathname } = new URL(request.url ?? "/", this.origin);
+    this.seen.push({ method: request.method ?? "GET", path: pathname, body: body.toString("utf8") });
+    if (pathname.startsWith("/package/")) {
+      await sendPackageFile(response, pathname.slice("/package/".length));
+      return;
+    }
+    const forward = (): Promise<Answer> => this.#forward(request, body);
+    const fault = this.#faultFor(pathname);
+    if (fault === undefined) await this.#stream(request, body, response);
+    else await fault({ response, forward });
+  }
+
+  #faultFor(path: string): Fault | undefined {
+    const planned = this.#planned.find((each) => each.left > 0 && each.path === path);
+    if (planned === undefined) return undefined;
+    planned.left -= 1;
+    return planned.fault;
+  }
+
+  /** Passes the answer on as it comes. */
+  async #stream(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+    const answer = await this.#ask(request, body);
+    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.on("error", () => response.destroy());
+    answer.pipe(response);
+  }
+
+  async #forward(request: IncomingMessage, body: Buffer): Promise<Answer> {
+    const answer = await this.#ask(request, body);
+    const headers = { ...answer.headers };
+    for (const name of ["transfer-encoding", "content-length", "connection"]) delete headers[name];
+    return { status: answer.statusCode ?? 502, headers, body: await readAll(answer) };
+  }
+
+  async #ask(request: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
+    const entries = Object.entries(request.headers).filter(([name]) => !NOT_FORWARDED.has(name));
+    const headers = { ...Object.fromEntries(entries), "content-length": String(body.length) };
+    const { method, url: path } = request;
+    const asked = httpRequest({ host: "127.0.0.1", port: this.#serverPort, method, path, headers, agent: false });
+    asked.end(body);
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    return answer;
+  }
+}
+
+async function readAll(stream: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+async function sendPackageFile(response: ServerResponse, name: string): Promise<void> {
+  const body = await readFile(join(PACKAGE, normalize(`/${name}`)));
+  send(response, { status: 200, headers: { "content-type": "text/javascript" }, body });
+}

@@ -1,0 +1,4 @@
+/** Runs once, before all tests. */
+import { makeTemplate } from "./seeded-database";
+
+export default makeTemplate;
