@@ -2,9 +2,10 @@
 import { engineGzipBase64 } from "./generated/engine_wasm.js";
 import init, { Engine } from "./generated/whimbrel.js";
 
-import type { EngineModule } from "./engine.js";
+import type { EngineModule, Host } from "./engine.js";
 import { WhimbrelError } from "./errors.js";
 import { Health } from "./health.js";
+import { watchUncaught } from "./uncaught.js";
 
 let loading: Promise<EngineModule> | undefined;
 
@@ -23,9 +24,18 @@ export function loadEngine(): Promise<EngineModule> {
 
 async function instantiate(): Promise<EngineModule> {
   await init({ module_or_path: await gunzip(decodeBase64(engineGzipBase64)) });
+  const health = new Health();
+  const learnPlace = watchUncaught(health, globalThis);
+  const learning = (host: Host): Host => ({
+    token: () => host.token(),
+    event: (event) => {
+      learnPlace();
+      host.event(event);
+    },
+  });
   return {
-    health: new Health(),
-    open: (options, host) => Engine.open(options, host),
+    health,
+    open: (options, host) => Engine.open(options, learning(host)),
     destroy: (name, user) => Engine.destroy(name, user),
   };
 }
