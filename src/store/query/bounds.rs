@@ -1,0 +1,152 @@
+//! What a filter says of single fields, as ranges of encoded values.
+//!
+//! **Invariant:** every row that the filter finds is within its bounds. The reverse need not hold.
+
+use std::ops::Range;
+
+use super::super::keys::after_prefix;
+use crate::model::{Comparison, FieldRef, Filter, Value, ValueRef, key};
+
+/// What stands before every value that is not null, and behind every value.
+const NOT_NULL: &[u8] = &[0x11];
+const END: &[u8] = &[0xff];
+
+/// The encoded values that a field may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Ascending and without overlaps.
+    pub(super) ranges: Vec<Range<Vec<u8>>>,
+    /// Whether each range is one value.
+    pub(super) points: bool,
+    /// Whether exactly the rows within are those the filter finds, as far as it speaks of this field.
+    pub(super) exact: bool,
+}
+
+/// The parts of a filter that must all hold.
+pub(super) fn conjuncts<'f>(filter: &'f Filter, parts: &mut Vec<&'f Filter>) {
+    match filter {
+        Filter::And(inner) => inner.iter().for_each(|part| conjuncts(part, parts)),
+        Filter::Or(_) | Filter::Not(_) | Filter::In(..) | Filter::Compare(..) | Filter::StartsWith(..) => {
+            parts.push(filter);
+        }
+    }
+}
+
+/// What the parts say of a field; `None` when they say nothing that helps.
+pub(super) fn of_field(parts: &[&Filter], field: FieldRef) -> Option<Bounds> {
+    let mut low: Vec<u8> = Vec::new();
+    let mut high = END.to_vec();
+    let mut points: Option<Vec<&Value>> = None;
+    let mut said = 0;
+    let mut exact = true;
+    for part in parts {
+        match part {
+            Filter::In(of, values) if *of == field => {
+                exact &= points.is_none();
+                points = Some(values.iter().collect());
+            }
+            Filter::Compare(of, comparison, value) if *of == field => {
+                let (from, to, is_exact) = compared(*comparison, value);
+                low = low.max(from);
+                high = high.min(to);
+                exact &= is_exact;
+            }
+            Filter::StartsWith(of, prefix) if *of == field => {
+                let mut from = Vec::new();
+                key::encode_text_prefix(prefix.as_bytes(), &mut from);
+                exact &= prefix.len() < key::INDEXED_TEXT_BYTES_MAX;
+                high = high.min(after_prefix(&from));
+                low = low.max(from);
+            }
+            Filter::Not(inner) if **inner == Filter::In(field, vec![Value::Null]) => {
+                low = low.max(NOT_NULL.to_vec());
+            }
+            _ => continue,
+        }
+        said += 1;
+    }
+    let Some(values) = points else {
+        let range = if low < high { vec![low..high] } else { Vec::new() };
+        return (said > 0).then_some(Bounds { ranges: range, points: false, exact });
+    };
+    let mut keys: Vec<Vec<u8>> = values.iter().map(|value| encoded(value.as_ref())).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let exact = exact && said == 1 && !keys.iter().any(|key| key::is_cut(key));
+    let ranges = keys.into_iter().map(|key| key.clone()..after_prefix(&key)).collect();
+    Some(Bounds { ranges, points: true, exact })
+}
+
+fn encoded(value: ValueRef<'_>) -> Vec<u8> {
+    let mut key = Vec::new();
+    key::encode_indexed(value, &mut key);
+    key
+}
+
+/// Where values begin and end that compare so, and whether exactly these are between.
+fn compared(comparison: Comparison, value: &Value) -> (Vec<u8>, Vec<u8>, bool) {
+    let at = encoded(value.as_ref());
+    // A text that was cut stands for longer ones that are smaller and larger.
+    let is_exact = !key::is_cut(&at);
+    let behind = after_prefix(&at);
+    match comparison {
+        Comparison::Less if is_exact => (NOT_NULL.to_vec(), at, true),
+        Comparison::Less | Comparison::AtMost => (NOT_NULL.to_vec(), behind, is_exact),
+        Comparison::Greater if is_exact => (behind, END.to_vec(), true),
+        Comparison::Greater | Comparison::AtLeast => (at, END.to_vec(), is_exact),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{Entity, Field, FieldType, Policy, Query, Schema};
+
+    fn bounds(filter: serde_json::Value) -> Option<Bounds> {
+        let field = |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, index: true };
+        let fields = vec![field("n", FieldType::Integer), field("t", FieldType::Text { max: None })];
+        let entity = Entity { name: "e".to_owned(), policy: Policy::default(), fields };
+        let schema = Schema { version: 1, entities: vec![entity], units: Vec::new() };
+        let query = Query::parse("e", &json!({ "where": filter }), &schema).unwrap();
+        let mut parts = Vec::new();
+        conjuncts(&query.filter, &mut parts);
+        of_field(&parts, FieldRef::Place(0))
+    }
+
+    fn within(bounds: &Bounds, value: &Value) -> bool {
+        let key = encoded(value.as_ref());
+        bounds.ranges.iter().any(|range| range.contains(&key))
+    }
+
+    #[test]
+    fn a_filter_bounds_a_field() {
+        let inside = |filter, expected: &[i64]| {
+            let bounds = bounds(filter).unwrap();
+            assert!(bounds.exact);
+            let found: Vec<i64> = (0..10).filter(|number| within(&bounds, &Value::Integer(*number))).collect();
+            assert_eq!(found, expected);
+            within(&bounds, &Value::Null)
+        };
+        assert!(!inside(json!({"n": 3}), &[3]));
+        assert!(inside(json!({"n": {"in": [7, null, 3, 3]}}), &[3, 7]));
+        assert!(!inside(json!({"n": {"lt": 3}}), &[0, 1, 2]));
+        assert!(!inside(json!({"n": {"gte": 3, "lte": 5}, "t": "x"}), &[3, 4, 5]));
+        assert!(!inside(json!({"and": [{"n": {"gt": 3}}, {"n": {"lt": 6}}]}), &[4, 5]));
+        assert!(!inside(json!({"n": {"gt": 6, "lt": 3}}), &[]));
+        assert!(!inside(json!({"n": {"isNull": false}}), &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+        assert!(inside(json!({"n": null}), &[]));
+    }
+
+    #[test]
+    fn what_does_not_bound() {
+        for filter in
+            [json!({}), json!({"t": "x"}), json!({"or": [{"n": 1}]}), json!({"not": {"n": 1}}), json!({"n": {"ne": 1}})]
+        {
+            assert_eq!(bounds(filter), None);
+        }
+        assert!(!bounds(json!({"n": {"in": [1, 2], "gt": 1}})).unwrap().exact);
+        assert!(!bounds(json!({"and": [{"n": 1}, {"n": 2}]})).unwrap().exact);
+    }
+}

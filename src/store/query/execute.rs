@@ -1,0 +1,261 @@
+//! Going the way that was chosen: rows are fetched, filtered, put in order, cut and written.
+
+use super::super::bytes::Bytes;
+use super::super::keys::{KeyRange, MapId, full_key};
+use super::super::view::{Interrupt, View};
+use super::access::{self, Access, IndexWalk};
+use super::sort::{self, Candidate};
+use crate::error::Result;
+use crate::model::{FieldRef, Filter, Query, RowRef, Table, ValueRef, key};
+use crate::ports::PageId;
+
+/// Missing pages that are asked for at once, at most.
+const PAGES_AT_ONCE: usize = 128;
+
+/// A query's rows as a JSON array.
+pub(super) fn run(view: &View<'_>, query: &Query) -> Result<Vec<u8>, Interrupt> {
+    let table = view.table(&query.entity)?;
+    let mut run = Run::new(view, table, query);
+    if query.limit == 0 {
+        return Ok(b"[]".to_vec());
+    }
+    match access::choose(view, table, query) {
+        Access::Ids(ids) => run.by_ids(ids)?,
+        Access::Rows => run.by_rows()?,
+        Access::Index(walk) => run.by_index(walk)?,
+    }
+    run.finish()
+}
+
+/// How many rows a query's filter finds.
+pub(super) fn count(view: &View<'_>, query: &Query) -> Result<u64, Interrupt> {
+    let table = view.table(&query.entity)?;
+    let everything = Query { order: Vec::new(), limit: u64::MAX, offset: 0, ..query.clone() };
+    let mut run = Run { counts_only: true, ..Run::new(view, table, &everything) };
+    match access::choose_for_count(view, table, query) {
+        Access::Ids(ids) => run.by_ids(ids)?,
+        Access::Rows => run.by_rows()?,
+        Access::Index(IndexWalk { ranges, is_exact: true, .. }) => return count_entries(view, ranges),
+        Access::Index(walk) => run.by_index(walk)?,
+    }
+    run.check_missing()?;
+    Ok(run.found)
+}
+
+fn count_entries(view: &View<'_>, ranges: Vec<KeyRange>) -> Result<u64, Interrupt> {
+    let mut count = 0;
+    for range in ranges {
+        let mut entries = view.scan_range(range, false);
+        while entries.step()? {
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+struct Run<'q, 'v> {
+    view: &'q View<'v>,
+    table: &'q Table,
+    query: &'q Query,
+    /// Whether the filter asks for ids, which have to be decoded for it.
+    reads_id: bool,
+    id: Vec<u8>,
+    row_key: Vec<u8>,
+    candidates: Vec<Candidate>,
+    json: Vec<u8>,
+    counts_only: bool,
+    /// Rows the filter has found.
+    found: u64,
+    missing: Vec<PageId>,
+    /// Rows that could not be looked at because their page is missing.
+    unseen: u64,
+}
+
+impl<'q, 'v> Run<'q, 'v> {
+    fn new(view: &'q View<'v>, table: &'q Table, query: &'q Query) -> Self {
+        Self {
+            view,
+            table,
+            query,
+            reads_id: reads_id(&query.filter),
+            id: Vec::new(),
+            row_key: full_key(MapId(table.map), &[]),
+            candidates: Vec::new(),
+            json: vec![b'['],
+            counts_only: false,
+            found: 0,
+            missing: Vec::new(),
+            unseen: 0,
+        }
+    }
+
+    fn by_ids(&mut self, ids: Vec<Vec<u8>>) -> Result<(), Interrupt> {
+        let is_ordered = self.is_by_id();
+        let turned = is_ordered && self.query.ties_descend();
+        let ids: Box<dyn Iterator<Item = Vec<u8>>> =
+            if turned { Box::new(ids.into_iter().rev()) } else { Box::new(ids.into_iter()) };
+        for id in ids {
+            if self.is_full(is_ordered) {
+                break;
+            }
+            self.fetch(&id, is_ordered)?;
+        }
+        Ok(())
+    }
+
+    fn by_rows(&mut self) -> Result<(), Interrupt> {
+        let is_ordered = self.is_by_id();
+        let turned = is_ordered && self.query.ties_descend();
+        let mut rows = self.view.scan_range(KeyRange::map(MapId(self.table.map)), turned);
+        while !self.is_full(is_ordered) && rows.step()? {
+            if let Some(bytes) = rows.value() {
+                let bytes = bytes.clone();
+                self.take(rows.key(), bytes, is_ordered)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn by_index(&mut self, walk: IndexWalk) -> Result<(), Interrupt> {
+        let reverse = walk.is_ordered && self.query.order.first().is_some_and(|order| order.descending);
+        // Entries of one value come in the order of their ids, which settles it unless other fields come first or the value was cut.
+        let is_by_entry = walk.is_ordered && self.query.order.len() == 1;
+        let is_direct = is_by_entry || (self.query.order.is_empty() && walk.by_id);
+        let ranges: Box<dyn Iterator<Item = KeyRange>> =
+            if reverse { Box::new(walk.ranges.into_iter().rev()) } else { Box::new(walk.ranges.into_iter()) };
+        let mut group: Vec<u8> = Vec::new();
+        for range in ranges {
+            let mut entries = self.view.scan_range(range, reverse);
+            while !self.is_full(is_direct) {
+                match entries.step() {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(Interrupt::Pages(pages)) => {
+                        self.missing.extend(pages);
+                        return self.check_missing();
+                    }
+                    Err(failed) => return Err(failed),
+                }
+                let Some((value, id)) = key::split_value(entries.key()) else { continue };
+                let is_cut = key::is_cut(value);
+                if walk.is_ordered && *group != *value {
+                    self.settle();
+                    if self.is_full(true) {
+                        return Ok(());
+                    }
+                    group.clear();
+                    group.extend_from_slice(value);
+                }
+                self.fetch(id, is_direct && !is_cut)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether rows that come by id come in the order of the query.
+    fn is_by_id(&self) -> bool {
+        self.query.order.first().is_none_or(|order| order.field == FieldRef::Id)
+    }
+
+    /// Whether enough was found. Rows that could not be looked at may be among what is wanted; more than that need not be looked at now.
+    fn is_full(&self, is_ordered: bool) -> bool {
+        let wanted = self.query.limit.saturating_add(self.query.offset);
+        let waits = !self.candidates.is_empty();
+        self.missing.len() >= PAGES_AT_ONCE
+            || (is_ordered && !waits && self.found.saturating_add(self.unseen) >= wanted)
+    }
+
+    /// Looks at the row of an id.
+    fn fetch(&mut self, id: &[u8], is_ordered: bool) -> Result<(), Interrupt> {
+        self.row_key.truncate(super::super::keys::MAP_BYTES);
+        self.row_key.extend_from_slice(id);
+        match self.view.find(&self.row_key) {
+            Ok(Some(bytes)) => self.take(id, bytes, is_ordered),
+            Ok(None) => Ok(()),
+            Err(Interrupt::Pages(_)) => {
+                self.view.missing_for(&self.row_key, &mut self.missing);
+                self.unseen += 1;
+                Ok(())
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Takes a row when the filter finds it.
+    fn take(&mut self, id: &[u8], bytes: Bytes, is_ordered: bool) -> Result<(), Interrupt> {
+        let row = RowRef::new(&bytes)?;
+        if row.deleted() || !self.holds(&row, id) {
+            return Ok(());
+        }
+        if self.counts_only {
+            self.found += 1;
+        } else if is_ordered {
+            self.write(id, &row);
+        } else {
+            self.candidates.push(Candidate::new(self.query, self.table, id, bytes));
+        }
+        Ok(())
+    }
+
+    fn holds(&mut self, row: &RowRef<'_>, id: &[u8]) -> bool {
+        if self.reads_id {
+            self.id.clear();
+            key::decode_id(id, &mut self.id);
+        }
+        let (table, id) = (self.table, &self.id);
+        self.query.filter.holds(&|field| match field {
+            FieldRef::Id => ValueRef::Text(id),
+            FieldRef::Place(place) => row.field(table.slot(place)),
+        })
+    }
+
+    /// Writes the next row of the answer.
+    fn write(&mut self, id: &[u8], row: &RowRef<'_>) {
+        self.found += 1;
+        if self.found <= self.query.offset || self.found - self.query.offset > self.query.limit {
+            return;
+        }
+        if self.json.len() > 1 {
+            self.json.push(b',');
+        }
+        self.id.clear();
+        key::decode_id(id, &mut self.id);
+        row.write_json(&self.id, &self.table.json_names, &mut self.json);
+    }
+
+    /// Writes the rows that waited for their place among each other.
+    fn settle(&mut self) {
+        let wanted = self.query.limit.saturating_add(self.query.offset).saturating_sub(self.found);
+        let mut candidates = std::mem::take(&mut self.candidates);
+        sort::sort(&mut candidates, usize::try_from(wanted).unwrap_or(usize::MAX));
+        for candidate in candidates {
+            if let Ok(row) = RowRef::new(&candidate.bytes) {
+                self.write(&candidate.id, &row);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Vec<u8>, Interrupt> {
+        self.check_missing()?;
+        self.settle();
+        self.json.push(b']');
+        Ok(self.json)
+    }
+
+    fn check_missing(&mut self) -> Result<(), Interrupt> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        self.missing.sort_unstable();
+        self.missing.dedup();
+        Err(Interrupt::Pages(std::mem::take(&mut self.missing)))
+    }
+}
+
+fn reads_id(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().any(reads_id),
+        Filter::Not(part) => reads_id(part),
+        Filter::In(field, _) | Filter::Compare(field, ..) | Filter::StartsWith(field, _) => *field == FieldRef::Id,
+    }
+}

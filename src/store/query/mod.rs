@@ -1,0 +1,64 @@
+//! Answering queries: the cheapest way to the rows, then the rows, as JSON text.
+//!
+//! **Invariant:** whatever the way, the answer is that of a scan of all rows, filtered, sorted and cut.
+
+mod access;
+mod bounds;
+mod execute;
+mod sort;
+
+use super::handle::Store;
+use super::keys::{MapId, full_key};
+use super::view::View;
+use super::{Footprint, Interrupt};
+use crate::error::Result;
+use crate::model::{Query, RowRef, key};
+use crate::ports::Storage;
+
+impl<S: Storage> Store<S> {
+    /// The rows of a query as the text of a JSON array, and what was looked at to find them.
+    ///
+    /// # Errors
+    /// `schema/unknown-entity`, and those of the store; here and below.
+    pub async fn query(&self, query: &Query) -> Result<(String, Footprint)> {
+        self.read_marked(|view| query_json(view, query)).await
+    }
+
+    /// How many rows a query's filter finds; its limit and offset do not count.
+    ///
+    /// # Errors
+    /// As [`Store::query`].
+    pub async fn count(&self, query: &Query) -> Result<u64> {
+        self.read(|view| execute::count(view, query)).await
+    }
+
+    /// One row as the text of a JSON object.
+    ///
+    /// # Errors
+    /// As [`Store::query`].
+    pub async fn get_json(&self, entity: &str, id: &str) -> Result<Option<String>> {
+        self.read(|view| row_json(view, entity, id)).await
+    }
+}
+
+/// The rows of a query as the text of a JSON array.
+fn query_json(view: &View<'_>, query: &Query) -> Result<String, Interrupt> {
+    text(execute::run(view, query)?)
+}
+
+fn row_json(view: &View<'_>, entity: &str, id: &str) -> Result<Option<String>, Interrupt> {
+    let table = view.table(entity)?;
+    let Some(bytes) = view.find(&full_key(MapId(table.map), &key::id_key(id)))? else { return Ok(None) };
+    let row = RowRef::new(&bytes)?;
+    if row.deleted() {
+        return Ok(None);
+    }
+    let mut json = Vec::with_capacity(2 * bytes.len());
+    row.write_json(id.as_bytes(), &table.json_names, &mut json);
+    text(json).map(Some)
+}
+
+fn text(json: Vec<u8>) -> Result<String, Interrupt> {
+    let damaged = |_| crate::error::Error::new(crate::error::Code::StoreCorrupt, "a row's text is not UTF-8");
+    Ok(String::from_utf8(json).map_err(damaged)?)
+}
