@@ -35,6 +35,9 @@ struct Arguments {
     /// Let development tokens be used from other machines
     #[arg(long)]
     insecure_development_tokens: bool,
+    /// Begin a new history: needed once after the data was restored from a backup
+    #[arg(long)]
+    new_history: bool,
 }
 
 /// Why the program ends without having served.
@@ -59,8 +62,8 @@ enum Failure {
     Listen(SocketAddr, std::io::Error),
     #[error("cannot serve: {0}")]
     Serve(#[from] std::io::Error),
-    #[error("the write-ahead log could not be folded: {0}")]
-    Close(#[from] whimbrel_server::StorageError),
+    #[error(transparent)]
+    Storage(#[from] whimbrel_server::StorageError),
 }
 
 impl Failure {
@@ -69,7 +72,7 @@ impl Failure {
             Self::Config(_) | Self::Exposed(_) | Self::NoStaticFolder(_) | Self::Attach { .. } => ExitCode::from(2),
             Self::Seed(SeedError::Storage(_)) => ExitCode::FAILURE,
             Self::Seed(_) => ExitCode::from(2),
-            Self::DataFolder(..) | Self::Listen(..) | Self::Serve(_) | Self::Close(_) => ExitCode::FAILURE,
+            Self::DataFolder(..) | Self::Listen(..) | Self::Serve(_) | Self::Storage(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -90,10 +93,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let new_history = arguments.new_history;
     let config = configure(arguments)?;
     let mut stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(stop_signal()?);
     let started = tokio::select! {
-        started = start(&config) => started?,
+        started = start(&config, new_history) => started?,
         // Whatever was being loaded is one transaction; the next start begins it again.
         () = &mut stop => return Ok(()),
     };
@@ -114,13 +118,16 @@ struct Started {
     listener: TcpListener,
 }
 
-async fn start(config: &Config) -> Result<Started, Failure> {
+async fn start(config: &Config, new_history: bool) -> Result<Started, Failure> {
     if let Some(folder) = config.data.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|cause| Failure::DataFolder(folder.to_owned(), cause))?;
     }
     let storage = SqliteStorage::open(&config.data, &config.entities)
         .await
         .map_err(|cause| Failure::Attach { file: config.data.clone(), cause })?;
+    if new_history {
+        storage.renew_history().await?;
+    }
     plant(&storage, &config.entities, &config.seeds).await?;
     let listener = TcpListener::bind(config.listen).await.map_err(|cause| Failure::Listen(config.listen, cause))?;
     Ok(Started { storage: Arc::new(storage), listener })

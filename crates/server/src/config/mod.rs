@@ -5,6 +5,8 @@
 
 mod check;
 mod file;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -94,7 +94,9 @@ impl Value {
 fn whole(json: &Json) -> Option<i64> {
     #[allow(clippy::cast_possible_truncation, reason = "the fraction is checked to be zero and the size by the filter")]
     let from_real = |real: f64| (real.fract() == 0.0 && real.abs() <= INTEGER_MAX as f64).then_some(real as i64);
-    json.as_i64().or_else(|| json.as_f64().and_then(from_real)).filter(|number| number.abs() <= INTEGER_MAX)
+    json.as_i64()
+        .or_else(|| json.as_f64().and_then(from_real))
+        .filter(|number| (-INTEGER_MAX..=INTEGER_MAX).contains(number))
 }
 
 #[cfg(test)]

@@ -65,3 +65,59 @@ impl Lineage {
         (*version <= head.version).then_some(position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Entity, Field, FieldType, Policy};
+    use proptest::prelude::*;
+
+    fn head(version: Version) -> Head {
+        Head { history: "h".into(), version }
+    }
+
+    fn entity(field: &str) -> Entity {
+        let field = Field { name: field.into(), column: field.into(), kind: FieldType::Integer, required: false };
+        Entity { name: "e".into(), table: "e".into(), policy: Policy::ReadOnly, fields: vec![field], scopes: vec![] }
+    }
+
+    fn lineage(history: &str, field: &str, scope: &str) -> Lineage {
+        let head = Head { history: history.into(), version: 0 };
+        Lineage::new(&head, Bucket { entity: &entity(field), scope })
+    }
+
+    #[test]
+    fn another_history_shape_or_scope_is_another_lineage() {
+        let own = lineage("h", "f", "s");
+        assert_eq!(own, lineage("h", "f", "s"));
+        for other in [lineage("i", "f", "s"), lineage("h", "g", "s"), lineage("h", "f", "t")] {
+            assert_ne!(own, other);
+            let cursor = other.write(&Position::Changes { after: 1 });
+            assert_eq!(own.read(&cursor, &head(9)), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(at in 0_u64..1 << 53, id in "\\PC{0,128}", snapshot: bool) {
+            let own = lineage("h", "f", "s");
+            let position = match snapshot {
+                true => Position::Snapshot { at, after: id },
+                false => Position::Changes { after: at },
+            };
+            let cursor = own.write(&position);
+            prop_assert_eq!(own.read(&cursor, &head(at)), Some(position));
+            if at > 0 {
+                prop_assert_eq!(own.read(&cursor, &head(at - 1)), None);
+            }
+        }
+
+        #[test]
+        fn anything_else_is_no_cursor_and_nothing_worse(text in any::<String>(), rest in "[sd.0-9]{0,12}") {
+            let own = lineage("h", "f", "s");
+            prop_assert_eq!(own.read(&text, &head(u64::MAX)), None);
+            let Lineage(prefix) = &own;
+            _ = own.read(&format!("{prefix}{rest}"), &head(u64::MAX));
+        }
+    }
+}

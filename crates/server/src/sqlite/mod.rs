@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use uuid::Uuid;
 use whimbrel_protocol::Version;
 
 use self::log::read_head;
@@ -77,6 +78,17 @@ impl SqliteStorage {
         attach::attach(&writer, entities).await?;
         let readers = pool(READERS).connect_with(options).await?;
         Ok(Self { writer, readers })
+    }
+
+    /// Gives the database a new history, so that clients begin again with it: after it was restored from a backup, cursors
+    /// and versions from after the backup would be mistaken for its own.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn renew_history(&self) -> StorageResult<()> {
+        let renew = sqlx::query("UPDATE whimbrel_meta SET value = ? WHERE name = 'history'");
+        renew.bind(Uuid::new_v4().to_string()).execute(&self.writer).await?;
+        Ok(())
     }
 
     /// Loads rows into an entity that never had any: all of them in one transaction, or none.

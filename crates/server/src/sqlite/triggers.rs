@@ -34,10 +34,16 @@ pub(super) fn triggers(entity: &Entity, counts: Counts) -> String {
         Counts::Differences => differs(entity),
         Counts::Everything => String::new(),
     };
-    // A record that gets another id is two changes, and no two changes of a bucket share a version.
+    // A record that gets another id is two changes, and no two changes of a bucket share a version. Whatever had that id
+    // was replaced.
     let tick_again = format!("{TICK} WHERE OLD.\"id\" IS NOT NEW.\"id\";");
     trigger(entity, "INSERT", "", &[&tick(), &leave(entity, "NEW"), &enter])
-        + &trigger(entity, "UPDATE", &when, &[&tick(), &leave(entity, "OLD"), &tick_again, &enter])
+        + &trigger(
+            entity,
+            "UPDATE",
+            &when,
+            &[&tick(), &leave(entity, "OLD"), &tick_again, &leave(entity, "NEW"), &enter],
+        )
         + &trigger(entity, "DELETE", "", &[&tick(), &leave(entity, "OLD")])
 }
 
@@ -50,7 +56,7 @@ fn tick() -> String {
 
 fn leave(entity: &Entity, row: &str) -> String {
     format!(
-        "UPDATE whimbrel_log SET version = {VERSION}, gone = 1 WHERE entity = '{}' AND id = {row}.\"id\" AND gone = 0;",
+        "UPDATE whimbrel_log SET version = {VERSION}, gone = 1 WHERE entity = '{}' AND id = CAST({row}.\"id\" AS TEXT) AND gone = 0;",
         entity.name
     )
 }
