@@ -17,8 +17,12 @@ interface ReceiptOf<Outcome> {
   readonly id: string;
 }
 
-/** The server's last word on a change. A refusal is an answer, not an error. */
+/**
+ * The server's last word on a change. A refusal is an answer, not an error; `unknown` means that the database was closed before there was
+ * one, and `db.change(id)` asks again when it is next open.
+ */
 export type Receipt =
+  | Pick<ReceiptOf<"unknown">, "outcome" | "change">
   | (ReceiptOf<"accepted"> & {
       /** The record's version; `null` when it was made and deleted again before it was ever sent. */
       readonly version: number | null;
@@ -47,7 +51,11 @@ export class Receipts {
   constructor(connection: Connection) {
     this.#connection = connection;
     connection.onEnd((why) => {
-      for (const asked of this.#asked.values()) asked.reject(why);
+      for (const [change, asked] of this.#asked) {
+        // Closing is no mistake, and those who asked may have nobody who catches.
+        if (why.code === "store/closed") asked.resolve({ outcome: "unknown", change });
+        else asked.reject(why);
+      }
       this.#asked.clear();
     });
   }

@@ -7,7 +7,7 @@ import type { Receipt, Receipts } from "./receipts.js";
 export interface Change {
   /** The change's id (UUID version 7). `db.change(id)` finds it again, also after a reload. */
   readonly change: string;
-  /** The server's answer; asked for only when it is read. Fails when the database is closed before there is one. */
+  /** The server's answer; asked for only when it is read. */
   readonly confirmed: Promise<Receipt>;
 }
 
@@ -48,37 +48,27 @@ export class Writer {
 
   /** A change by its id. */
   change(change: string): Change {
-    const receipts = this.#receipts;
-    return {
-      change,
-      get confirmed() {
-        return receipts.of(change);
-      },
-    };
+    return beside({ change }, { confirmed: () => this.#receipts.of(change) });
   }
 
   #toWrite({ change, entity, id }: WrittenDto): Write {
-    const receipts = this.#receipts;
-    return {
-      change,
-      entity,
-      id,
-      saved: Promise.resolve(),
-      get confirmed() {
-        return receipts.of(change);
-      },
-    };
+    const saved = Promise.resolve();
+    return beside({ change, entity, id }, { saved: () => saved, confirmed: () => this.#receipts.of(change) });
   }
 }
 
-/**
- * Puts a write beside the fields of its record, unseen by `JSON.stringify`, spread, `structuredClone` and comparisons: those see the
- * record only.
- */
+/** Puts a write beside the fields of its record. */
 export function withWrite<R extends object>(record: R, write: Write): Created<R> {
-  for (const name of ["change", "saved", "confirmed"] as const) {
-    if (name in record) continue;
-    Object.defineProperty(record, name, { get: () => write[name], enumerable: false });
+  return beside(record, { change: () => write.change, saved: () => write.saved, confirmed: () => write.confirmed });
+}
+
+/**
+ * Puts more onto an object, unseen by `JSON.stringify`, spread, `structuredClone` and comparisons: those see plain data, and ask for no
+ * receipt. What the object has itself stands.
+ */
+function beside<Made>(target: object, more: { readonly [name: string]: () => unknown }): Made {
+  for (const [name, get] of Object.entries(more)) {
+    if (!(name in target)) Object.defineProperty(target, name, { get, enumerable: false });
   }
-  return record as Created<R>;
+  return target as Made;
 }

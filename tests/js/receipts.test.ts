@@ -33,6 +33,15 @@ describe("confirmed", () => {
     expect(await confirmed).toEqual({ outcome: "accepted", change: "change-1", entity: "note", id: "n", version: 12 });
   });
 
+  it("is not asked for by whoever copies or prints a write", async () => {
+    const { db, engine } = await openRounds();
+    const [update, change] = [await db.note.update("n", { body: "x" }), db.change("c")];
+    expect(JSON.stringify([update, change])).toBe('[{"change":"change-1","entity":"note","id":"n"},{"change":"c"}]');
+    expect({ ...update }).toEqual({ change: "change-1", entity: "note", id: "n" });
+    expect(await update.saved).toBeUndefined();
+    expect(engine.calls.map(([name]) => name)).toEqual(["write"]);
+  });
+
   it("has arrived already when it is asked for late", async () => {
     const { db, engine } = await openRounds();
     const note = await db.note.create({ body: "x" });
@@ -74,12 +83,12 @@ describe("confirmed", () => {
     expect(engine.calls).toEqual([["change", "c"]]);
   });
 
-  it("fails when the database is closed before there is one", async () => {
+  it("is unknown when the database is closed before there is one", async () => {
     const { db } = await openRounds();
     const change = db.change("c");
-    const waiting = codeOf(() => change.confirmed);
+    const waiting = change.confirmed;
     await db.close();
-    expect(await waiting).toBe("store/closed");
+    expect(await waiting).toEqual({ outcome: "unknown", change: "c" });
     expect(await codeOf(() => change.confirmed)).toBe("store/closed");
   });
 
