@@ -21,7 +21,8 @@ try {
   db.workOrder.watch({ orderBy: { dueAt: "asc" } }).subscribe(show);
   const order = await db.workOrder.create({ title: "Pump 4", dueAt: new Date() });
   const receipt = await order.confirmed;
-  document.title = receipt.outcome === "accepted" ? `version ${receipt.version}` : String(receipt.code);
+  if (receipt.outcome === "accepted") document.title = `version ${receipt.version}`;
+  if (receipt.outcome === "rejected") document.title = `${receipt.code}: ${receipt.message}`;
   // @ts-expect-error the types of the installed package are those of the schema
   void db.workOrder.create({ title: 5 });
 } catch (error) {
