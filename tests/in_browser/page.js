@@ -111,7 +111,7 @@ export function abortNextWrite(cause) {
         const request = put.call(this, value, key);
         if (key === "head") {
           last();
-          request.addEventListener("success", () => begun.abort());
+          begun.abort();
         }
         return request;
       });

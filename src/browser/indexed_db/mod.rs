@@ -109,6 +109,7 @@ impl IndexedDbStorage {
         loop {
             let transaction = self.begin(stores, Mode::Read).await?;
             let requests = issue(&transaction)?;
+            transaction.seal();
             match self.judged(transaction.ended().await) {
                 Err(error) if !is_retry && error.code() == Code::StoreFailed => is_retry = true,
                 ended => return ended.map(|()| requests),
