@@ -102,7 +102,7 @@ impl Connection {
         let transaction = Transaction::begin(&self.database, &[META], Mode::Read).map_err(failed)?;
         let format = transaction.get(META, &JsValue::from_str(FORMAT_KEY))?;
         let identity = transaction.get(META, &JsValue::from_str(IDENTITY))?;
-        transaction.ended().await?;
+        transaction.answered().await?;
         let format = whole(&result(&format)?).ok_or_else(|| fault::corrupt("the format"))?;
         if format > u64::from(FORMAT) {
             return Err(Error::new(

@@ -24,7 +24,7 @@ use std::rc::Rc;
 
 use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{IdbKeyRange, IdbRequest};
+use web_sys::IdbRequest;
 
 use self::connection::{Connection, Fate};
 use self::layout::{DIRECTORY, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
@@ -102,15 +102,14 @@ impl IndexedDbStorage {
         Transaction::begin(connection.database(), stores, mode).map_err(failed)
     }
 
-    /// Issues reads in one transaction and waits for its end. One that fails is tried again on a new connection: a read has no other reason
+    /// Issues reads in one transaction and waits for the answers. One that fails is tried again on a new connection: a read has no other reason
     /// to fail.
     async fn read<T>(&self, stores: &[&str], issue: impl Fn(&Transaction) -> Result<T>) -> Result<T> {
         let mut is_retry = false;
         loop {
             let transaction = self.begin(stores, Mode::Read).await?;
             let requests = issue(&transaction)?;
-            transaction.seal();
-            match self.judged(transaction.ended().await) {
+            match self.judged(transaction.answered().await) {
                 Err(error) if !is_retry && error.code() == Code::StoreFailed => is_retry = true,
                 ended => return ended.map(|()| requests),
             }
@@ -168,11 +167,7 @@ impl Storage for IndexedDbStorage {
 
     async fn pages(&self, ids: &[PageId]) -> Result<Vec<Option<Vec<u8>>>> {
         let requests: Vec<IdbRequest> = self
-            .read(&[PAGES], |transaction| {
-                let pages = transaction.store(PAGES)?;
-                let get = |id: &PageId| pages.get(&key(*id)?).map_err(|thrown| fault::of_exception("reading", &thrown));
-                ids.iter().map(get).collect()
-            })
+            .read(&[PAGES], |transaction| ids.iter().map(|id| transaction.get(PAGES, &key(*id)?)).collect())
             .await?;
         let page = |request: &IdbRequest| {
             let page = result(request)?;
@@ -203,11 +198,8 @@ struct Slice {
 
 impl Slice {
     fn request(transaction: &Transaction, after: Seq) -> Result<Self> {
-        let failed = |thrown| fault::of_exception("reading the log", &thrown);
         let head = transaction.get(META, &JsValue::from_str(HEAD))?;
-        let range = IdbKeyRange::lower_bound_with_open(&key(after)?, true).map_err(failed)?;
-        let log = transaction.store(LOG)?.get_all_with_key(&range).map_err(failed)?;
-        Ok(Self { after, head, log })
+        Ok(Self { after, head, log: transaction.get_all(LOG, &key(after)?)? })
     }
 
     /// The log has no gaps, so the keys need not be read: the last record has the head's number.

@@ -1,20 +1,22 @@
 //! The one place where IndexedDB's transactions become futures.
 //!
 //! ```text
-//! begin ──► requests, all issued at once ──► ended ──► Ok                  `complete`
+//! begin ──► requests, all issued at once ──► ended ──► Ok                  `complete`, or the last read's `success`
 //!                                              ├─────► Err with the cause  `abort`
 //!                                              └─────► Err store/timeout   neither in time
 //! ```
 //!
-//! Results of requests are read after `ended`, so nothing is awaited between requests and the transaction cannot end early.
+//! Results of requests are read after that, so nothing is awaited between requests and the transaction cannot end early.
 //!
 //! **Invariant:** a transaction that is dropped before `ended` is aborted. A `?` between requests never commits half of them.
+
+use std::cell::RefCell;
 
 use js_sys::{Array, Object};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{IdbDatabase, IdbObjectStore, IdbRequest, IdbTransaction};
+use web_sys::{IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
 
 use super::super::clock::Deadline;
 use super::super::signal::Signal;
@@ -23,18 +25,26 @@ use super::fault;
 use crate::error::{Code, Error, Result};
 use crate::ports::Durability;
 
-// By hand: web-sys has the third argument behind its flag for unstable interfaces.
+// By hand: web-sys has the third argument behind its flag for unstable interfaces, and takes `commit` for deprecated.
 #[wasm_bindgen]
 extern "C" {
-    type WithDurability;
+    type Database;
 
     #[wasm_bindgen(method, catch)]
     fn transaction(
-        this: &WithDurability,
+        this: &Database,
         stores: &Array,
         mode: &str,
         options: &Object,
-    ) -> std::result::Result<IdbTransaction, JsValue>;
+    ) -> std::result::Result<RawTransaction, JsValue>;
+
+    /// A transaction that can be told that no request follows.
+    #[wasm_bindgen(extends = IdbTransaction)]
+    #[derive(Clone)]
+    pub(super) type RawTransaction;
+
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn commit(this: &RawTransaction) -> std::result::Result<(), JsValue>;
 
     #[wasm_bindgen(extends = Object)]
     type Options;
@@ -58,9 +68,11 @@ enum End {
 }
 
 pub(super) struct Transaction {
-    raw: IdbTransaction,
+    raw: RawTransaction,
     end: Signal<End>,
-    _handlers: [Closure<dyn FnMut()>; 2],
+    last_read: RefCell<Option<IdbRequest>>,
+    completed: Closure<dyn FnMut()>,
+    _aborted: Closure<dyn FnMut()>,
     _deadline: Deadline,
 }
 
@@ -82,7 +94,7 @@ impl Transaction {
                 "readwrite"
             }
         };
-        let raw = database.unchecked_ref::<WithDurability>().transaction(&names, mode, &options)?;
+        let raw = database.unchecked_ref::<Database>().transaction(&names, mode, &options)?;
         let end = Signal::new();
         let handler = |what: End| {
             let end = end.clone();
@@ -93,7 +105,7 @@ impl Transaction {
         raw.set_oncomplete(Some(completed.as_ref().unchecked_ref()));
         raw.set_onabort(Some(aborted.as_ref().unchecked_ref()));
         let deadline = Deadline::new(DEADLINE_MS, handler(End::TimedOut));
-        Ok(Self { raw, end, _handlers: [completed, aborted], _deadline: deadline })
+        Ok(Self { raw, end, last_read: RefCell::new(None), completed, _aborted: aborted, _deadline: deadline })
     }
 
     pub(super) fn store(&self, name: &str) -> Result<IdbObjectStore> {
@@ -102,18 +114,36 @@ impl Transaction {
 
     /// Issues a `get`.
     pub(super) fn get(&self, store: &str, key: &JsValue) -> Result<IdbRequest> {
-        self.store(store)?.get(key).map_err(|thrown| fault::of_exception("reading", &thrown))
+        self.issued(self.store(store)?.get(key))
     }
 
-    /// Says that no request follows, which spares the transaction a round through the event loop. It can still fail, but not be aborted.
-    pub(super) fn seal(&self) {
-        // Browsers without `commit` find out by themselves.
-        drop(self.raw.commit());
+    /// Issues a `getAll` of the keys above `after`.
+    pub(super) fn get_all(&self, store: &str, after: &JsValue) -> Result<IdbRequest> {
+        let store = self.store(store)?;
+        self.issued(IdbKeyRange::lower_bound_with_open(after, true).and_then(|range| store.get_all_with_key(&range)))
+    }
+
+    fn issued(&self, request: std::result::Result<IdbRequest, JsValue>) -> Result<IdbRequest> {
+        let request = request.map_err(|thrown| fault::of_exception("reading", &thrown))?;
+        self.last_read.replace(Some(request.clone()));
+        Ok(request)
     }
 
     /// A handle that may abort the transaction from an event handler.
-    pub(super) fn raw(&self) -> &IdbTransaction {
+    pub(super) fn raw(&self) -> &RawTransaction {
         &self.raw
+    }
+
+    /// Waits for the answers to all reads. Requests are answered in order, so the last one's will do; `complete` comes a round through the
+    /// event loop later, and after an explicit `commit` Chromium has it even before the answers whose values are large.
+    ///
+    /// # Errors
+    /// As [`Transaction::ended`].
+    pub(super) async fn answered(self) -> Result<()> {
+        if let Some(request) = &*self.last_read.borrow() {
+            request.set_onsuccess(Some(self.completed.as_ref().unchecked_ref()));
+        }
+        self.ended().await
     }
 
     /// Waits for the end.
@@ -139,6 +169,9 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         self.raw.set_oncomplete(None);
         self.raw.set_onabort(None);
+        if let Some(request) = self.last_read.take() {
+            request.set_onsuccess(None);
+        }
         if !matches!(self.end.value(), Some(End::Completed | End::Aborted)) {
             // Throws when it is being committed already: then it is whole.
             drop(self.raw.abort());
