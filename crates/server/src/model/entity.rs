@@ -89,6 +89,18 @@ impl FieldType {
         }
     }
 
+    /// The type's name, as in the configuration.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "text",
+            Self::Integer => "integer",
+            Self::Real => "real",
+            Self::Boolean => "boolean",
+            Self::Timestamp => "timestamp",
+            Self::Ref { .. } => "ref",
+        }
+    }
+
     pub(crate) const fn max(&self) -> Option<u32> {
         match self {
             Self::Text { max } => *max,

@@ -34,7 +34,7 @@ impl Lineage {
     pub(crate) fn new(head: &Head, bucket: Bucket<'_>) -> Self {
         let mut text = format!("{}\n{}\n{}", head.history, bucket.entity.name, bucket.scope);
         for field in &bucket.entity.fields {
-            text += &format!("\n{} {:?}", field.name, field.kind);
+            text += &format!("\n{} {}", field.name, field.kind.name());
         }
         let digest = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string();
         Self(digest.chars().take(16).collect())

@@ -18,6 +18,7 @@ mod cursor;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use uuid::Uuid;
 use whimbrel_protocol::{
     BucketCursor, BucketInfo, Gone, PROTOCOL_VERSION, PULL_BATCH_ROWS_MAX, PULL_LINE_BYTES_MAX, ProblemCode, PullLine,
     PullRequest, RowBatch, Start, Version,
@@ -60,13 +61,16 @@ impl<S: Storage> Pull<S> {
     /// Begins an answer.
     ///
     /// # Errors
-    /// `pull/unknown-entity`, or the storage's.
+    /// `request/malformed`, `pull/unknown-entity`, or the storage's.
     pub(crate) async fn begin(
         storage: Arc<S>,
         entities: Arc<Entities>,
         user: &User,
         request: &PullRequest,
     ) -> Result<Self, Fault> {
+        if Uuid::try_parse(&request.client).is_err() {
+            return Err(Fault::new(ProblemCode::Malformed, "client is not a UUID"));
+        }
         let head = storage.head().await?;
         let mut waiting: VecDeque<Progress> = VecDeque::new();
         for wanted in &request.entities {

@@ -65,11 +65,28 @@ async fn attach_entity(transaction: &mut Transaction<'static, Sqlite>, entity: &
         // Rows from before the triggers, or scoped by other templates: every row goes through the trigger once.
         run(transaction, triggers(entity, Counts::Everything)).await?;
         run(transaction, format!("UPDATE \"{}\" SET \"id\" = \"id\"", entity.table)).await?;
+        run(transaction, leave_without_row(entity)).await?;
         let remember = "INSERT INTO whimbrel_meta (name, value) VALUES (?, ?) \
                         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         sqlx::query(remember).bind(&key).bind(&scopes).execute(&mut **transaction).await?;
     }
     run(transaction, triggers(entity, Counts::Differences)).await
+}
+
+/// What the log still has and the table has not: it was another table, or the triggers were away. Each gets a version of
+/// its own, as every change does.
+fn leave_without_row(entity: &Entity) -> String {
+    let Entity { name, table, .. } = entity;
+    format!(
+        "WITH lost AS (
+           SELECT id, scope, row_number() OVER (ORDER BY id, scope) AS number FROM whimbrel_log
+           WHERE entity = '{name}' AND gone = 0 AND NOT EXISTS (SELECT 1 FROM \"{table}\" AS t WHERE t.\"id\" = whimbrel_log.id)
+         )
+         UPDATE whimbrel_log SET gone = 1, version = (SELECT version FROM whimbrel_clock) + lost.number
+         FROM lost WHERE entity = '{name}' AND whimbrel_log.id = lost.id AND whimbrel_log.scope = lost.scope;
+         UPDATE whimbrel_clock SET version = max(version, (SELECT max(version) FROM whimbrel_log WHERE entity = '{name}'))
+         WHERE EXISTS (SELECT 1 FROM whimbrel_log WHERE entity = '{name}');"
+    )
 }
 
 async fn fit_table(transaction: &mut Transaction<'static, Sqlite>, entity: &Entity) -> Result<(), AttachError> {

@@ -47,3 +47,17 @@ async fn a_conflict_stops_its_group_and_keeps_its_row() {
     assert_eq!(outcomes[0]["code"], "group/failed");
     assert_eq!((&outcomes[1]["outcome"], &outcomes[1]["row"]["fields"]["title"]), (&json!("conflict"), &json!("t")));
 }
+
+#[tokio::test]
+async fn a_version_that_was_undone_with_its_group_counts_for_nothing() {
+    let server = Server::start().await;
+    let mut ana = server.ana();
+    let base = server.ben().accepted("create", "doc", "d", json!({"set": {"title": "t"}})).await;
+    let changes = [
+        ana.change("update", "doc", "d", json!({"set": {"title": "u"}, "base": base, "group": "g"})),
+        ana.change("create", "doc", "bad", json!({"set": {}, "group": "g"})),
+        ana.change("update", "doc", "d", json!({"set": {"title": "v"}, "base": base - 1})),
+    ];
+    let outcomes = ana.push(&changes).await;
+    assert_eq!((&outcomes[2]["outcome"], &outcomes[2]["row"]["fields"]["title"]), (&json!("conflict"), &json!("t")));
+}

@@ -116,6 +116,27 @@ async fn other_scopes_at_the_next_start_move_every_row() {
 }
 
 #[tokio::test]
+async fn another_table_at_the_next_start_takes_the_place_of_the_first() {
+    let server = Server::start().await;
+    server.sql("INSERT INTO task VALUES ('1', 'one', 'a'), ('2', 'two', 'a'), ('3', 'three', 'a')").await;
+    let mut replica = Replica::default();
+    replica.sync(&server.ana(), &["task"]).await;
+    let folder = server.stop().await;
+    sql_on(
+        &folder.path().join("test.sqlite"),
+        "CREATE TABLE job (id TEXT PRIMARY KEY, title TEXT, team TEXT); INSERT INTO job VALUES ('2', 'deux', 'a')",
+    )
+    .await;
+    let config = CONFIG.replace("name = \"task\"", "name = \"task\"\ntable = \"job\"");
+    let server = Server::start_in(folder, &config).await;
+    let lines = replica.sync(&server.ana(), &["task"]).await;
+    assert_eq!(replica.rows("task/team:a").into_values().collect::<Vec<_>>(), [json!({"title": "deux", "team": "a"})]);
+    let gone = lines.iter().find_map(|line| line["gone"]["rows"].as_array()).unwrap();
+    assert_eq!(gone.len(), 2);
+    assert_ne!(gone[0][1], gone[1][1], "two changes, two versions");
+}
+
+#[tokio::test]
 async fn a_database_that_does_not_fit_is_left_as_it_was() {
     let cases = [
         ("CREATE TABLE task (id TEXT PRIMARY KEY, team TEXT)", "has no column \"title\""),

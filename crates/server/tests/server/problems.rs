@@ -129,7 +129,9 @@ async fn shapes() {
     assert_eq!(send(post(&api, "/v1/push").body(torn)).await, "request/malformed");
     let invalid_utf8 = post(&api, "/v1/push").body(vec![0xff, 0xfe]);
     assert_eq!(send(invalid_utf8).await, "request/malformed");
-    assert_eq!(send(post(&api, "/v1/pull").body(r#"{"protocol":1}"#)).await, "request/malformed");
+    for body in [r#"{"protocol":1}"#, r#"{"protocol":1,"client":"me","schema":1,"entities":[]}"#] {
+        assert_eq!(send(post(&api, "/v1/pull").body(body)).await, "request/malformed", "{body}");
+    }
     assert_eq!(number_on(&server.file(), "SELECT count(*) FROM whimbrel_client").await, 0);
 }
 
