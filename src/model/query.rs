@@ -279,8 +279,8 @@ fn order_by(entity: &Entity, json: &Json, orders: &mut Vec<Order>) -> Result<()>
             _ => return invalid(format!("orderBy \"{name}\" takes \"asc\" or \"desc\"")),
         };
         let field = field_ref(entity, name)?;
-        // A field counts where it stands first: later it cannot tell apart what was equal in it.
-        if !orders.iter().any(|order| order.field == field) {
+        // A field counts where it stands first: later it cannot tell apart what was equal in it. Behind the id nothing is equal.
+        if !orders.iter().any(|order| order.field == field || order.field == FieldRef::Id) {
             orders.push(Order { field, descending });
         }
     }

@@ -218,7 +218,7 @@ impl<'a> RowRef<'a> {
     /// The values, in catalog order.
     #[must_use]
     pub const fn values(&self) -> Values<'a> {
-        Values { rest: self.body }
+        Values::new(self.body)
     }
 
     /// One value. Those before it are passed over, not read.
@@ -309,6 +309,14 @@ pub struct Values<'a> {
     rest: &'a [u8],
 }
 
+impl<'a> Values<'a> {
+    /// The values of a row's body.
+    #[must_use]
+    pub const fn new(body: &'a [u8]) -> Self {
+        Self { rest: body }
+    }
+}
+
 impl<'a> Iterator for Values<'a> {
     type Item = ValueRef<'a>;
 
@@ -316,6 +324,13 @@ impl<'a> Iterator for Values<'a> {
         let (value, rest) = take(self.rest)?;
         self.rest = rest;
         Some(value)
+    }
+
+    fn nth(&mut self, n: usize) -> Option<ValueRef<'a>> {
+        for _ in 0..n {
+            self.rest = skip(self.rest)?;
+        }
+        self.next()
     }
 }
 

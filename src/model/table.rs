@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::catalog::{Catalog, CatalogEntity, Kind};
-use super::{Entity, Row, RowRef, Schema, Value, ValueRef};
+use super::{Entity, Row, RowRef, Schema, Value};
 use crate::error::{Code, Error, Result};
 
 /// All entities of a schema.
@@ -113,7 +113,9 @@ impl Table {
     /// `store/corrupt`.
     pub fn decode(&self, bytes: &[u8]) -> Result<Row> {
         let mut row = RowRef::new(bytes)?.to_row();
-        if !self.is_schema_order() {
+        if self.is_schema_order() {
+            row.values.resize(self.slots.len(), Value::Null);
+        } else {
             let value = |slot: &usize| row.values.get_mut(*slot).map(std::mem::take).unwrap_or_default();
             row.values = self.slots.iter().map(value).collect();
         }
@@ -133,18 +135,6 @@ impl Table {
         };
         let values = self.columns.iter().enumerate().map(value).collect();
         Row { values, buckets: row.buckets.clone(), ..*row }.encode()
-    }
-
-    /// Whether a value can stand in a column.
-    pub(crate) const fn takes(kind: Kind, value: ValueRef<'_>) -> bool {
-        matches!(
-            (kind, value),
-            (_, ValueRef::Null)
-                | (Kind::Text, ValueRef::Text(_))
-                | (Kind::Integer, ValueRef::Integer(_))
-                | (Kind::Real, ValueRef::Real(_))
-                | (Kind::Boolean, ValueRef::Boolean(_))
-        )
     }
 
     fn is_schema_order(&self) -> bool {

@@ -34,13 +34,6 @@ impl Default for Directory {
 }
 
 impl Directory {
-    /// A number for a new page.
-    pub(super) const fn new_page(&mut self) -> PageId {
-        let id = self.next_page;
-        self.next_page += 1;
-        id
-    }
-
     /// Adds new pages, which are newer than all runs: each goes into the oldest run that leaves it newer than whatever it overlaps.
     pub(super) fn place(&mut self, pages: impl IntoIterator<Item = Rc<PageRef>>) {
         let mut fresh = Run::default();

@@ -51,10 +51,10 @@ pub struct Committed<T> {
 
 /// What came of a plan.
 enum Planned {
-    /// There is nothing to commit.
-    Nothing,
-    /// It is part of the next commit.
+    /// What it wants to write, if anything, is part of the next commit.
     Joined,
+    /// The closure failed.
+    Refused(Error),
     /// The state has changed under it.
     Again,
 }
@@ -128,7 +128,8 @@ impl<S: Storage> Store<S> {
     }
 
     /// Writes what `plan` wants, whole or not at all. `plan` is called again when pages were missing or another tab was first, so it must do
-    /// nothing but read and write. Transactions happen in the order in which they were first polled. One that writes nothing commits nothing.
+    /// nothing but read and write. Transactions happen in the order in which they were first polled, each on everything that was committed before,
+    /// in any tab. One that writes nothing commits nothing.
     ///
     /// # Errors
     /// What `plan` fails with, then nothing of it is written; `store/contended`; those of the storage.
@@ -151,15 +152,27 @@ impl<S: Storage> Store<S> {
             place.front().await;
             self.core.check_open()?;
             self.core.make_sure().await?;
-            match self.plan(plan).await? {
-                Planned::Nothing => return Ok(self.seq()),
+            let known = self.seq();
+            let refusal = match self.plan(plan).await? {
                 Planned::Again => continue,
-                Planned::Joined => self.core.line.plan(place.number),
+                Planned::Joined => None,
+                Planned::Refused(error) => Some(error),
+            };
+            // What was refused, or came to nothing, on what another tab has changed meanwhile is to be seen again.
+            if self.core.group.borrow().is_empty() {
+                self.core.catch_up().await?;
+                if self.seq() == known {
+                    return refusal.map_or(Ok(known), Err);
+                }
+                continue;
             }
-            match place.outcome().await {
-                Outcome::Committed(seq) => return Ok(seq),
-                Outcome::Failed(error) => return Err(error),
-                Outcome::Again => {}
+            self.core.line.plan(place.number);
+            match (place.outcome().await, refusal) {
+                (Outcome::Again, _) => {}
+                (Outcome::Committed(_) | Outcome::Failed(_), Some(error)) | (Outcome::Failed(error), None) => {
+                    return Err(error);
+                }
+                (Outcome::Committed(seq), None) => return Ok(seq),
             }
         }
         Err(Error::new(Code::StoreContended, format!("other tabs were first {ATTEMPTS_MAX} times")))
@@ -176,11 +189,10 @@ impl<S: Storage> Store<S> {
             };
             match planned {
                 Ok(own) => {
-                    let mut group = self.core.group.borrow_mut();
-                    group.extend(own);
-                    return Ok(if group.is_empty() { Planned::Nothing } else { Planned::Joined });
+                    self.core.group.borrow_mut().extend(own);
+                    return Ok(Planned::Joined);
                 }
-                Err(Interrupt::Fail(error)) => return Err(error),
+                Err(Interrupt::Fail(error)) => return Ok(Planned::Refused(error)),
                 Err(Interrupt::Pages(ids)) => {
                     if !self.core.load_pages(&ids, &mut reading).await? {
                         // What others have planned was planned on a directory that is no more; they come first again.

@@ -10,16 +10,23 @@
 //! **Invariant:** a commit happens whole or not at all; what was committed is what every later read sees, in every tab.
 
 mod apply;
+mod batch;
+mod bulk;
 mod bytes;
 mod confirmation;
+mod compact;
 mod core;
+mod decode;
+mod entries;
 mod directory;
 mod footprint;
 mod handle;
 mod keys;
 mod line;
+mod merge;
 mod outbox;
 mod page;
+mod query;
 mod pending;
 mod piece;
 mod rebase;
@@ -31,15 +38,17 @@ mod scan;
 mod send;
 mod settle;
 mod state;
-mod stub;
 mod system;
 mod txn;
 mod view;
 mod write;
+mod writer;
 
 pub use crate::model::Query;
+pub use batch::RowBatch;
 pub use bytes::Bytes;
 pub(crate) use confirmation::forget_old;
+pub use compact::Stats;
 pub use confirmation::{Confirmation, Ending};
 pub use footprint::{Change, Footprint};
 pub use handle::{Committed, Store};

@@ -67,17 +67,17 @@ impl PageBuilder {
     }
 
     /// Whether an entry would make the page too large.
-    pub(super) fn is_full_for(&self, key: &[u8], value: Option<&[u8]>) -> bool {
+    pub(super) fn is_full_for(&self, key: &[u8], value_length: usize) -> bool {
         if self.is_empty() {
             return false;
         }
         let prefix = common_prefix(self.first.get(..self.prefix).unwrap_or_default(), key);
-        let more = ENTRY_BYTES + key.len() - prefix + value.map_or(0, <[u8]>::len);
+        let more = ENTRY_BYTES + key.len() - prefix + value_length;
         self.estimate(prefix) + more > PAGE_BYTES_MAX
     }
 
-    /// Adds an entry. Its key is larger than all before.
-    pub(super) fn add(&mut self, key: &[u8], value: Option<&[u8]>) {
+    /// Adds an entry, its value in two parts. Its key is larger than all before.
+    pub(super) fn add(&mut self, key: &[u8], value: Option<(&[u8], &[u8])>) {
         if self.entries.is_empty() {
             self.first.clear();
             self.first.extend_from_slice(key);
@@ -86,9 +86,12 @@ impl PageBuilder {
             self.prefix = common_prefix(self.first.get(..self.prefix).unwrap_or_default(), key);
         }
         self.arena.extend_from_slice(key);
-        self.arena.extend_from_slice(value.unwrap_or_default());
+        if let Some((head, body)) = value {
+            self.arena.extend_from_slice(head);
+            self.arena.extend_from_slice(body);
+        }
         self.removals |= value.is_none();
-        self.entries.push((key.len() as u32, value.map(|value| value.len() as u32)));
+        self.entries.push((key.len() as u32, value.map(|(head, body)| (head.len() + body.len()) as u32)));
     }
 
     /// The page of what was added since the last one.
@@ -264,7 +267,7 @@ mod tests {
     fn build(entries: &BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> BuiltPage {
         let mut builder = PageBuilder::default();
         for (key, value) in entries {
-            builder.add(key, value.as_deref());
+            builder.add(key, value.as_deref().map(|value| value.split_at(value.len() / 2)));
         }
         builder.finish()
     }
@@ -318,15 +321,15 @@ mod tests {
     fn a_page_fills_up_to_its_limit() {
         let mut builder = PageBuilder::default();
         let mut number = 0_u32;
-        while !builder.is_full_for(&number.to_be_bytes(), Some(&[7; 240])) {
-            builder.add(&number.to_be_bytes(), Some(&[7; 240]));
+        while !builder.is_full_for(&number.to_be_bytes(), 240) {
+            builder.add(&number.to_be_bytes(), Some((&[7; 240], &[])));
             number += 1;
         }
         let page = builder.finish();
         assert!(page.bytes.len() <= PAGE_BYTES_MAX && page.bytes.len() > PAGE_BYTES_MAX - 1200, "{}", page.bytes.len());
         assert!(builder.is_empty());
-        assert!(!builder.is_full_for(&[1], Some(&vec![0; 200_000])));
-        builder.add(&[1], Some(&vec![0; 200_000]));
-        assert!(builder.is_full_for(&[2], None));
+        assert!(!builder.is_full_for(&[1], 200_000));
+        builder.add(&[1], Some((&vec![0; 200_000], &[])));
+        assert!(builder.is_full_for(&[2], 0));
     }
 }

@@ -1,0 +1,242 @@
+//! Loading many rows at once: they become pages of their own instead of log records.
+//!
+//! **Invariant:** afterwards the store is as if every row had been put, one after the other.
+
+use std::rc::Rc;
+
+use super::batch::{BatchRow, RowBatch};
+use super::bytes::Bytes;
+use super::entries::Entries;
+use super::keys::{KeyRange, MAP_BYTES, MapId, full_key};
+use super::record::{Changes, Touched};
+use super::txn::Txn;
+use super::view::{Interrupt, Read, View};
+use super::writer::PageWriter;
+use crate::model::{RowRef, Table, ValueRef, Values, encode_header};
+use crate::ports::PageId;
+
+/// Bytes of rows below which they go into the log like any other write: pages of their own would be small.
+const BULK_BYTES_MIN: usize = 64 * 1024;
+
+/// A row to be stored.
+struct Loaded<'b> {
+    row: &'b BatchRow,
+    /// What is there now.
+    old: Option<Bytes>,
+}
+
+impl Txn<'_> {
+    /// Stores rows that a pull brought. A row that is there already stays when it is newer; either way it is in the bucket afterwards. Rows
+    /// with local changes are left as they are: their places in the batch come back, ascending.
+    ///
+    /// # Errors
+    /// `schema/unknown-entity`, [`Interrupt::Pages`], and those of the store.
+    pub fn load_rows(&mut self, batch: &RowBatch, bucket: u16) -> Result<Vec<usize>, Interrupt> {
+        let table = Rc::clone(self.view().table(batch.entity())?);
+        let (loaded, dirty) = self.look_up(&table, batch)?;
+        let touches_fresh = !self.own.fresh.pages.is_empty();
+        if batch.bytes() < BULK_BYTES_MIN || touches_fresh {
+            self.put_loaded(&table, batch, bucket, &loaded)?;
+        } else {
+            self.build_pages(&table, batch, bucket, &loaded)?;
+        }
+        Ok(dirty)
+    }
+
+    /// The rows of a batch in the order of their ids, the last of each id, with what is there now; and those with local changes.
+    fn look_up<'b>(&self, table: &Table, batch: &'b RowBatch) -> Result<(Vec<Loaded<'b>>, Vec<usize>), Interrupt> {
+        let mut order: Vec<(&[u8], usize, &BatchRow)> =
+            batch.rows.iter().enumerate().map(|(place, row)| (batch.id_key(row), place, row)).collect();
+        if !order.is_sorted_by(|left, right| left.0 < right.0) {
+            order.sort_by(|left, right| left.0.cmp(right.0).then(right.1.cmp(&left.1)));
+            order.dedup_by(|later, first| later.0 == first.0);
+        }
+        let (Some(first), Some(last)) = (order.first(), order.last()) else { return Ok((Vec::new(), Vec::new())) };
+        let view = self.view();
+        let map = MapId(table.map);
+        let (first, last) = (full_key(map, first.0), full_key(map, last.0));
+        if !has_keys(&view, &first, &last) {
+            let fresh = |(_, _, row): (_, _, &'b BatchRow)| Loaded { row, old: None };
+            return Ok((order.into_iter().map(fresh).collect(), Vec::new()));
+        }
+        let (mut loaded, mut dirty, mut missing) = (Vec::with_capacity(order.len()), Vec::new(), Vec::new());
+        let mut full = full_key(map, &[]);
+        for (id, place, row) in order {
+            full.truncate(MAP_BYTES);
+            full.extend_from_slice(id);
+            match view.find(&full) {
+                Ok(Some(old)) if RowRef::new(&old)?.dirty() => dirty.push(place),
+                Ok(old) => loaded.push(Loaded { row, old }),
+                Err(Interrupt::Pages(_)) => view.missing_for(&full, &mut missing),
+                Err(failed) => return Err(failed),
+            }
+        }
+        if missing.is_empty() {
+            dirty.sort_unstable();
+            return Ok((loaded, dirty));
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        Err(Interrupt::Pages(missing))
+    }
+
+    fn put_loaded(
+        &mut self,
+        table: &Table,
+        batch: &RowBatch,
+        bucket: u16,
+        loaded: &[Loaded<'_>],
+    ) -> Result<(), Interrupt> {
+        for Loaded { row, old } in loaded {
+            let old = old.as_deref().map(RowRef::new).transpose()?;
+            let Some(head) = header(row, bucket, old.as_ref()) else { continue };
+            let mut bytes = head.bytes;
+            bytes.extend_from_slice(if head.is_new { batch.body(row) } else { old.map_or(&[], |old| old.body()) });
+            self.step_indexes(table, batch.id_key(row), old.as_ref(), Some(&RowRef::new(&bytes)?));
+            self.put(MapId(table.map), batch.id_key(row), bytes);
+        }
+        Ok(())
+    }
+
+    fn build_pages(
+        &mut self,
+        table: &Table,
+        batch: &RowBatch,
+        bucket: u16,
+        loaded: &[Loaded<'_>],
+    ) -> Result<(), Interrupt> {
+        let mut pages = Pages::new(self.view(), self.state.directory.next_page);
+        let mut indexes: Vec<Entries> = table.indexes.iter().map(|index| Entries::new(MapId(index.map))).collect();
+        let mut key = full_key(MapId(table.map), &[]);
+        pages.enter(MapId(table.map));
+        for Loaded { row, old } in loaded {
+            let old = old.as_deref().map(RowRef::new).transpose()?;
+            let Some(head) = header(row, bucket, old.as_ref()) else { continue };
+            let body = if head.is_new { batch.body(row) } else { old.as_ref().map_or(&[][..], |old| old.body()) };
+            key.truncate(MAP_BYTES);
+            key.extend_from_slice(batch.id_key(row));
+            pages.add(&key, Some((&head.bytes, body)));
+            if head.is_new {
+                add_entries(table, &mut indexes, batch.id_key(row), body, old.as_ref());
+            }
+        }
+        indexes.sort_by_key(Entries::map);
+        for entries in &mut indexes {
+            pages.enter(entries.map());
+            entries.sort();
+            entries.each(|key, is_there| pages.add(key, is_there.then_some((&[], &[]))));
+        }
+        let Pages { mut writer, shadowed, touched, .. } = pages;
+        writer.cut();
+        for page in writer.built {
+            self.own.fresh.insert(Rc::new(page));
+        }
+        self.own.changes.extend(shadowed);
+        self.own.touched.extend(touched);
+        Ok(())
+    }
+}
+
+/// Whether anything is there between two keys, both included.
+fn has_keys(view: &View<'_>, first: &[u8], last: &[u8]) -> bool {
+    view.runs().any(|run| run.overlaps(first, last))
+        || view.change_sets().any(|changes| changes.range(first.to_vec()..=last.to_vec()).next().is_some())
+}
+
+struct Header {
+    bytes: Vec<u8>,
+    /// Whether the row's values are those of the batch.
+    is_new: bool,
+}
+
+/// The header of a row that comes by a bucket; `None` when what is there needs no change.
+fn header(row: &BatchRow, bucket: u16, old: Option<&RowRef<'_>>) -> Option<Header> {
+    let mut bytes = Vec::with_capacity(16);
+    let Some(old) = old else {
+        encode_header(row.version, &[bucket], false, false, &mut bytes);
+        return Some(Header { bytes, is_new: true });
+    };
+    let is_new = row.version >= old.version() || old.deleted();
+    let mut buckets = old.buckets();
+    if !buckets.contains(&bucket) {
+        buckets.push(bucket);
+    } else if !is_new {
+        return None;
+    }
+    encode_header(row.version.max(old.version()), &buckets, false, false, &mut bytes);
+    Some(Header { bytes, is_new })
+}
+
+/// Adds what a row changes in the indexes.
+fn add_entries(table: &Table, indexes: &mut [Entries], id: &[u8], body: &[u8], old: Option<&RowRef<'_>>) {
+    let mut values = Slots::new(body);
+    let mut old_values = old.filter(|old| !old.deleted()).map(|old| Slots::new(old.body()));
+    for (index, entries) in table.indexes.iter().zip(indexes) {
+        let value = values.at(index.slot);
+        if let Some(old_values) = &mut old_values {
+            let old = old_values.at(index.slot);
+            entries.replace(old, value, id);
+        } else {
+            entries.add(value, id, true);
+        }
+    }
+}
+
+/// The values of a row by slot, ascending slots asked for.
+struct Slots<'a> {
+    values: Values<'a>,
+    next: usize,
+}
+
+impl<'a> Slots<'a> {
+    const fn new(body: &'a [u8]) -> Self {
+        Self { values: Values::new(body), next: 0 }
+    }
+
+    fn at(&mut self, slot: usize) -> ValueRef<'a> {
+        let skipped = slot.saturating_sub(self.next);
+        self.next = slot + 1;
+        self.values.nth(skipped).unwrap_or(ValueRef::Null)
+    }
+}
+
+/// Entries on their way into new pages, except those that have to go into the log.
+struct Pages<'a> {
+    view: View<'a>,
+    writer: PageWriter,
+    /// Entries of keys that the log's tail has: it would hide them in a page.
+    shadowed: Vec<(Vec<u8>, Option<Bytes>)>,
+    /// Whether there can be such keys in the present map.
+    is_shadowed: bool,
+    touched: Vec<Touched>,
+    is_first: bool,
+}
+
+impl<'a> Pages<'a> {
+    fn new(view: View<'a>, next_page: PageId) -> Self {
+        let writer = PageWriter::new(next_page);
+        Self { view, writer, shadowed: Vec::new(), is_shadowed: false, touched: Vec::new(), is_first: true }
+    }
+
+    /// The entries of a map follow.
+    fn enter(&mut self, map: MapId) {
+        let KeyRange { start, end } = KeyRange::map(map);
+        let has_some = |changes: &Changes| changes.range(start.clone()..end.clone()).next().is_some();
+        self.is_shadowed = self.view.change_sets().any(has_some);
+        self.is_first = true;
+    }
+
+    fn add(&mut self, key: &[u8], value: Option<(&[u8], &[u8])>) {
+        if self.is_shadowed && self.view.change_sets().any(|changes| changes.contains_key(key)) {
+            self.shadowed.push((key.to_vec(), value.map(|(head, body)| Bytes::from([head, body].concat()))));
+            return;
+        }
+        self.writer.add(key, value);
+        if std::mem::take(&mut self.is_first) {
+            self.touched.push((key.to_vec(), key.to_vec()));
+        } else if let Some((_, last)) = self.touched.last_mut() {
+            last.clear();
+            last.extend_from_slice(key);
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The store against a simple model, under random writes, loads, compaction, other tabs, small caches and a failing storage.
+//!
+//! `WHIMBREL_CASES` is the number of cases. A failing case is printed as the list of what happened.
+
+#[path = "store_model/model.rs"]
+mod model;
+#[path = "store_model/ops.rs"]
+mod ops;
+
+use std::collections::BTreeSet;
+
+use futures_executor::block_on;
+use futures_util::future::join_all;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value as Json, json};
+use whimbrel::error::{Code, Error, Result};
+use whimbrel::memory::{Fault, MemoryStorage};
+use whimbrel::model::{Entity, Field, FieldType, Policy, Query, Row, Schema, key};
+use whimbrel::ports::Durability;
+use whimbrel::store::{Interrupt, MapId, Read, Store, Txn};
+
+use model::{FIELDS, Model, object};
+use ops::{Op, Write, id};
+
+const ROWS: MapId = MapId(16);
+const INDEXES: [MapId; 3] = [MapId(17), MapId(18), MapId(19)];
+const PLAIN: MapId = MapId::OUTBOX;
+
+type Tab = Store<MemoryStorage>;
+
+fn schema() -> Schema {
+    let kinds = [
+        FieldType::Text { max: None },
+        FieldType::Timestamp,
+        FieldType::Text { max: None },
+        FieldType::Real,
+        FieldType::Boolean,
+    ];
+    let field = |((name, index), kind): (&(&str, bool), FieldType)| Field {
+        name: (*name).to_owned(),
+        kind,
+        optional: true,
+        index: *index,
+    };
+    let fields = FIELDS.iter().zip(kinds).map(field).collect();
+    let entity = Entity { name: "order".to_owned(), policy: Policy::default(), fields };
+    Schema { version: 1, entities: vec![entity], units: Vec::new() }
+}
+
+struct World {
+    disk: MemoryStorage,
+    tabs: Vec<Tab>,
+    model: Model,
+}
+
+impl World {
+    async fn new() -> Self {
+        let disk = MemoryStorage::new();
+        let tabs = vec![open(&disk, 0).await.unwrap(), open(&disk, 1 << 25).await.unwrap()];
+        Self { disk, tabs, model: Model::default() }
+    }
+
+    async fn happen(&mut self, op: &Op) {
+        match op {
+            Op::Crash { op, call, happens } => self.crash(op, *call, *happens).await,
+            Op::Query { tab, query } => self.check_query(*tab, query).await,
+            op => {
+                self.model = after(&self.model, op);
+                perform(&self.disk, &mut self.tabs, op).await.unwrap();
+            }
+        }
+    }
+
+    /// The storage fails in the middle of something, and everybody starts anew: it has happened whole or not at all.
+    async fn crash(&mut self, op: &Op, call: u32, happens: bool) {
+        let mut calls = 0;
+        self.disk.on_call(move |_| {
+            calls += 1;
+            let error = Error::new(Code::StoreFailed, "the disk is gone");
+            (calls > call)
+                .then(|| if happens && calls == call + 1 { Fault::After(error) } else { Fault::Before(error) })
+        });
+        let outcome = perform(&self.disk, &mut self.tabs, op).await;
+        self.disk.heal();
+        self.tabs = vec![open(&self.disk, 0).await.unwrap(), open(&self.disk, 1 << 25).await.unwrap()];
+        let found = dump(&self.tabs[0]).await;
+        let (before, after) = (&self.model, after(&self.model, op));
+        // A race is several transactions: each happens or not, so only what was answered is known.
+        if matches!(op, Op::Race { .. }) {
+            self.model = found;
+        } else {
+            assert!(found == *before || found == after, "half of {op:?} happened: {found:?}");
+            assert!(outcome.is_err() || found == after, "{op:?} was lost");
+            self.model = found;
+        }
+    }
+
+    async fn check_query(&mut self, tab: usize, query: &Json) {
+        let tab = &self.tabs[tab];
+        tab.catch_up().await.unwrap();
+        let parsed = Query::parse("order", query, &schema()).unwrap();
+        let (rows, _) = tab.query(&parsed).await.unwrap();
+        let rows: Json = serde_json::from_str(&rows).unwrap();
+        assert_eq!(rows, self.model.query(query), "{query}");
+        let everything = self.model.query(&json!({ "where": query["where"] }));
+        assert_eq!(tab.count(&parsed).await.unwrap(), everything.as_array().unwrap().len() as u64, "{query}");
+    }
+
+    async fn check_all(&mut self) {
+        for tab in &self.tabs {
+            tab.catch_up().await.unwrap();
+            assert!(dump(tab).await == self.model, "{:?}\n{:?}", dump(tab).await, self.model);
+            for (place, map) in INDEXES.into_iter().enumerate() {
+                let found = tab.read(|view| view.keys_with_prefix(map, &[])).await.unwrap();
+                assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), self.model.index(place), "index {place}");
+            }
+            for number in 0..6 {
+                let id = id(number);
+                let row = self.model.rows.get(&id).filter(|row| !row.deleted).map(|row| object(&id, row));
+                let found = tab.get_json("order", &id).await.unwrap();
+                assert_eq!(found.map(|json| serde_json::from_str::<Json>(&json).unwrap()), row);
+            }
+        }
+        let pages = self.disk.page_ids().len();
+        assert_eq!(pages, self.tabs[0].stats().pages, "pages that nobody names");
+    }
+}
+
+async fn open(disk: &MemoryStorage, cache: usize) -> Result<Tab> {
+    Store::open(disk.connect(), schema(), Durability::Relaxed, Some(cache)).await
+}
+
+async fn dump(tab: &Tab) -> Model {
+    let read = |view: &whimbrel::store::View<'_>| {
+        let mut model = Model::default();
+        for (key, value) in view.items(ROWS)? {
+            let mut id = Vec::new();
+            key::decode_id(&key, &mut id).unwrap();
+            model.rows.insert(String::from_utf8(id).unwrap(), view.decode_row("order", &value)?);
+        }
+        model.plain = view.items(PLAIN)?.into_iter().map(|(key, value)| (key, value.to_vec())).collect();
+        Ok(model)
+    };
+    tab.read(read).await.unwrap()
+}
+
+/// What a model is after something has happened.
+fn after(model: &Model, op: &Op) -> Model {
+    let mut model = model.clone();
+    match op {
+        Op::Write { writes, fails: false, .. } => writes.iter().for_each(|write| apply(&mut model, write)),
+        Op::Race { writes } => writes.iter().flat_map(|(_, writes)| writes).for_each(|write| apply(&mut model, write)),
+        Op::Load { bucket, rows, .. } => {
+            let last: std::collections::BTreeMap<String, &Row> =
+                rows.iter().map(|(number, row)| (id(*number), row)).collect();
+            for (id, row) in last {
+                load(&mut model, &id, row, *bucket);
+            }
+        }
+        Op::Write { .. }
+        | Op::Compact { .. }
+        | Op::CompactAll { .. }
+        | Op::CatchUp { .. }
+        | Op::Reopen { .. }
+        | Op::Query { .. }
+        | Op::Crash { .. } => {}
+    }
+    model
+}
+
+fn apply(model: &mut Model, write: &Write) {
+    match write {
+        Write::Put(number, row) => {
+            model.rows.insert(id(*number), row.clone());
+        }
+        Write::Delete(number) => {
+            model.rows.remove(&id(*number));
+        }
+        Write::PutPlain(key, value) => {
+            model.plain.insert(vec![*key], value.clone());
+        }
+        Write::DeletePlain(key) => {
+            model.plain.remove(&vec![*key]);
+        }
+    }
+}
+
+fn load(model: &mut Model, id: &str, row: &Row, bucket: u16) {
+    let clean =
+        |buckets| Row { version: row.version, buckets, dirty: false, deleted: false, values: row.values.clone() };
+    match model.rows.get_mut(id) {
+        None => {
+            model.rows.insert(id.to_owned(), clean(vec![bucket]));
+        }
+        Some(known) if known.dirty => {}
+        Some(known) => {
+            if !known.buckets.contains(&bucket) {
+                known.buckets.push(bucket);
+            }
+            if row.version >= known.version {
+                *known = clean(known.buckets.clone());
+            }
+        }
+    }
+}
+
+fn write(txn: &mut Txn<'_>, writes: &[Write]) -> Result<(), Interrupt> {
+    for write in writes {
+        match write {
+            Write::Put(number, row) => {
+                txn.put_row("order", &id(*number), row)?;
+                assert_eq!(txn.row("order", &id(*number))?.as_ref(), Some(row));
+            }
+            Write::Delete(number) => {
+                txn.delete_row("order", &id(*number))?;
+                assert_eq!(txn.row("order", &id(*number))?, None);
+            }
+            Write::PutPlain(key, value) => txn.put(PLAIN, &[*key], value.clone()),
+            Write::DeletePlain(key) => txn.delete(PLAIN, &[*key]),
+        }
+    }
+    Ok(())
+}
+
+fn line(rows: &[(usize, Row)]) -> String {
+    let mut columns = vec!["id".to_owned(), "_version".to_owned()];
+    columns.extend(FIELDS.iter().map(|(name, _)| (*name).to_owned()));
+    let data: Vec<Json> = rows
+        .iter()
+        .map(|(number, row)| {
+            let mut values = vec![json!(id(*number)), json!(row.version)];
+            values.extend(row.values.iter().map(whimbrel::model::Value::to_json));
+            json!(values)
+        })
+        .collect();
+    json!({ "rows": { "bucket": "order/all", "columns": columns, "data": data } }).to_string()
+}
+
+async fn perform(disk: &MemoryStorage, tabs: &mut [Tab], op: &Op) -> Result<()> {
+    match op {
+        Op::Write { tab, writes, fails } => {
+            let plan = |txn: &mut Txn<'_>| {
+                write(txn, writes)?;
+                if *fails { Err(Error::new(Code::RowExists, "on purpose").into()) } else { Ok(()) }
+            };
+            match tabs[*tab].transact(plan).await {
+                Err(error) if *fails && error.code() == Code::RowExists => Ok(()),
+                other => other.map(|_| ()),
+            }
+        }
+        Op::Race { writes } => {
+            disk.set_delay(3);
+            let tabs: &[Tab] = tabs;
+            // Those of one tab keep their order; those of two tabs touch different keys, or their order would be open.
+            let plans = writes.iter().map(|(_, writes)| tabs[0].transact(move |txn| write(txn, writes)));
+            let other = tabs[1].transact(|txn| {
+                txn.put(MapId::SYSTEM, b"other tab", b"x".to_vec());
+                Ok(())
+            });
+            let (done, other) = futures_util::future::join(join_all(plans), other).await;
+            disk.set_delay(0);
+            other?;
+            done.into_iter().try_for_each(|done| done.map(|_| ()))
+        }
+        Op::Load { tab, bucket, rows } => {
+            let batch = tabs[*tab].decode_rows(line(rows).as_bytes())?;
+            let done = tabs[*tab].transact(|txn| txn.load_rows(&batch, *bucket)).await?;
+            for place in done.value {
+                let found = tabs[*tab].read(|view| view.row("order", &batch.id(place))).await?;
+                assert!(found.is_some_and(|row| row.dirty));
+            }
+            Ok(())
+        }
+        Op::Compact { tab } => tabs[*tab].compact_step().await.map(|_| ()),
+        Op::CompactAll { tab } => tabs[*tab].compact().await,
+        Op::CatchUp { tab } => tabs[*tab].catch_up().await,
+        Op::Reopen { tab, cache } => {
+            tabs[*tab].close().await;
+            tabs[*tab] = open(disk, *cache).await?;
+            Ok(())
+        }
+        Op::Query { tab, query } => {
+            let parsed = Query::parse("order", query, &schema())?;
+            tabs[*tab].query(&parsed).await.map(|_| ())
+        }
+        Op::Crash { .. } => Ok(()),
+    }
+}
+
+#[test]
+fn the_store_is_what_the_model_is() {
+    let cases = std::env::var("WHIMBREL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&ops::story(24), |story| {
+        block_on(async {
+            let mut world = World::new().await;
+            for op in &story.0 {
+                world.happen(op).await;
+            }
+            world.check_all().await;
+            world.tabs[0].compact().await.unwrap();
+            world.check_all().await;
+        });
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}

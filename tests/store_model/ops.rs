@@ -1,0 +1,209 @@
+//! What can happen to a store, at random.
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+use whimbrel::model::{Row, Value};
+
+/// Ids there are.
+const IDS: usize = 48;
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    /// A transaction of a tab; one with `fails` writes nothing in the end.
+    Write {
+        tab: usize,
+        writes: Vec<Write>,
+        fails: bool,
+    },
+    /// Two tabs write at once, each several transactions.
+    Race {
+        writes: Vec<(usize, Vec<Write>)>,
+    },
+    /// A tab loads rows that a pull brought, some of them twice.
+    Load {
+        tab: usize,
+        bucket: u16,
+        rows: Vec<(usize, Row)>,
+    },
+    /// A step of compaction.
+    Compact {
+        tab: usize,
+    },
+    /// All of the compaction there is to do.
+    CompactAll {
+        tab: usize,
+    },
+    CatchUp {
+        tab: usize,
+    },
+    /// The tab is closed and opened again, with a cache of so many bytes.
+    Reopen {
+        tab: usize,
+        cache: usize,
+    },
+    Query {
+        tab: usize,
+        query: Json,
+    },
+    /// The storage fails at its nth call from now on; then every tab starts anew.
+    Crash {
+        op: Box<Op>,
+        call: u32,
+        happens: bool,
+    },
+}
+
+/// Everything that happens in a case. Shown as one line each, long texts shortened.
+#[derive(Clone)]
+pub(crate) struct Story(pub(crate) Vec<Op>);
+
+impl std::fmt::Debug for Story {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|op| writeln!(formatter, "{}", format!("{op:?}").replace(&"n".repeat(200), "200n")))
+    }
+}
+
+/// One write of a transaction.
+#[derive(Debug, Clone)]
+pub(crate) enum Write {
+    Put(usize, Row),
+    Delete(usize),
+    PutPlain(u8, Vec<u8>),
+    DeletePlain(u8),
+}
+
+/// The id with a number: half of them UUIDs.
+pub(crate) fn id(number: usize) -> String {
+    let number = number % IDS;
+    if number.is_multiple_of(2) {
+        format!("01935c2e-7a10-7fff-bfff-{:012x}", number * 7919 % 1000)
+    } else {
+        format!("id {}", number * 31 % 100)
+    }
+}
+
+fn tab() -> impl Strategy<Value = usize> {
+    0..2_usize
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let status = prop_oneof![
+        Just(Value::Null),
+        prop::sample::select(vec!["open", "done", "a\u{1}b", "ä"]).prop_map(|text| Value::Text(text.to_owned()))
+    ];
+    let due = prop_oneof![Just(Value::Null), (-3_i64..12).prop_map(Value::Integer)];
+    // Long texts fill pages, and those over 255 bytes are cut in the index.
+    let note = prop_oneof![
+        Just(Value::Null),
+        ("[ab]{0,3}", prop::sample::select(vec![0_usize, 251, 260, 3_000]), "[ab]{0,2}")
+            .prop_map(|(head, length, tail)| Value::Text(head + &"n".repeat(length) + &tail)),
+    ];
+    let weight = prop_oneof![Just(Value::Null), (-4_i32..4).prop_map(|number| Value::Real(f64::from(number) / 2.0))];
+    let done = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::Boolean)];
+    let flags = (0_u64..6, prop::bool::weighted(0.1), prop::bool::weighted(0.3));
+    (status, due, note, weight, done, flags).prop_map(|(status, due, note, weight, done, (version, dirty, deleted))| {
+        Row {
+            version,
+            buckets: vec![1],
+            dirty,
+            deleted: dirty && deleted,
+            values: vec![status, due, note, weight, done],
+        }
+    })
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    prop_oneof![
+        6 => (0..IDS, row()).prop_map(|(id, row)| Write::Put(id, row)),
+        2 => (0..IDS).prop_map(Write::Delete),
+        1 => (0_u8..9, prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(key, value)| Write::PutPlain(key, value)),
+        1 => (0_u8..9).prop_map(Write::DeletePlain),
+    ]
+}
+
+fn writes() -> impl Strategy<Value = Vec<Write>> {
+    prop::collection::vec(write(), 0..10)
+}
+
+fn load() -> impl Strategy<Value = Op> {
+    let rows = prop::collection::vec((0..IDS, row()), 1..60);
+    (tab(), 1_u16..4, rows).prop_map(|(tab, bucket, rows)| Op::Load { tab, bucket, rows })
+}
+
+fn condition() -> impl Strategy<Value = Json> {
+    let number = -3_i64..12;
+    let comparison = prop::sample::select(vec!["eq", "ne", "lt", "lte", "gt", "gte"]);
+    let text = prop_oneof![
+        prop::sample::select(vec!["open", "done", "a", "a\u{1}", ""]).prop_map(str::to_owned),
+        (prop::sample::select(vec![250_usize, 254, 255, 256, 3_000]), "[ab]{0,2}")
+            .prop_map(|(length, tail)| "n".repeat(length) + &tail),
+    ];
+    let text_field = prop::sample::select(vec!["status", "note"]);
+    prop_oneof![
+        (comparison.clone(), number.clone()).prop_map(|(operator, number)| json!({"due": {operator: number}})),
+        (number.clone(), 0_i64..6).prop_map(|(from, length)| json!({"due": {"gte": from, "lt": from + length}})),
+        prop::collection::vec(number, 0..4).prop_map(|numbers| json!({"due": {"in": numbers}})),
+        (text_field.clone(), comparison, text.clone())
+            .prop_map(|(field, operator, text)| json!({field: {operator: text}})),
+        (text_field.clone(), text).prop_map(|(field, prefix)| json!({field: {"startsWith": prefix}})),
+        (text_field, any::<bool>()).prop_map(|(field, is_null)| json!({field: {"isNull": is_null}})),
+        Just(json!({"status": null})),
+        any::<bool>().prop_map(|done| json!({ "done": done })),
+        (-4_i32..4).prop_map(|number| json!({"weight": {"lte": f64::from(number) / 2.0}})),
+        prop::collection::vec(0..IDS, 0..5)
+            .prop_map(|ids| json!({"id": {"in": ids.into_iter().map(id).collect::<Vec<_>>()}})),
+        (0..IDS).prop_map(|number| json!({"id": {"gt": id(number)}})),
+    ]
+}
+
+fn filter() -> impl Strategy<Value = Json> {
+    let two = || (condition(), condition());
+    prop_oneof![
+        2 => Just(json!({})),
+        5 => condition(),
+        3 => two().prop_map(|(one, two)| json!({ "and": [one, two] })),
+        1 => two().prop_map(|(one, two)| json!({ "or": [one, two] })),
+        1 => two().prop_map(|(one, two)| json!({ "and": [one], "not": two })),
+    ]
+}
+
+pub(crate) fn query() -> impl Strategy<Value = Json> {
+    let field = prop::sample::select(vec!["status", "due", "note", "weight", "done", "id"]);
+    let direction = prop::sample::select(vec!["asc", "desc"]);
+    let order =
+        prop::collection::vec((field, direction).prop_map(|(field, direction)| json!({ field: direction })), 0..3);
+    let limit = prop::option::weighted(0.6, 0_u32..12);
+    (filter(), order, limit, prop::option::weighted(0.3, 0_u32..8)).prop_map(|(filter, mut order, limit, offset)| {
+        let mut seen = std::collections::BTreeSet::new();
+        order.retain(|part| seen.insert(part.as_object().unwrap().keys().next().cloned()));
+        let mut query = json!({ "where": filter, "orderBy": order });
+        if let Some(limit) = limit {
+            query["limit"] = json!(limit);
+        }
+        if let Some(offset) = offset {
+            query["offset"] = json!(offset);
+        }
+        query
+    })
+}
+
+pub(crate) fn story(length: usize) -> impl Strategy<Value = Story> {
+    let cache = prop::sample::select(vec![0_usize, 60_000, 1 << 25]);
+    let simple = prop_oneof![
+        5 => (tab(), writes(), prop::bool::weighted(0.1)).prop_map(|(tab, writes, fails)| Op::Write { tab, writes, fails }),
+        1 => prop::collection::vec((tab(), writes()), 2..6).prop_map(|writes| Op::Race { writes }),
+        5 => load(),
+        3 => tab().prop_map(|tab| Op::Compact { tab }),
+        2 => tab().prop_map(|tab| Op::CompactAll { tab }),
+        1 => tab().prop_map(|tab| Op::CatchUp { tab }),
+        2 => (tab(), cache).prop_map(|(tab, cache)| Op::Reopen { tab, cache }),
+        8 => (tab(), query()).prop_map(|(tab, query)| Op::Query { tab, query }),
+    ];
+    let crash = (simple.clone(), 0_u32..4, any::<bool>()).prop_map(|(op, call, happens)| Op::Crash {
+        op: Box::new(op),
+        call,
+        happens,
+    });
+    prop::collection::vec(prop_oneof![9 => simple, 1 => crash], 1..length).prop_map(Story)
+}
