@@ -15,6 +15,7 @@
 
 pub mod driver;
 pub mod error;
+mod json;
 pub mod memory;
 pub mod model;
 pub mod ports;

@@ -1,9 +1,9 @@
 //! One request and its answer: what the status, the type and the body of an answer mean.
 
-use serde::de::DeserializeOwned;
 use whimbrel_protocol::{Pong, Problem, ProblemCode};
 
 use crate::error::{Code, Error};
+use crate::json::FromJson;
 use crate::ports::{Body, Method, Request, Response, Transport};
 use crate::sync::Failure;
 
@@ -51,9 +51,9 @@ pub(super) async fn send<T: Transport>(
 }
 
 /// Reads a whole body as JSON.
-pub(super) async fn read_json<T: DeserializeOwned>(body: impl Body) -> Result<T, Error> {
+pub(super) async fn read_json<T: FromJson>(body: impl Body) -> Result<T, Error> {
     let bytes = read_all(body).await?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::new(Code::ProtocolMalformed, error.to_string()))
+    T::parse(&bytes, Code::ProtocolMalformed)
 }
 
 /// Asks our server for a nonce: only our server can echo it.

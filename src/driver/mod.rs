@@ -7,6 +7,7 @@
 //! **Invariant:** an effect's news is fed back after it is durable, never before.
 //! **Invariant:** what a run does stops when the machine has ended it; what it committed before that holds.
 
+mod answers;
 mod exchange;
 mod lines;
 mod load;

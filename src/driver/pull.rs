@@ -5,6 +5,7 @@ use whimbrel_protocol::{BucketCursor, PROTOCOL_VERSION, PullLine, PullRequest, S
 use super::lines::Lines;
 use super::{Driver, exchange};
 use crate::error::{Code, Error};
+use crate::json::FromJson;
 use crate::ports::{Body, Platform};
 use crate::store::{Piece, decode_rows};
 use crate::sync::{Event, Failure, Progress, RunId, UnitId};
@@ -81,9 +82,7 @@ impl<P: Platform> Driver<P> {
             pieces.add(decode_rows(line, &self.inner.store.schema())?)?;
             return Ok(Step::More);
         }
-        let line: PullLine = serde_json::from_slice(line)
-            .map_err(|error| Error::new(Code::ProtocolMalformed, format!("a line of the pull: {error}")))?;
-        match line {
+        match PullLine::parse(line, Code::ProtocolMalformed)? {
             PullLine::Start(start) if start.protocol == PROTOCOL_VERSION => Ok(Step::Start(start)),
             PullLine::Start(start) => {
                 let detail = format!("the server speaks version {}, this is {PROTOCOL_VERSION}", start.protocol);

@@ -1,24 +1,24 @@
 //! Local writes, from the app to the store.
 
+use serde_json::Value;
 use whimbrel_protocol::{Fields, Op};
 
 use super::{Driver, News};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use crate::json::{FromJson, Object, parse};
 use crate::model::uuid_v7;
 use crate::ports::{Clock, Platform, Random};
 use crate::store::{LocalWrite, write};
 use crate::sync::Event;
 
 /// A write the app asks for.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
-#[serde(tag = "op", rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// A new record; without an id it gets one.
     Create {
         /// The entity's name.
         entity: String,
         /// The record's id.
-        #[serde(default)]
         id: Option<String>,
         /// Its fields.
         fields: Fields,
@@ -39,6 +39,32 @@ pub enum Write {
         /// The record's id.
         id: String,
     },
+}
+
+impl FromJson for Write {
+    fn from_json(mut object: Object) -> Result<Self> {
+        let (op, entity) = (object.text("op")?, object.text("entity")?);
+        let write = match op.as_str() {
+            "create" => Self::Create { entity, id: object.optional_text("id")?, fields: object.map("fields")? },
+            "update" => Self::Update { entity, id: object.text("id")?, fields: object.map("fields")? },
+            "delete" => Self::Delete { entity, id: object.text("id")? },
+            _ => return Err(object.wrong("op")),
+        };
+        object.end()?;
+        Ok(write)
+    }
+}
+
+impl Write {
+    /// Reads an array of writes, as the package gives it.
+    ///
+    /// # Errors
+    /// `open/invalid` when it is of another form.
+    pub fn parse_all(json: &str) -> Result<Vec<Self>> {
+        let wrong = || Error::new(Code::OptionsInvalid, "not an array of writes");
+        let Value::Array(writes) = parse(json.as_bytes(), Code::OptionsInvalid)? else { return Err(wrong()) };
+        writes.into_iter().map(|write| Self::from_json(Object::of(write, Code::OptionsInvalid)?)).collect()
+    }
 }
 
 /// A write that is durable.

@@ -3,86 +3,17 @@
 //!
 //! `pkg/src/*.ts` wraps all of this; apps never see it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tsify::Tsify;
 
-use crate::driver::{News, Options, Report};
-use crate::error::{Blame, Code, Error, Result};
-use crate::model::{Schema, Unit};
+use crate::driver::{News, Report};
+use crate::error::{Blame, Error};
+use crate::model::Unit;
 use crate::store::Confirmation;
-use crate::sync::{Auto, Cause, Every, NetworkStatus, Notice, Phase, Progress, RunId, Settlement, Status, UnitId};
-
-/// The options of `open`.
-#[derive(Debug, Serialize, Deserialize, Tsify)]
-#[serde(rename_all = "camelCase")]
-pub struct OpenDto {
-    /// The store's name.
-    pub name: String,
-    /// Whose store it is.
-    #[tsify(type = "string | null")]
-    pub user: Option<String>,
-    /// The server's base URL; none for a local database that never syncs.
-    #[tsify(type = "string | null")]
-    pub url: Option<String>,
-    /// The app's schema.
-    #[tsify(type = "SchemaDto")]
-    pub schema: Schema,
-    /// Which units run by themselves.
-    pub auto: AutoDto,
-    /// Whether every commit is flushed to the disk.
-    pub strict: bool,
-    /// The page cache's limit in bytes; none for the default.
-    #[tsify(type = "number | null")]
-    pub cache_bytes: Option<u32>,
-}
-
-#[wasm_bindgen::prelude::wasm_bindgen(typescript_custom_section)]
-const SCHEMA_TYPES: &str = r#"
-export interface SchemaDto { version: number; entities: EntityDto[]; units: UnitDto[] }
-export interface EntityDto { name: string; policy: PolicyDto; fields: FieldDto[] }
-export type PolicyDto = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
-export interface FieldDto { name: string; type: FieldTypeDto; max?: number; entity?: string; optional: boolean; index: boolean }
-export type FieldTypeDto = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref";
-export interface UnitDto { name: string; push: string[]; pull: string[] }
-export type WriteDto =
-  | { op: "create"; entity: string; id?: string; fields: Record<string, unknown> }
-  | { op: "update"; entity: string; id: string; fields: Record<string, unknown> }
-  | { op: "delete"; entity: string; id: string };
-export interface WrittenDto { change: string; entity: string; id: string }
-export interface Host { token(): Promise<string | null> | string | null; event(event: EventDto): void }
-"#;
-
-/// `auto` of `open`.
-#[derive(Debug, Default, Serialize, Deserialize, Tsify)]
-pub struct AutoDto {
-    /// The unit that runs when the store opens.
-    #[tsify(optional)]
-    pub start: Option<String>,
-    /// When the network comes back.
-    #[tsify(optional)]
-    pub online: Option<String>,
-    /// When the app comes back to the foreground.
-    #[tsify(optional)]
-    pub resume: Option<String>,
-    /// When a record was written.
-    #[tsify(optional)]
-    pub change: Option<String>,
-    /// In an interval.
-    #[tsify(optional)]
-    pub every: Option<EveryDto>,
-}
-
-/// An interval.
-#[derive(Debug, Serialize, Deserialize, Tsify)]
-pub struct EveryDto {
-    /// The unit.
-    pub unit: String,
-    /// From one run to the next.
-    pub seconds: u32,
-}
+use crate::sync::{Cause, NetworkStatus, Notice, Phase, Progress, RunId, Settlement, Status, UnitId};
 
 /// An error.
-#[derive(Debug, Clone, Serialize, Deserialize, Tsify)]
+#[derive(Debug, Clone, Serialize, Tsify)]
 pub struct ErrorDto {
     /// The stable code.
     pub code: String,
@@ -96,7 +27,7 @@ pub struct ErrorDto {
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, Tsify)]
+#[derive(Debug, Clone, Copy, Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressDto {
     /// Changes decided.
@@ -112,7 +43,7 @@ pub struct ProgressDto {
 }
 
 /// The status of the sync.
-#[derive(Debug, Clone, Serialize, Deserialize, Tsify)]
+#[derive(Debug, Clone, Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusDto {
     /// What the engine is doing.
@@ -150,7 +81,7 @@ pub struct StatusDto {
 const NETWORK_TYPE: &str = r#"export type NetworkDto = "online" | "offline" | "unknown" | "captive";"#;
 
 /// Everything the app is told.
-#[derive(Debug, Serialize, Deserialize, Tsify)]
+#[derive(Debug, Serialize, Tsify)]
 #[serde(tag = "type", rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields are those of StatusDto and of sync::Notice")]
 pub enum EventDto {
@@ -209,7 +140,7 @@ pub enum EventDto {
 }
 
 /// What became of a change.
-#[derive(Debug, Serialize, Deserialize, Tsify)]
+#[derive(Debug, Serialize, Tsify)]
 pub struct ConfirmedDto {
     /// The change's id.
     pub change: String,
@@ -248,41 +179,6 @@ impl From<&Error> for ErrorDto {
             blame: blame.to_owned(),
         }
     }
-}
-
-impl TryFrom<OpenDto> for Options {
-    type Error = Error;
-
-    fn try_from(dto: OpenDto) -> Result<Self> {
-        dto.schema.check()?;
-        let unit = |name: &Option<String>| name.as_deref().map(|name| unit_id(&dto.schema.units, name)).transpose();
-        let every = dto.auto.every.as_ref();
-        let auto = Auto {
-            start: unit(&dto.auto.start)?,
-            online: unit(&dto.auto.online)?,
-            resume: unit(&dto.auto.resume)?,
-            change: unit(&dto.auto.change)?,
-            every: every
-                .map(|every| {
-                    Ok(Every { unit: unit_id(&dto.schema.units, &every.unit)?, seconds: every.seconds.max(1) })
-                })
-                .transpose()?,
-        };
-        if dto.name.is_empty() || dto.name.len() > 64 {
-            return Err(Error::new(Code::OptionsInvalid, "the name has 1 to 64 bytes"));
-        }
-        let cache_bytes = dto.cache_bytes.map(|bytes| bytes as usize);
-        Ok(Self { schema: dto.schema, auto, strict: dto.strict, cache_bytes })
-    }
-}
-
-/// The unit of that name, by its place.
-pub(super) fn unit_id(units: &[Unit], name: &str) -> Result<UnitId> {
-    let place = units.iter().position(|unit| unit.name == name);
-    place
-        .and_then(|place| u16::try_from(place).ok())
-        .map(UnitId)
-        .ok_or_else(|| Error::new(Code::UnknownUnit, format!("there is no sync unit \"{name}\"")))
 }
 
 /// Turns numbers of units and runs into names.

@@ -4,13 +4,15 @@ use js_sys::Function;
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
-use super::dto::{ErrorDto, Names, OpenDto, StatusDto, unit_id};
+use super::dto::{ErrorDto, Names, StatusDto};
+use super::options::{OpenDto, unit_id};
 use super::session::{EventLoop, Host};
 use crate::browser::{
     BroadcastTabs, BrowserClock, BrowserRandom, FetchTransport, IndexedDbStorage, NetworkHint, NetworkListener, WebLock,
 };
 use crate::driver::{Driver, Options, WatchId, Write};
 use crate::error::{Code, Error, Result};
+use crate::json::{self, FromJson};
 use crate::ports::{Platform, Ports, Random};
 use crate::store::Query;
 use crate::sync::Event;
@@ -29,6 +31,13 @@ impl Platform for Browser {
     type Spawn = EventLoop;
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// An `OpenDto`, as JavaScript gives it.
+    #[wasm_bindgen(typescript_type = "OpenDto")]
+    pub type OpenOptions;
+}
+
 type JsResult<T> = std::result::Result<T, JsValue>;
 
 /// An open store.
@@ -42,7 +51,7 @@ pub struct Engine {
 #[wasm_bindgen]
 impl Engine {
     /// Opens a store; see `OpenDto`.
-    pub async fn open(options: Ts<OpenDto>, host: Host) -> JsResult<Engine> {
+    pub async fn open(options: OpenOptions, host: Host) -> JsResult<Engine> {
         open(options, host).await.map_err(thrown)
     }
 
@@ -152,13 +161,14 @@ impl Engine {
     }
 
     fn parse(&self, entity: &str, query: &str) -> Result<Query> {
-        let json = serde_json::from_str(query).map_err(|error| Error::new(Code::QueryInvalid, error.to_string()))?;
+        let json = json::parse(query.as_bytes(), Code::QueryInvalid)?;
         Query::parse(entity, &json, &self.driver.schema())
     }
 }
 
-async fn open(options: Ts<OpenDto>, host: Host) -> Result<Engine> {
-    let dto = options.to_rust().map_err(|error| Error::new(Code::OptionsInvalid, error.to_string()))?;
+async fn open(options: OpenOptions, host: Host) -> Result<Engine> {
+    let options = js_sys::JSON::stringify(&options).map(String::from).unwrap_or_default();
+    let dto = OpenDto::parse(options.as_bytes(), Code::OptionsInvalid)?;
     let database = database_name(&dto.name, dto.user.as_deref());
     let transport = dto.url.as_deref().map(FetchTransport::new).transpose()?;
     let options = Options::try_from(dto)?;
@@ -188,9 +198,7 @@ async fn open(options: Ts<OpenDto>, host: Host) -> Result<Engine> {
 }
 
 async fn write(driver: &Driver<Browser>, writes: &str) -> Result<String> {
-    let writes: Vec<Write> =
-        serde_json::from_str(writes).map_err(|error| Error::new(Code::OptionsInvalid, error.to_string()))?;
-    let written = driver.write(writes).await?;
+    let written = driver.write(Write::parse_all(writes)?).await?;
     serde_json::to_string(&written).map_err(|error| internal(&error))
 }
 

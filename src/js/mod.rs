@@ -2,7 +2,9 @@
 
 mod dto;
 mod engine;
+mod options;
 mod session;
 
-pub use dto::{AutoDto, ConfirmedDto, ErrorDto, EventDto, EveryDto, OpenDto, ProgressDto, StatusDto};
+pub use dto::{ConfirmedDto, ErrorDto, EventDto, ProgressDto, StatusDto};
 pub use engine::Engine;
+pub use options::{AutoDto, EveryDto, OpenDto};

@@ -3,16 +3,17 @@
 //! **Invariant:** a number is given once and for ever: a row written under an older schema can be read under a newer one, and a tab that
 //! still runs the older schema keeps the newer one's indexes.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Entity, FieldType, Schema};
 use crate::error::{Code, Error, Result};
+use crate::json::{FromJson, Object};
 
 /// The first map that is given to an entity or index; those below are the store's own.
 pub const FIRST_ENTITY_MAP: u16 = 16;
 
 /// What the store knows of the schemas it has seen.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Catalog {
     entities: Vec<CatalogEntity>,
     /// Maps given so far.
@@ -20,7 +21,7 @@ pub struct Catalog {
 }
 
 /// An entity that was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct CatalogEntity {
     pub(crate) name: String,
     pub(crate) map: u16,
@@ -29,17 +30,17 @@ pub(crate) struct CatalogEntity {
 }
 
 /// A field that was seen. A field whose type changes to another kind is another field: its old values are not of the new type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct CatalogField {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     /// The map of the index over it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) index: Option<u16>,
 }
 
 /// How a field's values are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Kind {
     Text,
@@ -77,6 +78,32 @@ pub struct Adopted {
     pub changed: bool,
     /// Indexes over entities that were there before.
     pub indexes: Vec<NewIndex>,
+}
+
+impl FromJson for Catalog {
+    fn from_json(mut object: Object) -> Result<Self> {
+        Ok(Self { entities: object.objects("entities")?, maps: object.small("maps")? })
+    }
+}
+
+impl FromJson for CatalogEntity {
+    fn from_json(mut object: Object) -> Result<Self> {
+        Ok(Self { name: object.text("name")?, map: object.small("map")?, fields: object.objects("fields")? })
+    }
+}
+
+impl FromJson for CatalogField {
+    fn from_json(mut object: Object) -> Result<Self> {
+        let kind = match object.text("kind")?.as_str() {
+            "text" => Kind::Text,
+            "integer" => Kind::Integer,
+            "real" => Kind::Real,
+            "boolean" => Kind::Boolean,
+            _ => return Err(object.wrong("kind")),
+        };
+        let index = object.optional_number("index")?.map(u16::try_from).transpose();
+        Ok(Self { name: object.text("name")?, kind, index: index.map_err(|_| object.wrong("index"))? })
+    }
 }
 
 impl Catalog {
@@ -181,7 +208,7 @@ mod tests {
         assert_eq!(entity.slot("title", Kind::Integer), Some(2));
         assert_eq!(entity.slot("note", Kind::Text), Some(3));
         let json = serde_json::to_string(&catalog).unwrap();
-        assert_eq!(serde_json::from_str::<Catalog>(&json).unwrap(), catalog);
+        assert_eq!(Catalog::parse(json.as_bytes(), Code::StoreCorrupt).unwrap(), catalog);
         assert!(!catalog.adopt(&changed).unwrap().changed);
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Order is part of it: fields and entities are numbered as they were declared.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Code, Error, Result};
 
 /// Entities of a schema, at most.
@@ -18,7 +16,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const _: () = assert!(FIELDS_ADVISED < FIELDS_MAX);
 
 /// What a store holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Schema {
     /// The app's own number of its schema, from 1.
     pub version: u32,
@@ -29,7 +27,7 @@ pub struct Schema {
 }
 
 /// One kind of record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Entity {
     /// Its name.
     pub name: String,
@@ -40,29 +38,24 @@ pub struct Entity {
 }
 
 /// One field of an entity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     /// Its name.
     pub name: String,
     /// Its type.
-    #[serde(flatten)]
     pub kind: FieldType,
     /// Whether a record may be without it.
-    #[serde(default)]
     pub optional: bool,
     /// Whether an index is kept over it.
-    #[serde(default)]
     pub index: bool,
 }
 
 /// The type of a field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldType {
     /// Text of at most `max` characters (Unicode scalar values).
     Text {
         /// The limit; none means that only the row's limit holds.
-        #[serde(default)]
         max: Option<u32>,
     },
     /// A whole number within ±(2⁵³ − 1).
@@ -81,8 +74,7 @@ pub enum FieldType {
 }
 
 /// What may be written locally, and how the server settles differences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
     /// Pulled only.
     ReadOnly,
@@ -98,15 +90,13 @@ pub enum Policy {
 }
 
 /// A named part of the data that is synced together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     /// Its name.
     pub name: String,
     /// The entities whose local changes it sends.
-    #[serde(default)]
     pub push: Vec<String>,
     /// The entities it brings up to date.
-    #[serde(default)]
     pub pull: Vec<String>,
 }
 

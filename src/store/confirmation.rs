@@ -1,13 +1,15 @@
 //! What became of a change, kept for a while so that `confirmed` can be asked for again after a reload.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::outbox::Entry;
 use super::system::{from_json, to_json};
 use super::{Interrupt, MapId, Read, Txn};
+use crate::error::Result;
+use crate::json::{FromJson, Object};
 
 /// What became of a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Confirmation {
     /// The change's id.
     pub change: String,
@@ -26,7 +28,7 @@ pub struct Confirmation {
 }
 
 /// How a change ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Ending {
     /// The server has it.
@@ -49,13 +51,29 @@ impl Ending {
     }
 }
 
+impl FromJson for Confirmation {
+    fn from_json(mut object: Object) -> Result<Self> {
+        let outcome = object.text("outcome")?;
+        let known = [Ending::Accepted, Ending::Conflict, Ending::Rejected];
+        Ok(Self {
+            change: object.text("change")?,
+            entity: object.text("entity")?,
+            id: object.text("id")?,
+            outcome: known.into_iter().find(|known| known.as_str() == outcome).ok_or_else(|| object.wrong("outcome"))?,
+            version: object.optional_number("version")?,
+            code: object.optional_text("code")?,
+            message: object.optional_text("message")?,
+        })
+    }
+}
+
 /// How long a confirmation can be asked for.
 const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Old confirmations that one transaction forgets, at most.
 const FORGOTTEN_AT_ONCE: usize = 64;
 
 /// The server has the changes of an entry.
-pub(super) fn accepted(txn: &mut Txn<'_>, entry: &Entry, version: Option<u64>) -> Result<Vec<Confirmation>, Interrupt> {
+pub(super) fn accepted(txn: &mut Txn<'_>, entry: &Entry, version: Option<u64>) -> std::result::Result<Vec<Confirmation>, Interrupt> {
     end(txn, entry, Ending::Accepted, version, None)
 }
 
@@ -66,7 +84,7 @@ pub(super) fn end(
     outcome: Ending,
     version: Option<u64>,
     why: Option<(&str, &str)>,
-) -> Result<Vec<Confirmation>, Interrupt> {
+) -> std::result::Result<Vec<Confirmation>, Interrupt> {
     let mut confirmations = Vec::new();
     for change in entry.change_ids() {
         let confirmation = Confirmation {

@@ -10,20 +10,23 @@
 //! **Invariant:** a change that was sent never changes again; a change that was not sent folds with the next one of its record.
 //! **Invariant:** `seq` is dense and given in the same order for ever: it is stored before the request leaves.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use whimbrel_protocol::{Change, Fields, Op, Version};
+
+use crate::error::Result;
+use crate::json::{FromJson, Object};
 
 /// Changes that may wait, at most.
 pub const OUTBOX_MAX: u64 = 100_000;
 
 /// One change that waits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Entry {
     /// The change's id (UUID v7).
     pub change: String,
     /// The ids of earlier changes of the record that were folded into this one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub folded: Vec<String>,
     /// The entity's name.
     pub entity: String,
@@ -32,23 +35,21 @@ pub(super) struct Entry {
     /// What was done.
     pub op: Op,
     /// The server's version of the row it was done on; none for a new record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<Version>,
     /// The new values.
-    #[serde(default)]
     pub set: Fields,
     /// The values before.
-    #[serde(default)]
     pub was: Fields,
     /// The app's schema version that wrote it.
     pub schema: u32,
     /// The device's clock when it was written, in milliseconds since 1970.
     pub at: i64,
     /// Its number at the server, once it was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
     /// It met a newer row at the server and waits for a decision; until then nothing of its record is sent.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub conflict: bool,
 }
 
@@ -113,6 +114,35 @@ impl Entry {
     }
 }
 
+impl FromJson for Entry {
+    fn from_json(mut object: Object) -> Result<Self> {
+        let op = object.text("op")?;
+        let op = [Op::Create, Op::Update, Op::Delete].into_iter().find(|known| op_name(*known) == op);
+        Ok(Self {
+            change: object.text("change")?,
+            folded: object.texts("folded")?,
+            entity: object.text("entity")?,
+            id: object.text("id")?,
+            op: op.ok_or_else(|| object.wrong("op"))?,
+            base: object.optional_number("base")?,
+            set: object.map("set")?,
+            was: object.map("was")?,
+            schema: object.small("schema")?,
+            at: object.integer("at")?,
+            seq: object.optional_number("seq")?,
+            conflict: object.flag("conflict")?,
+        })
+    }
+}
+
+const fn op_name(op: Op) -> &'static str {
+    match op {
+        Op::Create => "create",
+        Op::Update => "update",
+        Op::Delete => "delete",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -141,6 +171,22 @@ mod tests {
         match first.fold(second) {
             Folded::Into(entry) => *entry,
             Folded::Nothing(_) => panic!("nothing is left"),
+        }
+    }
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        let bare = entry("a", Op::Delete, json!({}), json!({}));
+        let full = Entry {
+            folded: vec!["x".to_owned()],
+            base: Some(7),
+            seq: Some(9),
+            conflict: true,
+            ..entry("b", Op::Update, json!({"x": [1, null]}), json!({"x": "é"}))
+        };
+        for entry in [bare, full] {
+            let text = serde_json::to_vec(&entry).unwrap();
+            assert_eq!(Entry::parse(&text, crate::error::Code::StoreCorrupt).unwrap(), entry);
         }
     }
 

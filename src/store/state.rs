@@ -11,7 +11,8 @@ use super::keys::{MapId, full_key};
 use super::page::Page;
 use super::record::{self, Changes, Touched};
 use super::run::PageRef;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
+use crate::json::FromJson;
 use crate::model::{Catalog, Schema, Tables};
 use crate::ports::{Head, Loaded, LogRecord, PageId, Seq};
 
@@ -116,8 +117,7 @@ impl State {
     /// `store/corrupt`.
     pub(super) fn set_catalog(&mut self, bytes: Option<&[u8]>) -> Result<()> {
         let catalog = match bytes {
-            Some(bytes) => serde_json::from_slice(bytes)
-                .map_err(|error| Error::new(Code::StoreCorrupt, format!("the catalog: {error}")))?,
+            Some(bytes) => Catalog::parse(bytes, Code::StoreCorrupt)?,
             None => Catalog::default(),
         };
         self.tables = Rc::new(Tables::new(&catalog, &self.schema));

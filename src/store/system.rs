@@ -1,9 +1,10 @@
 //! The `SYSTEM` map, typed: counters, the client's id, buckets and their cursors.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Interrupt, MapId, Read, Txn};
 use crate::error::{Code, Error};
+use crate::json::{FromJson, Object};
 
 /// A counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +79,27 @@ pub(super) fn set_client_id(txn: &mut Txn<'_>, id: &str) {
 }
 
 /// A bucket this store has rows of.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub(super) struct Bucket {
     /// The number that rows carry for it.
     pub(super) number: u16,
     /// Where the next pull goes on; none before the first rows are complete under one.
     pub(super) cursor: Option<String>,
     /// Numbers it had before; rows that still carry one are to lose it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) retired: Vec<u16>,
+}
+
+impl FromJson for Bucket {
+    fn from_json(mut object: Object) -> crate::error::Result<Self> {
+        let retired = object.list("retired")?.into_iter();
+        let retired = retired.map(|number| number.as_u64().and_then(|number| u16::try_from(number).ok()));
+        Ok(Self {
+            number: object.small("number")?,
+            cursor: object.optional_text("cursor")?,
+            retired: retired.collect::<Option<_>>().ok_or_else(|| object.wrong("retired"))?,
+        })
+    }
 }
 
 /// The prefix of bucket records.
@@ -131,6 +144,6 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, Interrupt> {
     serde_json::to_vec(value).map_err(|error| Error::new(Code::Internal, error.to_string()).into())
 }
 
-pub(super) fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Interrupt> {
-    serde_json::from_slice(bytes).map_err(|error| Error::new(Code::StoreCorrupt, error.to_string()).into())
+pub(super) fn from_json<T: FromJson>(bytes: &[u8]) -> Result<T, Interrupt> {
+    Ok(T::parse(bytes, Code::StoreCorrupt)?)
 }

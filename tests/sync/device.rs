@@ -113,8 +113,7 @@ impl Device {
     }
 
     pub(crate) async fn write(&self, writes: Value) -> Result<Vec<Written>> {
-        let writes: Vec<Write> = serde_json::from_value(writes).unwrap();
-        self.driver.write(writes).await
+        self.driver.write(Write::parse_all(&writes.to_string())?).await
     }
 
     /// Runs a unit and waits for its end.

@@ -1,0 +1,199 @@
+//! The options of `open`, from JSON: the one place where an app's schema is read.
+
+use serde_json::Value;
+use tsify::Tsify;
+
+use crate::driver::Options;
+use crate::error::{Code, Error, Result};
+use crate::json::{FromJson, Object};
+use crate::model::{Entity, Field, FieldType, Policy, Schema, Unit};
+use crate::sync::{Auto, Every, UnitId};
+
+/// The options of `open`.
+#[derive(Debug, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenDto {
+    /// The store's name.
+    pub name: String,
+    /// Whose store it is.
+    #[tsify(type = "string | null")]
+    pub user: Option<String>,
+    /// The server's base URL; none for a local database that never syncs.
+    #[tsify(type = "string | null")]
+    pub url: Option<String>,
+    /// The app's schema.
+    #[tsify(type = "SchemaDto")]
+    pub schema: Schema,
+    /// Which units run by themselves.
+    pub auto: AutoDto,
+    /// Whether every commit is flushed to the disk.
+    pub strict: bool,
+    /// The page cache's limit in bytes; none for the default.
+    #[tsify(type = "number | null")]
+    pub cache_bytes: Option<u32>,
+}
+
+#[wasm_bindgen::prelude::wasm_bindgen(typescript_custom_section)]
+const SCHEMA_TYPES: &str = r#"
+export interface SchemaDto { version: number; entities: EntityDto[]; units: UnitDto[] }
+export interface EntityDto { name: string; policy: PolicyDto; fields: FieldDto[] }
+export type PolicyDto = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
+export interface FieldDto { name: string; type: FieldTypeDto; max?: number; entity?: string; optional: boolean; index: boolean }
+export type FieldTypeDto = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref";
+export interface UnitDto { name: string; push: string[]; pull: string[] }
+export type WriteDto =
+  | { op: "create"; entity: string; id?: string; fields: Record<string, unknown> }
+  | { op: "update"; entity: string; id: string; fields: Record<string, unknown> }
+  | { op: "delete"; entity: string; id: string };
+export interface WrittenDto { change: string; entity: string; id: string }
+export interface Host { token(): Promise<string | null> | string | null; event(event: EventDto): void }
+"#;
+
+/// `auto` of `open`.
+#[derive(Debug, Default, Tsify)]
+pub struct AutoDto {
+    /// The unit that runs when the store opens.
+    #[tsify(optional)]
+    pub start: Option<String>,
+    /// When the network comes back.
+    #[tsify(optional)]
+    pub online: Option<String>,
+    /// When the app comes back to the foreground.
+    #[tsify(optional)]
+    pub resume: Option<String>,
+    /// When a record was written.
+    #[tsify(optional)]
+    pub change: Option<String>,
+    /// In an interval.
+    #[tsify(optional)]
+    pub every: Option<EveryDto>,
+}
+
+/// An interval.
+#[derive(Debug, Tsify)]
+pub struct EveryDto {
+    /// The unit.
+    pub unit: String,
+    /// From one run to the next.
+    pub seconds: u32,
+}
+
+impl FromJson for OpenDto {
+    fn from_json(mut object: Object) -> Result<Self> {
+        let schema = object.optional("schema")?.ok_or_else(|| object.wrong("schema"))?;
+        Ok(Self {
+            name: object.text("name")?,
+            user: object.optional_text("user")?,
+            url: object.optional_text("url")?,
+            schema,
+            auto: object.optional("auto")?.unwrap_or_default(),
+            strict: object.flag("strict")?,
+            cache_bytes: object.take("cacheBytes").map(|bytes| small(&object, &bytes)).transpose()?,
+        })
+    }
+}
+
+fn small(object: &Object, value: &Value) -> Result<u32> {
+    value.as_u64().and_then(|number| u32::try_from(number).ok()).ok_or_else(|| object.wrong("cacheBytes"))
+}
+
+impl FromJson for AutoDto {
+    fn from_json(mut object: Object) -> Result<Self> {
+        Ok(Self {
+            start: object.optional_text("start")?,
+            online: object.optional_text("online")?,
+            resume: object.optional_text("resume")?,
+            change: object.optional_text("change")?,
+            every: object.optional("every")?,
+        })
+    }
+}
+
+impl FromJson for EveryDto {
+    fn from_json(mut object: Object) -> Result<Self> {
+        Ok(Self { unit: object.text("unit")?, seconds: object.small("seconds")? })
+    }
+}
+
+impl FromJson for Schema {
+    fn from_json(mut object: Object) -> Result<Self> {
+        Ok(Self {
+            version: object.small("version")?,
+            entities: object.objects("entities")?,
+            units: object.objects("units")?,
+        })
+    }
+}
+
+impl FromJson for Entity {
+    fn from_json(mut object: Object) -> Result<Self> {
+        let policy = match object.text("policy")?.as_str() {
+            "readOnly" => Policy::ReadOnly,
+            "appendOnly" => Policy::AppendOnly,
+            "lastWriteWins" => Policy::LastWriteWins,
+            "merge" => Policy::Merge,
+            "detectConflicts" => Policy::DetectConflicts,
+            _ => return Err(object.wrong("policy")),
+        };
+        Ok(Self { name: object.text("name")?, policy, fields: object.objects("fields")? })
+    }
+}
+
+impl FromJson for Field {
+    fn from_json(mut object: Object) -> Result<Self> {
+        let kind = match object.text("type")?.as_str() {
+            "text" => {
+                let max = object.optional_number("max")?.map(u32::try_from).transpose();
+                FieldType::Text { max: max.map_err(|_| object.wrong("max"))? }
+            }
+            "integer" => FieldType::Integer,
+            "real" => FieldType::Real,
+            "boolean" => FieldType::Boolean,
+            "timestamp" => FieldType::Timestamp,
+            "ref" => FieldType::Ref { entity: object.text("entity")? },
+            _ => return Err(object.wrong("type")),
+        };
+        Ok(Self { name: object.text("name")?, kind, optional: object.flag("optional")?, index: object.flag("index")? })
+    }
+}
+
+impl FromJson for Unit {
+    fn from_json(mut object: Object) -> Result<Self> {
+        Ok(Self { name: object.text("name")?, push: object.texts("push")?, pull: object.texts("pull")? })
+    }
+}
+
+impl TryFrom<OpenDto> for Options {
+    type Error = Error;
+
+    fn try_from(dto: OpenDto) -> Result<Self> {
+        dto.schema.check()?;
+        let unit = |name: &Option<String>| name.as_deref().map(|name| unit_id(&dto.schema.units, name)).transpose();
+        let every = dto.auto.every.as_ref();
+        let auto = Auto {
+            start: unit(&dto.auto.start)?,
+            online: unit(&dto.auto.online)?,
+            resume: unit(&dto.auto.resume)?,
+            change: unit(&dto.auto.change)?,
+            every: every
+                .map(|every| {
+                    Ok(Every { unit: unit_id(&dto.schema.units, &every.unit)?, seconds: every.seconds.max(1) })
+                })
+                .transpose()?,
+        };
+        if dto.name.is_empty() || dto.name.len() > 64 {
+            return Err(Error::new(Code::OptionsInvalid, "the name has 1 to 64 bytes"));
+        }
+        let cache_bytes = dto.cache_bytes.map(|bytes| bytes as usize);
+        Ok(Self { schema: dto.schema, auto, strict: dto.strict, cache_bytes })
+    }
+}
+
+/// The unit of that name, by its place.
+pub(super) fn unit_id(units: &[Unit], name: &str) -> Result<UnitId> {
+    let place = units.iter().position(|unit| unit.name == name);
+    place
+        .and_then(|place| u16::try_from(place).ok())
+        .map(UnitId)
+        .ok_or_else(|| Error::new(Code::UnknownUnit, format!("there is no sync unit \"{name}\"")))
+}
