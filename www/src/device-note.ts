@@ -11,6 +11,13 @@ export function mountDeviceNote(db: Rounds, signal: AbortSignal): void {
     const words = `On this device: ${numbers.format(places)} places, ${numbers.format(orders)} work orders.`;
     setText(byId("device"), words);
   };
-  signal.addEventListener("abort", db.sync.on("complete", () => void show()));
-  void show();
+  // The counts change when something was written here, which the server then waits for, or when a sync is through.
+  let seen = "";
+  const follow = db.sync.subscribe(({ pending, lastSuccess }) => {
+    const now = `${pending} ${lastSuccess?.getTime()}`;
+    if (now === seen) return;
+    seen = now;
+    void show();
+  });
+  signal.addEventListener("abort", follow);
 }

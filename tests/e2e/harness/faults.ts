@@ -35,6 +35,12 @@ export const during = (happening: () => Promise<void>): Fault => async ({ respon
   response.destroy();
 };
 
+/** The request waits on its way to the server until something has happened. */
+export const held = (happening: Promise<void>): Fault => async ({ response, forward }) => {
+  await happening;
+  send(response, await forward());
+};
+
 /** The first half of the answer's lines comes at once, the rest when something has happened. */
 export const halfway = (happening: Promise<void>): Fault => async ({ response, forward }) => {
   const { status, headers, body } = await forward();

@@ -47,7 +47,7 @@ export async function makeMistakes(packageUrl: string): Promise<Record<string, s
       db.batch((batch: any) => {
         batch.workOrder.create(good);
         batch.workOrder.delete(id);
-        batch.workOrder.update(id, { title: 4 });
+        batch.workOrder.create({ ...good, title: 4 });
       }),
   };
   const codes: Record<string, string> = {};

@@ -11,6 +11,8 @@ import { CONFIG, PAGE, ROOT, serverBinary } from "./paths";
 /** The first start on an empty file loads all the places. */
 const START_SECONDS_MAX = 120;
 const POLL_MS = 50;
+/** Of what the server says, the end is kept, for when it does not start. */
+const SAID_CHARACTERS_MAX = 2_000;
 
 export class SyncServer {
   readonly port: number;
@@ -38,10 +40,15 @@ export class SyncServer {
     const args = ["--config", CONFIG, "--static", PAGE, "--listen", listen, "--data", this.#database];
     const child = spawn(serverBinary(), args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
-    for (const output of [child.stdout, child.stderr]) output.on("data", (data: Buffer) => (this.#said += data.toString()));
+    for (const output of [child.stdout, child.stderr]) {
+      output.on("data", (data: Buffer) => (this.#said = (this.#said + data.toString()).slice(-SAID_CHARACTERS_MAX)));
+    }
     const deadline = Date.now() + START_SECONDS_MAX * 1000;
     while (!(await this.#answers())) {
-      if (child.exitCode !== null || Date.now() > deadline) throw new Error(`the server did not start:\n${this.#said}`);
+      if (child.exitCode !== null || Date.now() > deadline) {
+        await this.kill();
+        throw new Error(`the server did not start; the end of what it said:\n${this.#said}`);
+      }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }

@@ -38,7 +38,7 @@ for (const [what, fault, code, words] of PULLS) {
     const rounds = new RoundsPage(device.page);
     await rounds.isUpToDate();
     const places = await device.places();
-    await rounds.create({ title: "Pump 4", place: "nai", due: "2031-05-06" });
+    await rounds.create({ title: "Pump 4", place: "nairobi", due: "2031-05-06" });
     await expect.poll(() => device.pending()).toBe(0);
     const orders = await device.orders();
 
@@ -60,7 +60,7 @@ test("the server answers a push with HTML: the change waits, and is sent once th
   const rounds = new RoundsPage(device.page);
   await rounds.isUpToDate();
   device.proxy.inject("/v1/push", signInPage, Infinity);
-  await rounds.create({ title: "Pump 4", place: "nai", due: "2031-05-06" });
+  await rounds.create({ title: "Pump 4", place: "nairobi", due: "2031-05-06" });
   expect(await device.sync()).toEqual({ outcome: "error", code: "network/not-our-server" });
   await expect(rounds.syncBar).toContainText("1 change waiting");
   await expect(rounds.order("Pump 4")).toBeVisible();

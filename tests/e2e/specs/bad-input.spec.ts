@@ -37,7 +37,7 @@ test("each mistake has its code and changes nothing, and the database works on",
   await device.open("cleo");
   const rounds = new RoundsPage(device.page);
   await rounds.isUpToDate();
-  await rounds.create({ title: "Pump 4", place: "nai", due: "2031-05-06" });
+  await rounds.create({ title: "Pump 4", place: "nairobi", due: "2031-05-06" });
   await expect.poll(() => device.pending()).toBe(0);
   const state = async () => ({ orders: await device.orders(), places: await device.places(), pending: await device.pending() });
   const before = await state();

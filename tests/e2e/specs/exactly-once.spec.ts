@@ -4,7 +4,7 @@
  * The oracle: the server gives every write that it performs a version of its own, one after the other. So after N different changes
  * its newest version has grown by N: one more, and something was done twice; one less, and something was lost.
  */
-import { type Fault, cutAfter, cutBefore, during, failing } from "../harness/faults";
+import { type Fault, cutAfter, cutBefore, during, failing, held } from "../harness/faults";
 import { expect, test } from "../harness/fixtures";
 import type { Device } from "../harness/device";
 import { toPlainOrder, writeOrders } from "../harness/orders";
@@ -69,6 +69,36 @@ test("the answer to a push is cut after the server has committed", async ({ serv
   await device.sync();
   await everythingIsThereOnce(device, server, first);
   expect(pushed(device.proxy).repeated.size).toBeGreaterThan(0);
+});
+
+test("a change whose answer was lost is not done again over somebody's newer one", async ({ newDevice }) => {
+  const [first, second] = [await newDevice(), await newDevice()];
+  const rounds = { first: new RoundsPage(first.page), second: new RoundsPage(second.page) };
+  await first.open("cleo");
+  await rounds.first.isUpToDate();
+  await rounds.first.create({ title: "Pump 4", place: "nairobi", due: "2031-05-06" });
+  await expect.poll(() => first.pending()).toBe(0);
+  await second.open("cleo");
+  await rounds.second.isUpToDate();
+
+  first.proxy.inject("/v1/push", cutAfter);
+  // Whatever the first device tries next stays in the air until the second one has had its say.
+  let release = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  first.proxy.inject("/v1/push", held(gate), Infinity);
+  await rounds.first.edit("Pump 4", { title: "Pump 4, by the first" });
+  await expect.poll(() => first.proxy.seen.filter(({ path }) => path === "/v1/push").length).toBeGreaterThan(1);
+  await second.sync();
+  await rounds.second.edit("Pump 4, by the first", { title: "Pump 4, by the second" });
+  await expect.poll(() => second.pending()).toBe(0);
+  release();
+
+  await expect.poll(() => first.pending()).toBe(0);
+  await first.sync();
+  await expect(rounds.first.order("Pump 4, by the second")).toBeVisible();
+  await second.sync();
+  await expect(rounds.second.order("Pump 4, by the second")).toBeVisible();
+  expect(pushed(first.proxy).repeated.size).toBeGreaterThan(0);
 });
 
 test("a network that fails in every way it can", async ({ server, newDevice }, info) => {

@@ -50,7 +50,7 @@ for (const [name, options] of Object.entries(DEVICES)) {
     await device.page.getByRole("button", { name: "New work order" }).click();
     await device.page.getByLabel("Title").fill("Paint the door");
     await device.page.getByLabel("Place", { exact: true }).pressSequentially("val");
-    await expect(device.page.getByRole("option").first()).toBeVisible();
+    await expect(device.page.getByRole("listbox").getByRole("option").first()).toBeVisible();
     await take("5-sheet");
     await device.page.keyboard.press("Enter");
     await device.page.getByRole("button", { name: "Cancel" }).click();

@@ -12,7 +12,7 @@ test("a second tab shows the first tab's work without a reload, also while offli
   await expect(second.orders).toHaveCount(0);
 
   await device.goOffline();
-  await first.create({ title: "Pump 4", place: "nai", due: "2031-05-06" });
+  await first.create({ title: "Pump 4", place: "nairobi", due: "2031-05-06" });
   await expect(second.order("Pump 4")).toContainText("Nairobi");
   await second.edit("Pump 4", { title: "Pump 5" });
   await expect(first.order("Pump 5")).toBeVisible();
@@ -25,7 +25,7 @@ test("each user's work stays in a database of their own", async ({ newDevice }) 
   await device.open("cleo");
   const rounds = new RoundsPage(device.page);
   await rounds.isUpToDate();
-  await rounds.create({ title: "Cleo's pump", place: "nai", due: "2031-05-06" });
+  await rounds.create({ title: "Cleo's pump", place: "nairobi", due: "2031-05-06" });
   await rounds.page.getByLabel("Signed in as").selectOption({ label: "Ben · Germany" });
   await rounds.isUpToDate();
   await expect(rounds.orders).toHaveCount(0);
