@@ -89,6 +89,8 @@ codes! {
     QueryInvalid = "query/invalid", App, false;
     /// No such sync unit.
     UnknownUnit = "sync/unknown-unit", App, false;
+    /// The database was opened without a server.
+    NoServer = "sync/no-server", App, false;
     /// A unit triggers itself from its own completion, over and over.
     SyncLoop = "sync/loop", App, false;
     /// The call's options contradict themselves.

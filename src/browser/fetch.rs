@@ -7,16 +7,20 @@
 
 use gloo_net::http::{Request as GlooRequest, RequestBuilder, Response as GlooResponse};
 use js_sys::Uint8Array;
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, ReadableStreamDefaultReader, RequestCache, RequestCredentials, RequestRedirect, ResponseType, Url,
+    AbortController, CompressionFormat, CompressionStream, ReadableStreamDefaultReader, RequestCache,
+    RequestCredentials, RequestRedirect, ResponseType, Url,
 };
 
 use super::clock::within;
 use super::global::{describe, global, property};
 use crate::error::{Code, Error, Result};
 use crate::ports::{Body, Method, Request, Response, Transport};
+
+/// Shorter bodies travel as they are: they fit into a few packets anyway.
+const GZIP_BYTES_MIN: usize = 4 * 1024;
 
 /// The way to one server.
 #[derive(Debug, Clone)]
@@ -49,7 +53,7 @@ impl FetchTransport {
         Ok(Self { base })
     }
 
-    fn request(&self, request: &Request, abort: &AbortController) -> Result<GlooRequest> {
+    async fn request(&self, request: &Request, abort: &AbortController) -> Result<GlooRequest> {
         let url = format!("{}{}", self.base, request.path);
         let builder = match request.method {
             Method::Get => GlooRequest::get(&url),
@@ -61,9 +65,10 @@ impl FetchTransport {
             .cache(RequestCache::NoStore)
             .abort_signal(Some(&abort.signal()));
         let builder = with_token(builder, request.token.as_deref())?;
-        let built = match request.method {
-            Method::Get => builder.build(),
-            Method::Post => builder.body(request.body.as_str()),
+        let built = match (request.method, gzip(&request.body).await) {
+            (Method::Get, _) => builder.build(),
+            (Method::Post, Some(gzip)) => builder.header("content-encoding", "gzip").body(gzip),
+            (Method::Post, None) => builder.body(request.body.as_str()),
         };
         built.map_err(|error| Error::new(Code::Internal, format!("the request for {url}: {error}")))
     }
@@ -74,7 +79,7 @@ impl Transport for FetchTransport {
 
     async fn send(&self, request: Request) -> Result<Response<FetchBody>> {
         let abort = AbortController::new().map_err(|cause| Error::new(Code::Internal, describe(&cause)))?;
-        let built = self.request(&request, &abort)?;
+        let built = self.request(&request, &abort).await?;
         let running = AbortOnDrop(abort);
         let response = within(request.timeout_ms, built.send()).await.ok_or_else(|| {
             Error::new(Code::Timeout, format!("no answer from {} in {} ms", self.base, request.timeout_ms))
@@ -130,6 +135,18 @@ impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// The body compressed; `None` when it is not worth it and where the browser cannot.
+async fn gzip(body: &str) -> Option<JsValue> {
+    if body.len() < GZIP_BYTES_MIN {
+        return None;
+    }
+    let compressor = CompressionStream::new(CompressionFormat::Gzip).ok()?;
+    let plain = web_sys::Response::new_with_opt_str(Some(body)).ok()?.body()?;
+    let compressed = plain.pipe_through(compressor.unchecked_ref());
+    let all = web_sys::Response::new_with_opt_readable_stream(Some(&compressed)).ok()?.array_buffer().ok()?;
+    JsFuture::from(all).await.ok()
 }
 
 fn with_token(builder: RequestBuilder, token: Option<&str>) -> Result<RequestBuilder> {

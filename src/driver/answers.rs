@@ -21,7 +21,11 @@ impl FromJson for Problem {
         Ok(Self {
             kind: object.optional_text("type")?.unwrap_or_default(),
             // A server of tomorrow may have codes of its own; what they mean is in their status.
-            code: ProblemCode::ALL.iter().copied().find(|known| known.as_str() == code).unwrap_or(ProblemCode::Internal),
+            code: ProblemCode::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == code)
+                .unwrap_or(ProblemCode::Internal),
             status: object.small("status")?,
             title: object.optional_text("title")?.unwrap_or_default(),
             detail: object.optional_text("detail")?,

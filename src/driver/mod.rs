@@ -9,9 +9,11 @@
 
 mod answers;
 mod exchange;
+mod idle;
 mod lines;
 mod load;
 mod news;
+mod pieces;
 mod pull;
 mod push;
 mod run;
@@ -74,6 +76,7 @@ struct Inner<P: Platform> {
     active: RefCell<Option<ActiveRun<P>>>,
     watches: Watches,
     requests: Cell<u32>,
+    is_compacting: Cell<bool>,
     is_closed: Cell<bool>,
 }
 
@@ -93,18 +96,21 @@ impl<P: Platform> Driver<P> {
         let fresh_client = uuid::Builder::from_random_bytes(ports.random.bytes16()).into_uuid().to_string();
         let store = Store::open(storage, options.schema, durability, options.cache_bytes).await?;
         store.ensure_client_id(&fresh_client).await?;
+        // A local database has nobody to sync with, and nothing to complain about.
+        let auto = if ports.transport.is_some() { options.auto } else { Auto::default() };
         let inner = Rc::new(Inner {
             store,
             ports,
             lock_name,
             listener,
-            machine: RefCell::new(Machine::new(options.auto)),
+            machine: RefCell::new(Machine::new(auto)),
             effects: RefCell::default(),
             is_performing: Cell::new(false),
             timers: Timers::default(),
             active: RefCell::new(None),
             watches: Watches::default(),
             requests: Cell::new(0),
+            is_compacting: Cell::new(false),
             is_closed: Cell::new(false),
         });
         let driver = Self { inner };
@@ -114,11 +120,17 @@ impl<P: Platform> Driver<P> {
     }
 
     /// Asks for a run of each unit, one after the other; a request's number comes back in the `Settled` notice.
-    pub fn trigger(&self, units: &[UnitId], discard_pending: bool) -> Vec<RequestId> {
+    ///
+    /// # Errors
+    /// `sync/no-server`.
+    pub fn trigger(&self, units: &[UnitId], discard_pending: bool) -> Result<Vec<RequestId>> {
+        if self.inner.ports.transport.is_none() {
+            return Err(Error::new(Code::NoServer, "this database was opened without a server"));
+        }
         let requests: Vec<(RequestId, UnitId)> = units.iter().map(|unit| (self.next_request(), *unit)).collect();
         let numbers = requests.iter().map(|(request, _)| *request).collect();
         self.feed(Event::Triggered { requests, discard_pending });
-        numbers
+        Ok(numbers)
     }
 
     /// Tells the machine what happened outside: network hints, `RetryNow`, `Cancel`, `Resumed`.
@@ -169,7 +181,8 @@ impl<P: Platform> Driver<P> {
         self.count().await?;
         let schema = self.schema();
         let mut dirty = Vec::new();
-        for (place, unit) in (0_u16..).zip(&schema.units) {
+        let units = if self.inner.ports.transport.is_some() { schema.units.as_slice() } else { &[] };
+        for (place, unit) in (0_u16..).zip(units) {
             if self.inner.store.has_changes(&unit.push).await? {
                 dirty.push(UnitId(place));
             }
@@ -252,7 +265,7 @@ impl<P: Platform> Driver<P> {
             let nonce = uuid::Builder::from_random_bytes(driver.inner.ports.random.bytes16()).into_uuid().to_string();
             let answer = match &driver.inner.ports.transport {
                 Some(transport) => exchange::probe(transport, &nonce).await,
-                None => Err(Error::new(Code::Unreachable, "this database has no server")),
+                None => Err(Error::new(Code::NoServer, "this database was opened without a server")),
             };
             driver.feed(Event::Probed(answer));
         });

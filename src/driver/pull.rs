@@ -1,13 +1,14 @@
 //! A pull: the server's lines, stored as they come, each piece together with the cursor that covers it.
 
-use whimbrel_protocol::{BucketCursor, PROTOCOL_VERSION, PullLine, PullRequest, Start};
+use whimbrel_protocol::{PROTOCOL_VERSION, PullLine, PullRequest, Start};
 
 use super::lines::Lines;
+use super::pieces::Pieces;
 use super::{Driver, exchange};
 use crate::error::{Code, Error};
 use crate::json::FromJson;
 use crate::ports::{Body, Platform};
-use crate::store::{Piece, decode_rows};
+use crate::store::Piece;
 use crate::sync::{Event, Failure, Progress, RunId, UnitId};
 
 /// The media type of a pull's answer.
@@ -40,46 +41,63 @@ impl<P: Platform> Driver<P> {
         serde_json::to_string(&request).map_err(|error| Error::new(Code::Internal, error.to_string()))
     }
 
-    /// Stores a whole answer. `progress` is called after every commit.
+    /// Stores a whole answer. `progress` is called after every commit. When the answer breaks off, what is complete of it is stored all the
+    /// same, so the next pull goes on from there.
     pub(super) async fn receive<B: Body>(
         &self,
         mut lines: Lines<B>,
         entities: &[String],
         progress: impl Fn(Progress),
     ) -> Result<Progress, Error> {
-        let mut far = Progress::default();
-        let mut pieces = Pieces::default();
-        loop {
-            let Some(line) = lines.next().await? else {
-                return Err(Error::new(Code::ProtocolTruncated, "the answer has no end"));
-            };
-            let step = self.take_line(line, &mut pieces)?;
-            match step {
-                Step::Start(start) => {
-                    far.to_pull = start.buckets.iter().map(|bucket| bucket.pending).sum();
-                    self.inner.store.grant(entities, &start.buckets).await?;
-                }
-                Step::More => continue,
-                Step::Commit(cursor) => {
-                    let piece = pieces.finish(cursor)?;
-                    far.pulled += piece.len();
-                    far.to_pull = far.to_pull.max(far.pulled);
-                    self.inner.store.apply(piece).await?;
-                }
-                Step::Restart(bucket) => self.inner.store.restart_bucket(&bucket).await?,
-                Step::End => break,
-            }
-            far.bytes = lines.received();
-            progress(far);
+        let (mut far, mut pieces) = (Progress::default(), Pieces::default());
+        let received = self.receive_lines(&mut lines, entities, &mut far, &mut pieces, &progress).await;
+        if let Some(piece) = pieces.rest() {
+            self.store_piece(piece, &mut far).await?;
         }
+        received?;
+        far.bytes = lines.received();
+        progress(far);
         while self.inner.store.retire_step(entities).await? {}
         self.after_commit().await;
         Ok(far)
     }
 
+    async fn receive_lines<B: Body>(
+        &self,
+        lines: &mut Lines<B>,
+        entities: &[String],
+        far: &mut Progress,
+        pieces: &mut Pieces,
+        progress: &impl Fn(Progress),
+    ) -> Result<(), Error> {
+        loop {
+            let Some(line) = lines.next().await? else {
+                return Err(Error::new(Code::ProtocolTruncated, "the answer has no end"));
+            };
+            match self.take_line(line, pieces)? {
+                Step::Start(start) => {
+                    far.to_pull = start.buckets.iter().map(|bucket| bucket.pending).sum();
+                    self.inner.store.grant(entities, &start.buckets).await?;
+                }
+                Step::More => continue,
+                Step::Store(piece) => self.store_piece(*piece, far).await?,
+                Step::Restart(bucket) => self.inner.store.restart_bucket(&bucket).await?,
+                Step::End => return Ok(()),
+            }
+            far.bytes = lines.received();
+            progress(*far);
+        }
+    }
+
+    async fn store_piece(&self, piece: Piece, far: &mut Progress) -> Result<(), Error> {
+        far.pulled += piece.len() as u64;
+        far.to_pull = far.to_pull.max(far.pulled);
+        self.inner.store.apply(piece).await
+    }
+
     fn take_line(&self, line: &[u8], pieces: &mut Pieces) -> Result<Step, Error> {
         if line.starts_with(ROWS_LINE) {
-            pieces.add(decode_rows(line, &self.inner.store.schema())?)?;
+            pieces.add(Piece::rows(self.inner.store.decode_rows(line)?))?;
             return Ok(Step::More);
         }
         match PullLine::parse(line, Code::ProtocolMalformed)? {
@@ -93,7 +111,9 @@ impl<P: Platform> Driver<P> {
                 pieces.add(Piece::gone(gone))?;
                 Ok(Step::More)
             }
-            PullLine::Cursor(cursor) => Ok(Step::Commit(cursor)),
+            PullLine::Cursor(cursor) => {
+                Ok(pieces.close(cursor)?.map_or(Step::More, |piece| Step::Store(Box::new(piece))))
+            }
             PullLine::Resync { bucket } => Ok(Step::Restart(bucket)),
             PullLine::Error(problem) => Err(exchange::of_problem(&problem)),
             PullLine::End {} => Ok(Step::End),
@@ -105,31 +125,7 @@ impl<P: Platform> Driver<P> {
 enum Step {
     Start(Start),
     More,
-    Commit(BucketCursor),
+    Store(Box<Piece>),
     Restart(String),
     End,
-}
-
-/// What has come since the last cursor.
-#[derive(Default)]
-struct Pieces {
-    waiting: Option<Piece>,
-}
-
-impl Pieces {
-    fn add(&mut self, piece: Piece) -> Result<(), Error> {
-        match &mut self.waiting {
-            Some(waiting) => waiting.join(piece),
-            None => {
-                self.waiting = Some(piece);
-                Ok(())
-            }
-        }
-    }
-
-    fn finish(&mut self, cursor: BucketCursor) -> Result<Piece, Error> {
-        let mut piece = self.waiting.take().unwrap_or_else(|| Piece::empty(&cursor.bucket));
-        piece.close(cursor)?;
-        Ok(piece)
-    }
 }

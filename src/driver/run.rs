@@ -74,7 +74,8 @@ impl<P: Platform> Driver<P> {
         media_type: &str,
     ) -> Result<Response<<P::Transport as Transport>::Body>, Failure> {
         let transport = self.inner.ports.transport.as_ref();
-        let transport = transport.ok_or_else(|| Error::new(Code::Unreachable, "this database has no server"))?;
+        let transport =
+            transport.ok_or_else(|| Error::new(Code::NoServer, "this database was opened without a server"))?;
         let known = self.with_run(run, |active| active.token.clone()).flatten();
         let token = match known {
             Some(token) => token,

@@ -85,6 +85,7 @@ impl<P: Platform> Driver<P> {
         for id in self.inner.watches.affected_by(change) {
             self.run_watch(id);
         }
+        self.compact_when_idle();
     }
 
     /// Runs a watch's query; what changes meanwhile makes it run once more.

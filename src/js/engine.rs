@@ -104,7 +104,7 @@ impl Engine {
     pub fn trigger(&self, units: Vec<String>, discard_pending: bool) -> JsResult<Vec<u32>> {
         let schema = self.driver.schema();
         let units: Result<Vec<_>> = units.iter().map(|name| unit_id(&schema.units, name)).collect();
-        let requests = self.driver.trigger(&units.map_err(thrown)?, discard_pending);
+        let requests = units.and_then(|units| self.driver.trigger(&units, discard_pending)).map_err(thrown)?;
         Ok(requests.into_iter().map(|request| request.0).collect())
     }
 

@@ -3,24 +3,14 @@
 //! **Invariant:** cursor and rows are one transaction: the cursor never passes a change that is not here.
 //! **Invariant:** a record with local changes keeps them: the server's row becomes its base and the changes are laid over it.
 
-use whimbrel_protocol::{BucketCursor, BucketInfo, Version};
+use whimbrel_protocol::{BucketCursor, BucketInfo};
 
-use super::piece::{Piece, PulledChange};
+use super::batch::RowBatch;
+use super::piece::{Part, Piece};
 use super::system::{self, Bucket, Counter};
 use super::{Interrupt, Read, Txn, pending, rebase};
 use crate::error::{Code, Error};
-use crate::model::{Row, RowRef, Value, key};
-
-/// A row as the server sent it.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct PulledRow {
-    /// The record's id.
-    pub id: String,
-    /// Its version.
-    pub version: Version,
-    /// Its values, in the order of the schema's fields.
-    pub values: Vec<Value>,
-}
+use crate::model::{Row, RowRef, key};
 
 /// The number that rows of a bucket carry; given at first sight.
 ///
@@ -68,26 +58,19 @@ fn new_number(txn: &mut Txn<'_>) -> Result<u16, Interrupt> {
         .map_err(|_| Error::new(Code::StoreFailed, "65,535 buckets have been seen by this store").into())
 }
 
-/// One row of a bucket.
-///
-/// # Errors
-/// Those of the store.
-pub(super) fn row(txn: &mut Txn<'_>, entity: &str, bucket: u16, pulled: &PulledRow) -> Result<(), Interrupt> {
-    let id = pulled.id.as_str();
-    let Some(known) = txn.row(entity, id)? else {
-        return txn.put_row(entity, id, &clean(pulled, vec![bucket]));
+/// A row of a bucket whose record has local changes: it becomes the base, and the changes are laid over it.
+fn dirty_row(txn: &mut Txn<'_>, entity: &str, bucket: u16, pulled: &Row, id: &str) -> Result<(), Interrupt> {
+    let base = pending::base(txn, entity, id)?;
+    let server = match base {
+        Some(base) if base.version >= pulled.version => with_bucket(base, bucket),
+        base => Row { buckets: with_bucket(base.unwrap_or_default(), bucket).buckets, ..pulled.clone() },
     };
-    if known.dirty {
-        let base = pending::base(txn, entity, id)?;
-        let server = match base {
-            Some(base) if base.version >= pulled.version => with_bucket(base, bucket),
-            base => clean(pulled, with_bucket(base.unwrap_or_default(), bucket).buckets),
-        };
-        return rebase::rebuild(txn, entity, id, Some(&server));
-    }
-    let fresh = pulled.version >= known.version;
-    let row = with_bucket(known, bucket);
-    txn.put_row(entity, id, &if fresh { clean(pulled, row.buckets) } else { row })
+    rebase::rebuild(txn, entity, id, Some(&server))
+}
+
+/// A row of a batch.
+fn pulled_row(rows: &RowBatch, place: usize) -> Row {
+    Row { version: rows.version(place), values: rows.values(place), ..Row::default() }
 }
 
 /// One row that is gone from a bucket. It leaves the device with the last bucket it is in.
@@ -188,20 +171,20 @@ fn with_bucket(mut row: Row, number: u16) -> Row {
     row
 }
 
-fn clean(pulled: &PulledRow, buckets: Vec<u16>) -> Row {
-    Row { version: pulled.version, buckets, dirty: false, deleted: false, values: pulled.values.clone() }
-}
-
 /// A piece of a pull: its rows and removals, and the cursor that covers them.
 ///
 /// # Errors
 /// Those of the store.
 pub(super) fn piece(txn: &mut Txn<'_>, piece: &Piece) -> Result<(), Interrupt> {
     let bucket = bucket_number(txn, &piece.bucket)?;
-    for change in &piece.changes {
-        match change {
-            PulledChange::Row(pulled) => row(txn, piece.entity(), bucket, pulled)?,
-            PulledChange::Gone(id) => gone(txn, piece.entity(), bucket, id)?,
+    for part in &piece.parts {
+        match part {
+            Part::Rows(rows) => {
+                for place in txn.load_rows(rows, bucket)? {
+                    dirty_row(txn, piece.entity(), bucket, &pulled_row(rows, place), &rows.id(place))?;
+                }
+            }
+            Part::Gone(ids) => ids.iter().try_for_each(|id| gone(txn, piece.entity(), bucket, id))?,
         }
     }
     piece.cursor.as_ref().map_or(Ok(()), |covering| cursor(txn, covering))

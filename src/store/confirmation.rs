@@ -59,7 +59,10 @@ impl FromJson for Confirmation {
             change: object.text("change")?,
             entity: object.text("entity")?,
             id: object.text("id")?,
-            outcome: known.into_iter().find(|known| known.as_str() == outcome).ok_or_else(|| object.wrong("outcome"))?,
+            outcome: known
+                .into_iter()
+                .find(|known| known.as_str() == outcome)
+                .ok_or_else(|| object.wrong("outcome"))?,
             version: object.optional_number("version")?,
             code: object.optional_text("code")?,
             message: object.optional_text("message")?,
@@ -73,7 +76,11 @@ const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 const FORGOTTEN_AT_ONCE: usize = 64;
 
 /// The server has the changes of an entry.
-pub(super) fn accepted(txn: &mut Txn<'_>, entry: &Entry, version: Option<u64>) -> std::result::Result<Vec<Confirmation>, Interrupt> {
+pub(super) fn accepted(
+    txn: &mut Txn<'_>,
+    entry: &Entry,
+    version: Option<u64>,
+) -> std::result::Result<Vec<Confirmation>, Interrupt> {
     end(txn, entry, Ending::Accepted, version, None)
 }
 

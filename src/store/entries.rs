@@ -62,7 +62,7 @@ impl Entries {
     pub(super) fn sort(&mut self) {
         let arena = &self.arena;
         let key = |entry: &Entry| slice(arena, entry);
-        self.entries.sort_by(|left, right| left.front.cmp(&right.front).then_with(|| key(left).cmp(&key(right))));
+        self.entries.sort_by(|left, right| left.front.cmp(&right.front).then_with(|| key(left).cmp(key(right))));
     }
 
     /// Calls `take` with every full key, and whether it is there.

@@ -1,60 +1,92 @@
-//! A piece of a pull: what came between two cursors of one bucket.
+//! A piece of a pull: what came of one bucket up to a cursor.
 
 use whimbrel_protocol::{BucketCursor, Gone};
 
-use super::apply::PulledRow;
+use super::batch::RowBatch;
 use super::system::entity_of;
 use crate::error::{Code, Error, Result};
-use crate::model::Schema;
 
 /// Rows and removals of one bucket, in the order they came, and the cursor that covers them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Piece {
     pub(super) bucket: String,
-    pub(super) changes: Vec<PulledChange>,
+    pub(super) parts: Vec<Part>,
     pub(super) cursor: Option<BucketCursor>,
 }
 
-/// One change of a pull.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum PulledChange {
-    Row(PulledRow),
-    Gone(String),
+/// A part of a piece.
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    Rows(RowBatch),
+    /// The ids of rows that are gone from the bucket.
+    Gone(Vec<String>),
 }
 
 impl Piece {
     /// Nothing of a bucket, yet.
     #[must_use]
     pub fn empty(bucket: &str) -> Self {
-        Self { bucket: bucket.to_owned(), changes: Vec::new(), cursor: None }
+        Self { bucket: bucket.to_owned(), parts: Vec::new(), cursor: None }
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn rows(rows: RowBatch) -> Self {
+        Self { bucket: rows.bucket().to_owned(), parts: vec![Part::Rows(rows)], cursor: None }
     }
 
     /// Removals.
     #[must_use]
     pub fn gone(gone: Gone) -> Self {
-        let changes = gone.rows.into_iter().map(|(id, _)| PulledChange::Gone(id)).collect();
-        Self { bucket: gone.bucket, changes, cursor: None }
+        let ids = gone.rows.into_iter().map(|(id, _)| id).collect();
+        Self { bucket: gone.bucket, parts: vec![Part::Gone(ids)], cursor: None }
     }
 
     /// Rows and removals in it.
     #[must_use]
-    pub fn len(&self) -> u64 {
-        self.changes.len() as u64
+    pub fn len(&self) -> usize {
+        let len = |part: &Part| match part {
+            Part::Rows(rows) => rows.len(),
+            Part::Gone(ids) => ids.len(),
+        };
+        self.parts.iter().map(len).sum()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.parts.is_empty()
     }
 
-    /// Adds what came next.
+    /// Bytes of its rows.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let bytes = |part: &Part| match part {
+            Part::Rows(rows) => rows.bytes(),
+            Part::Gone(ids) => ids.iter().map(String::len).sum(),
+        };
+        self.parts.iter().map(bytes).sum()
+    }
+
+    /// The bucket's name.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// Adds what came next; its cursor, if it has one, covers both.
     ///
     /// # Errors
     /// `protocol/malformed` when it is of another bucket: every bucket's lines end with a cursor.
     pub fn join(&mut self, next: Self) -> Result<()> {
-        self.same_bucket(&next.bucket)?;
-        self.changes.extend(next.changes);
+        self.check_bucket(&next.bucket)?;
+        for part in next.parts {
+            match (self.parts.last_mut(), part) {
+                (Some(Part::Rows(rows)), Part::Rows(next)) => rows.append(&next),
+                (_, part) => self.parts.push(part),
+            }
+        }
+        self.cursor = next.cursor;
         Ok(())
     }
 
@@ -63,7 +95,7 @@ impl Piece {
     /// # Errors
     /// `protocol/malformed` when it is of another bucket.
     pub fn close(&mut self, cursor: BucketCursor) -> Result<()> {
-        self.same_bucket(&cursor.bucket)?;
+        self.check_bucket(&cursor.bucket)?;
         self.cursor = Some(cursor);
         Ok(())
     }
@@ -72,34 +104,11 @@ impl Piece {
         entity_of(&self.bucket)
     }
 
-    fn same_bucket(&self, bucket: &str) -> Result<()> {
+    fn check_bucket(&self, bucket: &str) -> Result<()> {
         if self.bucket == bucket {
             return Ok(());
         }
         let detail = format!("lines of bucket {bucket} before the cursor of {}", self.bucket);
         Err(Error::new(Code::ProtocolMalformed, detail))
     }
-}
-
-/// Decodes a line of rows.
-pub fn decode_rows(line: &[u8], schema: &Schema) -> Result<Piece> {
-    let whimbrel_protocol::PullLine::Rows(batch) =
-        serde_json::from_slice(line).map_err(|e| Error::new(Code::ProtocolMalformed, e.to_string()))?
-    else {
-        return Err(Error::new(Code::ProtocolMalformed, "not rows"));
-    };
-    let entity = schema.entity(entity_of(&batch.bucket))?;
-    let mut piece = Piece::empty(&batch.bucket);
-    for data in batch.data {
-        let get = |name: &str| {
-            batch.columns.iter().position(|c| c == name).and_then(|i| data.get(i)).cloned().unwrap_or_default()
-        };
-        let values = entity.fields.iter().map(|f| f.kind.value(&get(&f.name))).collect::<Result<Vec<_>>>()?;
-        piece.changes.push(PulledChange::Row(PulledRow {
-            id: get("id").as_str().unwrap_or_default().to_owned(),
-            version: get("_version").as_u64().unwrap_or(0),
-            values,
-        }));
-    }
-    Ok(piece)
 }

@@ -40,13 +40,14 @@ pub fn write(txn: &mut Txn<'_>, write: &LocalWrite) -> Result<Vec<Confirmation>,
     let before = txn.row(&write.entity, &write.id)?;
     let entry = match (write.op, before.as_ref().filter(|row| !row.deleted)) {
         (Op::Create, None) => create(txn, entity, write, before.as_ref())?,
-        (Op::Create, Some(_)) => return Err(there_is(Code::RowExists, "a", write)),
+        (Op::Create, Some(_)) => return Err(refused(Code::RowExists, "exists already", write)),
         (Op::Update, Some(row)) => match update(txn, entity, write, row)? {
             Some(entry) => entry,
-            None => return Ok(Vec::new()),
+            // Nothing changes, so there is nothing to wait for.
+            None => return confirmation::accepted(txn, &unchanged(txn, write, row), None),
         },
         (Op::Delete, Some(row)) => delete(txn, entity, write, row)?,
-        (Op::Update | Op::Delete, None) => return Err(there_is(Code::RowNotFound, "no", write)),
+        (Op::Update | Op::Delete, None) => return Err(refused(Code::RowNotFound, "does not exist", write)),
     };
     enqueue(txn, entry)
 }
@@ -61,8 +62,8 @@ fn check_policy(entity: &Entity, op: Op) -> Result<(), Error> {
     }
 }
 
-fn there_is(code: Code, article: &str, write: &LocalWrite) -> Interrupt {
-    Error::new(code, format!("there is {article} {} with the id \"{}\"", write.entity, write.id)).into()
+fn refused(code: Code, why: &str, write: &LocalWrite) -> Interrupt {
+    Error::new(code, format!("{} \"{}\" {why}", write.entity, write.id)).into()
 }
 
 fn create(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, gone: Option<&Row>) -> Result<Entry, Interrupt> {
@@ -94,6 +95,11 @@ fn update(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, row: &Row) -> 
     keep_base(txn, write, row)?;
     txn.put_row(&write.entity, &write.id, &Row { dirty: true, values, ..row.clone() })?;
     Ok(Some(entry))
+}
+
+/// An update that changes nothing, as an entry that need not be sent.
+fn unchanged(txn: &Txn<'_>, write: &LocalWrite, row: &Row) -> Entry {
+    entry(txn, write, Some(row), Fields::new(), Fields::new())
 }
 
 fn delete(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, row: &Row) -> Result<Entry, Interrupt> {

@@ -42,22 +42,16 @@ pub(crate) enum Fault {
 pub(crate) struct Network {
     router: axum::Router,
     faults: Rc<RefCell<Vec<(&'static str, Fault)>>>,
-    requests: Rc<RefCell<Vec<String>>>,
 }
 
 impl Network {
     pub(crate) fn new(router: axum::Router) -> Self {
-        Self { router, faults: Rc::default(), requests: Rc::default() }
+        Self { router, faults: Rc::default() }
     }
 
     /// The next request whose path begins like this meets the fault.
     pub(crate) fn fail_next(&self, path: &'static str, fault: Fault) {
         self.faults.borrow_mut().push((path, fault));
-    }
-
-    /// The paths asked for so far.
-    pub(crate) fn requests(&self) -> Vec<String> {
-        self.requests.borrow().clone()
     }
 
     fn fault(&self, path: &str) -> Option<Fault> {
@@ -96,7 +90,6 @@ impl Transport for Network {
     type Body = Pieces;
 
     async fn send(&self, request: Request) -> Result<Response<Pieces>> {
-        self.requests.borrow_mut().push(request.path.clone());
         let unreachable = || Err(Error::new(Code::Unreachable, "no network"));
         match self.fault(&request.path) {
             None => self.serve(request).await,

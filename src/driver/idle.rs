@@ -1,0 +1,46 @@
+//! Work for quiet moments: compaction, a bounded step at a time.
+
+use super::Driver;
+use crate::ports::{Clock, Platform};
+
+/// How long nothing must have happened before work begins.
+const QUIET_MS: u32 = 300;
+/// How often a quiet moment is waited for; then it is done all the same, or an app that never rests would never be compacted.
+const WAITS_MAX: u32 = 30;
+/// The pause between two steps, so that the page stays responsive.
+const PAUSE_MS: u32 = 20;
+
+impl<P: Platform> Driver<P> {
+    /// Begins to compact, unless that is under way or there is nothing to do. Called after every commit.
+    pub(super) fn compact_when_idle(&self) {
+        if !self.inner.store.is_compaction_due() || self.inner.is_compacting.replace(true) {
+            return;
+        }
+        let driver = self.clone();
+        self.spawn(async move {
+            driver.compact().await;
+            driver.inner.is_compacting.set(false);
+        });
+    }
+
+    async fn compact(&self) {
+        let clock = &self.inner.ports.clock;
+        for _ in 0..WAITS_MAX {
+            let seq = self.inner.store.seq();
+            clock.sleep(QUIET_MS).await;
+            if self.inner.is_closed.get() {
+                return;
+            }
+            if self.inner.store.seq() == seq && self.inner.active.borrow().is_none() {
+                break;
+            }
+        }
+        loop {
+            match self.inner.store.compact_step().await {
+                Ok(true) if !self.inner.is_closed.get() => clock.sleep(PAUSE_MS).await,
+                Ok(_) => return,
+                Err(error) => return self.report_failure::<()>(Err(error)),
+            }
+        }
+    }
+}
