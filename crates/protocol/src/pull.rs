@@ -93,7 +93,8 @@ pub struct RowBatch {
     pub bucket: String,
     /// `id`, `_version`, then field names.
     pub columns: Vec<String>,
-    /// At most [`crate::PULL_BATCH_ROWS_MAX`] rows; in a bucket's first batches (no cursor was sent) in ascending order of id.
+    /// At most [`crate::PULL_BATCH_ROWS_MAX`] rows; in a bucket's first batches (no cursor was sent) in ascending order
+    /// of id.
     pub data: Vec<Vec<Value>>,
 }
 

@@ -6,8 +6,8 @@
 //!   └────────────┴──────► model ◄─────────┘        config, seed: before anything is served
 //! ```
 //!
-//! **Layer law:** the rules know the model and the port, not HTTP and not SQL. `sqlite` knows the port. `http` knows the
-//! rules. Nothing knows `serve` and the binary.
+//! **Layer law:** the rules know the model and the port, not HTTP and not SQL. `sqlite` knows the port. `http` knows
+//! the rules. Nothing knows `serve` and the binary.
 //!
 //! `docs/PROTOCOL.md` is the contract with the clients.
 

@@ -46,8 +46,8 @@ enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(
-        "{0} can be reached from other machines, and the tokens of development mode are no secret; listen on 127.0.0.1, or \
-         give --insecure-development-tokens"
+        "{0} can be reached from other machines, and the tokens of development mode are no secret; \
+         listen on 127.0.0.1, or give --insecure-development-tokens"
     )]
     Exposed(SocketAddr),
     #[error("{0} is not a folder")]

@@ -13,7 +13,8 @@ use crate::storage::Storage;
 
 /// How often changes made past this server are looked for.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
-/// How long requests in flight may take once the server is to stop. A pull that is cut off here goes on at its last cursor.
+/// How long requests in flight may take once the server is to stop. A pull that is cut off here goes on at its last
+/// cursor.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` resolves and the requests in flight have been answered.

@@ -1,7 +1,7 @@
 //! The storage port: what the rules of push and pull need from a database, and nothing about how it does it.
 //!
-//! **Invariant:** version order is commit order. Once a reader has seen version *v*, no row with a version up to *v* may
-//! appear any more; an implementation numbers changes under a lock that it holds until the commit.
+//! **Invariant:** version order is commit order. Once a reader has seen version *v*, no row with a version up to *v*
+//! may appear any more; an implementation numbers changes under a lock that it holds until the commit.
 //! **Invariant:** a page is read from one state of the database.
 //! **Invariant:** a push transaction that is dropped without [`PushTransaction::commit`] has no effect.
 

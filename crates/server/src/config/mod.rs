@@ -1,7 +1,7 @@
 //! The configuration: one TOML file, and the environment for what differs between machines.
 //!
-//! **Invariant:** a [`Config`] that exists is consistent; everything that can be said of it without opening the database
-//! has been checked.
+//! **Invariant:** a [`Config`] that exists is consistent; everything that can be said of it without opening the
+//! database has been checked.
 
 mod check;
 mod file;

@@ -134,7 +134,11 @@ mod tests {
 
         #[test]
         fn damaged_requests_are_refused_or_read(position in 0_usize..200, byte in any::<u8>()) {
-            let mut body = br#"{"protocol":1,"client":"c","schema":1,"changes":[{"seq":1,"change":"x","entity":"e","id":"i","op":"update","set":{"a":[1,{"b":null}]},"at":0}]}"#.to_vec();
+            let text = concat!(
+                r#"{"protocol":1,"client":"c","schema":1,"changes":[{"seq":1,"change":"x","entity":"e","#,
+                r#""id":"i","op":"update","set":{"a":[1,{"b":null}]},"at":0}]}"#
+            );
+            let mut body = text.as_bytes().to_vec();
             let position = position % body.len();
             body[position] = byte;
             _ = parse::<PushRequest>(&body);

@@ -1,7 +1,7 @@
 //! A pull's answer as a stream: one line at a time, made when the connection takes it.
 //!
-//! Compression happens here and not in a layer, because every line must leave when it is made, and a compressor holds back
-//! what it was not told to flush.
+//! Compression happens here and not in a layer, because every line must leave when it is made, and a compressor holds
+//! back what it was not told to flush.
 //!
 //! **Invariant:** the next line is not made before the one before it was taken: a slow reader costs one line of memory.
 

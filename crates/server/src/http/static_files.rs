@@ -1,7 +1,7 @@
 //! An app's files, so that one process serves a whole app.
 //!
-//! **Invariant:** only a navigation falls back to `index.html`: a script or an image that is missing is missing, and so is
-//! an endpoint.
+//! **Invariant:** only a navigation falls back to `index.html`: a script or an image that is missing is missing, and so
+//! is an endpoint.
 
 use std::path::{Path, PathBuf};
 

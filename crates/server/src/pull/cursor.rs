@@ -6,8 +6,8 @@
 //! └ lineage
 //! ```
 //!
-//! **Invariant:** the lineage is another one when the history, the bucket, or what its rows look like is another one; such a
-//! cursor is not continued.
+//! **Invariant:** the lineage is another one when the history, the bucket, or what its rows look like is another one;
+//! such a cursor is not continued.
 
 use uuid::Uuid;
 use whimbrel_protocol::Version;

@@ -73,18 +73,20 @@ async fn attach_entity(transaction: &mut Transaction<'static, Sqlite>, entity: &
     run(transaction, triggers(entity, Counts::Differences)).await
 }
 
-/// What the log still has and the table has not: it was another table, or the triggers were away. Each gets a version of
-/// its own, as every change does.
+/// What the log still has and the table has not: it was another table, or the triggers were away. Each gets a version
+/// of its own, as every change does.
 fn leave_without_row(entity: &Entity) -> String {
     let Entity { name, table, .. } = entity;
     format!(
         "WITH lost AS (
            SELECT id, scope, row_number() OVER (ORDER BY id, scope) AS number FROM whimbrel_log
-           WHERE entity = '{name}' AND gone = 0 AND NOT EXISTS (SELECT 1 FROM \"{table}\" AS t WHERE t.\"id\" = whimbrel_log.id)
+           WHERE entity = '{name}' AND gone = 0
+             AND NOT EXISTS (SELECT 1 FROM \"{table}\" AS t WHERE t.\"id\" = whimbrel_log.id)
          )
          UPDATE whimbrel_log SET gone = 1, version = (SELECT version FROM whimbrel_clock) + lost.number
          FROM lost WHERE entity = '{name}' AND whimbrel_log.id = lost.id AND whimbrel_log.scope = lost.scope;
-         UPDATE whimbrel_clock SET version = max(version, (SELECT max(version) FROM whimbrel_log WHERE entity = '{name}'))
+         UPDATE whimbrel_clock
+         SET version = max(version, (SELECT max(version) FROM whimbrel_log WHERE entity = '{name}'))
          WHERE EXISTS (SELECT 1 FROM whimbrel_log WHERE entity = '{name}');"
     )
 }

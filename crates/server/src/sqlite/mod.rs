@@ -11,8 +11,8 @@
 //! whimbrel_meta         the history's identity; what each entity looked like when it was attached
 //! ```
 //!
-//! **Invariant:** SQLite has one writer at a time, and the trigger takes its version inside the write, so version order is
-//! commit order.
+//! **Invariant:** SQLite has one writer at a time, and the trigger takes its version inside the write, so version order
+//! is commit order.
 //! **Invariant:** WAL with `synchronous=FULL`: what was committed survives a power failure.
 //! **Invariant:** SQL stands in this folder only. Names in it come from the configuration and were checked; values are
 //! always bound.
@@ -80,8 +80,8 @@ impl SqliteStorage {
         Ok(Self { writer, readers })
     }
 
-    /// Gives the database a new history, so that clients begin again with it: after it was restored from a backup, cursors
-    /// and versions from after the backup would be mistaken for its own.
+    /// Gives the database a new history, so that clients begin again with it: after it was restored from a backup,
+    /// cursors and versions from after the backup would be mistaken for its own.
     ///
     /// # Errors
     /// [`StorageError`].

@@ -1,6 +1,7 @@
 //! Pages of a bucket. Each is one statement, so it is of one state of the database.
 //!
-//! Rows are taken from the result one by one and the page ends when it is full, so memory does not depend on the bucket.
+//! Rows are taken from the result one by one and the page ends when it is full, so memory does not depend on the
+//! bucket.
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -13,8 +14,8 @@ use super::{from_sql, to_sql};
 use crate::model::{Entity, Value};
 use crate::storage::{Bucket, Page, PageLimit, PageRow, StorageResult};
 
-/// Which index is used is not left to SQLite, which has no statistics here and guesses wrong. `CROSS JOIN` fixes the order:
-/// along the log, then into the table.
+/// Which index is used is not left to SQLite, which has no statistics here and guesses wrong. `CROSS JOIN` fixes the
+/// order: along the log, then into the table.
 pub(super) async fn snapshot(
     pool: &SqlitePool,
     bucket: Bucket<'_>,

@@ -154,8 +154,8 @@ fn bind_all<'q>(query: SqliteQuery<'q>, row: &Row, fields: impl Iterator<Item = 
     fields.filter_map(|position| row.get(position)).fold(query, bind)
 }
 
-/// SQLite's primary result codes for a refusal by the data: `SQLITE_CONSTRAINT` (triggers of the app's own included) and
-/// `SQLITE_MISMATCH`.
+/// SQLite's primary result codes for a refusal by the data: `SQLITE_CONSTRAINT` (triggers of the app's own included)
+/// and `SQLITE_MISMATCH`.
 const REFUSALS: [i32; 2] = [19, 20];
 
 fn constraint(error: &sqlx::Error) -> Option<Constraint> {

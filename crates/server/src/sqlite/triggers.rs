@@ -1,14 +1,14 @@
 //! The triggers that write the change log, generated from the entities.
 //!
-//! After any write, by anybody: tick the clock, mark the record gone from the scopes it was in, and enter it into those it
-//! is in now. What the log says of the old row is used, not the old row itself: `INSERT OR REPLACE` removes a row without
-//! telling any trigger.
+//! After any write, by anybody: tick the clock, mark the record gone from the scopes it was in, and enter it into those
+//! it is in now. What the log says of the old row is used, not the old row itself: `INSERT OR REPLACE` removes a row
+//! without telling any trigger.
 //!
-//! **Invariant:** a record with a row has at least one log entry that is not gone: a row in no scope is entered under the
-//! empty scope, which no user has. So the log alone knows every record's version, and every tombstone.
+//! **Invariant:** a record with a row has at least one log entry that is not gone: a row in no scope is entered under
+//! the empty scope, which no user has. So the log alone knows every record's version, and every tombstone.
 //!
-//! The conflict clause of the statement that fires a trigger overrides those inside it; an upsert with a named target is
-//! not overridden.
+//! The conflict clause of the statement that fires a trigger overrides those inside it; an upsert with a named target
+//! is not overridden.
 
 use crate::model::{Entity, ScopeTemplate};
 
@@ -34,8 +34,8 @@ pub(super) fn triggers(entity: &Entity, counts: Counts) -> String {
         Counts::Differences => differs(entity),
         Counts::Everything => String::new(),
     };
-    // A record that gets another id is two changes, and no two changes of a bucket share a version. Whatever had that id
-    // was replaced.
+    // A record that gets another id is two changes, and no two changes of a bucket share a version. Whatever had that
+    // id was replaced.
     let tick_again = format!("{TICK} WHERE OLD.\"id\" IS NOT NEW.\"id\";");
     trigger(entity, "INSERT", "", &[&tick(), &leave(entity, "NEW"), &enter])
         + &trigger(
@@ -56,7 +56,8 @@ fn tick() -> String {
 
 fn leave(entity: &Entity, row: &str) -> String {
     format!(
-        "UPDATE whimbrel_log SET version = {VERSION}, gone = 1 WHERE entity = '{}' AND id = CAST({row}.\"id\" AS TEXT) AND gone = 0;",
+        "UPDATE whimbrel_log SET version = {VERSION}, gone = 1 \
+         WHERE entity = '{}' AND id = CAST({row}.\"id\" AS TEXT) AND gone = 0;",
         entity.name
     )
 }

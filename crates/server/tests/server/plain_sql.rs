@@ -6,7 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use whimbrel_server::{Config, SqliteStorage};
 
-use crate::support::{CONFIG, Replica, Server, sql_on};
+use crate::support::{CONFIG, Replica, Server, number_on, sql_on};
 
 #[tokio::test]
 async fn writes_by_plain_sql_sync_as_well() {
@@ -38,6 +38,8 @@ async fn writes_by_plain_sql_sync_as_well() {
                 rows.iter().map(|(id, fields)| format!("{id}:{}", fields["title"].as_str().unwrap())).collect();
             assert_eq!(found.join(" "), expected, "{bucket} after {sql}");
         }
+        let shared = "SELECT count(*) - count(DISTINCT entity || '/' || scope || '/' || version) FROM whimbrel_log";
+        assert_eq!(number_on(&server.file(), shared).await, 0, "two changes of a bucket share a version after {sql}");
     }
 }
 
@@ -58,7 +60,10 @@ async fn a_push_meets_what_plain_sql_did() {
 async fn triggers_of_the_app_that_write_on_are_synced_with_the_right_versions() {
     let server = Server::start().await;
     server
-        .sql("CREATE TRIGGER audit AFTER INSERT ON note BEGIN INSERT INTO entry VALUES ('log of ' || NEW.id, NEW.title); END")
+        .sql(
+            "CREATE TRIGGER audit AFTER INSERT ON note
+             BEGIN INSERT INTO entry VALUES ('log of ' || NEW.id, NEW.title); END",
+        )
         .await;
     let mut ana = server.ana();
     let version = ana.accepted("create", "note", "n", json!({"set": {"title": "t"}})).await;
@@ -151,7 +156,7 @@ async fn a_database_that_does_not_fit_is_left_as_it_was() {
         let config = Config::load(&folder.path().join("server.toml")).unwrap();
         let error = SqliteStorage::open(&file, &config.entities).await.unwrap_err().to_string();
         assert!(error.contains("entity task") && error.contains(expected), "{error}");
-        let tables = crate::support::number_on(&file, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'whimbrel%'");
+        let tables = number_on(&file, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'whimbrel%'");
         assert_eq!(tables.await, 0);
     }
     let folder = TempDir::new().unwrap();

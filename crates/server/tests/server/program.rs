@@ -189,6 +189,8 @@ fn what_is_wrong_is_said_with_its_place() {
     let (code, said) = fails(folder.path(), &["--listen", "0.0.0.0:0"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("--insecure-development-tokens"), "{said}");
+    let from_environment = command(folder.path()).env("WHIMBREL_LISTEN", "0.0.0.0:0").output().unwrap();
+    assert_eq!(from_environment.status.code(), Some(2));
     let (code, said) = fails(folder.path(), &["--static", "nowhere"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("nowhere is not a folder"), "{said}");

@@ -190,7 +190,12 @@ async fn a_row_that_no_line_can_hold_ends_the_answer_with_an_error() {
 #[tokio::test]
 async fn an_answer_is_a_stream_of_lines_compressed_line_by_line() {
     let server = Server::start().await;
-    server.sql("WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 9000) INSERT INTO place SELECT 'p' || v, 'name' FROM n").await;
+    server
+        .sql(
+            "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 9000)
+             INSERT INTO place SELECT 'p' || v, 'name' FROM n",
+        )
+        .await;
     let ana = server.ana();
     let request = json!({"protocol": 1, "client": ana.client, "schema": 1, "entities": ["place"]});
     let request = ana.http.post(format!("{}/v1/pull", ana.url)).bearer_auth(&ana.token).json(&request);
