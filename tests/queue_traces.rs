@@ -4,6 +4,7 @@
 //! the active run begin, `ok` completes it, `fail` fails it with an error that is retried, `refuse` with one that is not, `401` with a missing token; `retry A` lets A's backoff
 //! run out; `offline`, `online`, `probe ok`, `probe no`, `now`, `cancel`, `resume`, `wrote`, `rest` and `start A` are what they say.
 //! The answer is what the app is told: `+A` a run starts, `A=complete(1,2)` requests 1 and 2 are settled.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use whimbrel::error::{Code, Error};
 use whimbrel::sync::{

@@ -1,5 +1,6 @@
 //! The engine and the real server, natively: one process, storage in memory, SQLite in a file, a network that can fail.
 #![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod device;
 mod faults;

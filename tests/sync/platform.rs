@@ -179,11 +179,13 @@ impl Random for Seeded {
     }
 }
 
+type Listener = Box<dyn Fn(u64)>;
+
 /// What the tabs of one browser share.
 #[derive(Clone, Default)]
 pub(crate) struct Origin {
     locks: Rc<RefCell<BTreeMap<String, Arc<Mutex<()>>>>>,
-    listeners: Rc<RefCell<Vec<(u32, Box<dyn Fn(u64)>)>>>,
+    listeners: Rc<RefCell<Vec<(u32, Listener)>>>,
     tabs: Rc<Cell<u32>>,
 }
 
