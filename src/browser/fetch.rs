@@ -7,20 +7,17 @@
 
 use gloo_net::http::{Request as GlooRequest, RequestBuilder, Response as GlooResponse};
 use js_sys::Uint8Array;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, CompressionFormat, CompressionStream, ReadableStreamDefaultReader, RequestCache,
-    RequestCredentials, RequestRedirect, ResponseType, Url,
+    AbortController, ReadableStreamDefaultReader, RequestCache, RequestCredentials, RequestRedirect, ResponseType, Url,
 };
 
 use super::clock::within;
 use super::global::{describe, global, property};
+use super::gzip::gzip;
 use crate::error::{Code, Error, Result};
 use crate::ports::{Body, Method, Request, Response, Transport};
-
-/// Shorter bodies travel as they are: they fit into a few packets anyway.
-const GZIP_BYTES_MIN: usize = 4 * 1024;
 
 /// The way to one server.
 #[derive(Debug, Clone)]
@@ -135,18 +132,6 @@ impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-/// The body compressed; `None` when it is not worth it and where the browser cannot.
-async fn gzip(body: &str) -> Option<JsValue> {
-    if body.len() < GZIP_BYTES_MIN {
-        return None;
-    }
-    let compressor = CompressionStream::new(CompressionFormat::Gzip).ok()?;
-    let plain = web_sys::Response::new_with_opt_str(Some(body)).ok()?.body()?;
-    let compressed = plain.pipe_through(compressor.unchecked_ref());
-    let all = web_sys::Response::new_with_opt_readable_stream(Some(&compressed)).ok()?.array_buffer().ok()?;
-    JsFuture::from(all).await.ok()
 }
 
 fn with_token(builder: RequestBuilder, token: Option<&str>) -> Result<RequestBuilder> {

@@ -9,6 +9,7 @@
 mod clock;
 mod fetch;
 mod global;
+mod gzip;
 mod indexed_db;
 mod lock;
 mod network;

@@ -7,7 +7,7 @@ use whimbrel::browser::{FetchBody, FetchTransport};
 use whimbrel::error::{Code, Result};
 use whimbrel::ports::{Body, Method, Request, Response, Transport};
 
-use super::page::{fake_fetch, is_pending, settle};
+use super::page::{fake_fetch, gunzipped, is_pending, settle, without_global};
 
 fn request() -> Request {
     Request {
@@ -53,6 +53,22 @@ async fn a_post_carries_body_and_token() {
         r#""body":"{\"a\":\"ü\"}","#,
     ];
     assert!(json(&sent).starts_with(&expected.concat()), "{}", json(&sent));
+}
+
+#[wasm_bindgen_test]
+async fn a_long_body_is_compressed_where_that_can_be_done() {
+    let body = format!("\"{}\"", "ü".repeat(5000));
+    let post = Request { method: Method::Post, body: body.clone(), ..request() };
+    let (response, sent) = answered(r#"{"status":200,"script":[]}"#, post.clone()).await;
+    response.expect("an answer");
+    assert!(json(&sent).contains(r#""content-encoding":"gzip""#), "{}", json(&sent));
+    assert_eq!(gunzipped(&sent).await, body);
+
+    let missing = without_global("CompressionStream");
+    let (response, sent) = answered(r#"{"status":200,"script":[]}"#, post).await;
+    drop(missing);
+    response.expect("an answer");
+    assert!(!json(&sent).contains("gzip") && json(&sent).contains("üüü"));
 }
 
 #[wasm_bindgen_test]

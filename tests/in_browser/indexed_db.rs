@@ -139,6 +139,21 @@ fn bytes_dump(bytes: &[u8]) -> String {
 }
 
 #[wasm_bindgen_test]
+async fn pages_are_deleted_one_by_one_and_in_runs() {
+    let storage = open("page-runs").await;
+    let change = |put: &[u64], delete: &[u64]| {
+        let put = put.iter().map(|id| (*id, Vec::new())).collect();
+        Some(PageChange { put, delete: delete.to_vec(), ..PageChange::default() })
+    };
+    let all: Vec<u64> = (1..10).collect();
+    committed(&storage, Commit { pages: change(&all, &[]), ..record(0, b"") }).await;
+    committed(&storage, Commit { pages: change(&[], &[9, 4, 5, 6, 2, 6]), ..record(1, b"") }).await;
+    let found = storage.pages(&all).await.expect("pages");
+    let left: Vec<u64> = all.into_iter().zip(found).filter_map(|(id, page)| page.map(|_| id)).collect();
+    assert_eq!(left, [1, 3, 7, 8]);
+}
+
+#[wasm_bindgen_test]
 async fn durability_reaches_the_browser() {
     let storage = open("durability").await;
     let seen = Array::new();

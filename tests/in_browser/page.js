@@ -36,6 +36,10 @@ export function rawPut(database, store, key, value) {
   return settled(database.transaction(store, "readwrite").objectStore(store).put(value, key));
 }
 
+export function rawGet(database, store, key) {
+  return settled(database.transaction(store).objectStore(store).get(key));
+}
+
 /** The values of an object store, as text. */
 export async function rawDump(database, store) {
   const values = await settled(database.transaction(store).objectStore(store).getAll());
@@ -148,7 +152,9 @@ export function fakeFetch(answer, seen) {
   return replace(globalThis, "fetch", async (request) => {
     const { url, method, redirect, credentials, cache } = request;
     const headers = Object.fromEntries(request.headers);
+    const bytes = await request.clone().blob();
     const entry = { url, method, redirect, credentials, cache, headers, body: await request.text(), aborted: false };
+    Object.defineProperty(entry, "bytes", { value: bytes });
     seen.push(entry);
     request.signal.addEventListener("abort", () => {
       entry.aborted = true;
@@ -168,6 +174,11 @@ export function fakeFetch(answer, seen) {
     for (const [name, value] of Object.entries(answer.properties ?? {})) Object.defineProperty(response, name, { value });
     return response;
   });
+}
+
+/** The body of a request that `fakeFetch` has seen. */
+export function gunzip({ bytes }) {
+  return new Response(bytes.stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
 
 export function dispatchOn(target, type) {

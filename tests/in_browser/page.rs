@@ -20,6 +20,8 @@ extern "C" {
     fn raw_close(database: &IdbDatabase);
     #[wasm_bindgen(js_name = rawPut)]
     fn raw_put(database: &IdbDatabase, store: &str, key: &JsValue, value: &JsValue) -> Promise;
+    #[wasm_bindgen(js_name = rawGet)]
+    fn raw_get(database: &IdbDatabase, store: &str, key: &str) -> Promise;
     #[wasm_bindgen(js_name = rawDump)]
     fn raw_dump(database: &IdbDatabase, store: &str) -> Promise;
     #[wasm_bindgen(js_name = exists)]
@@ -46,6 +48,8 @@ extern "C" {
     fn js_record_durability(seen: &Array) -> Function;
     #[wasm_bindgen(js_name = fakeFetch)]
     fn js_fake_fetch(answer: &JsValue, seen: &Array) -> Function;
+    #[wasm_bindgen(js_name = gunzip)]
+    fn js_gunzip(sent: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = setVisibility)]
     fn js_set_visibility(state: &str) -> Function;
     #[wasm_bindgen(js_name = setOnLine)]
@@ -106,6 +110,10 @@ pub(crate) fn fake_fetch(answer: &str, seen: &Array) -> Changed {
     Changed(js_fake_fetch(&js_sys::JSON::parse(answer).expect("JSON"), seen))
 }
 
+pub(crate) async fn gunzipped(sent: &JsValue) -> String {
+    done(js_gunzip(sent)).await.as_string().expect("text")
+}
+
 pub(crate) fn set_visibility(state: &str) -> Changed {
     Changed(js_set_visibility(state))
 }
@@ -132,6 +140,10 @@ impl Raw {
 
     pub(crate) async fn put(&self, store: &str, key: impl Into<JsValue>, value: impl Into<JsValue>) {
         done(raw_put(&self.0, store, &key.into(), &value.into())).await;
+    }
+
+    pub(crate) async fn get(&self, store: &str, key: &str) -> JsValue {
+        done(raw_get(&self.0, store, key)).await
     }
 
     pub(crate) async fn dump(&self, store: &str) -> String {

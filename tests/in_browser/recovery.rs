@@ -8,7 +8,7 @@ use whimbrel::ports::Storage;
 
 use super::indexed_db::{committed, open, record};
 use super::page::{
-    Raw, exists, fast_deadlines, hang_open, lose_connection_once, open_elsewhere, settle, start_deleting,
+    Raw, exists, fast_deadlines, hang_open, is_pending, lose_connection_once, open_elsewhere, settle, start_deleting,
     without_global,
 };
 
@@ -32,11 +32,14 @@ async fn a_lost_connection_is_replaced() {
 async fn another_database_of_the_same_name_is_not_ours() {
     let storage = open("identity").await;
     committed(&storage, record(0, b"a")).await;
-    Raw::open("identity").await.put("meta", "identity", "another").await;
+    let raw = Raw::open("identity").await;
+    let ours = raw.get("meta", "identity").await;
+    raw.put("meta", "identity", "another").await;
     let broken = lose_connection_once();
     assert_eq!(code(storage.commit(record(1, b"b")).await), Some(Code::StoreClosed));
     drop(broken);
-    assert_eq!(code(storage.load().await), Some(Code::StoreClosed));
+    raw.put("meta", "identity", ours).await;
+    assert_eq!(code(storage.load().await), Some(Code::StoreClosed), "closed is for good");
     assert_eq!(open("identity").await.load().await.expect("a load").log.len(), 1);
 }
 
@@ -60,6 +63,19 @@ async fn deletion_closes_every_connection_and_leaves_nothing() {
     assert!(!exists("deleted").await);
     assert_eq!(open("deleted").await.load().await, Ok(whimbrel::ports::Loaded::default()));
     IndexedDbStorage::delete("never-there").await.expect("no error");
+}
+
+/// Coming back would mean to wait behind the deletion.
+#[wasm_bindgen_test]
+async fn a_storage_that_made_way_for_a_deletion_does_not_come_back() {
+    let storage = open("made-way").await;
+    let raw = Raw::open("made-way").await;
+    let deletion = start_deleting("made-way");
+    settle().await;
+    let fast = fast_deadlines();
+    assert_eq!(code(storage.load().await), Some(Code::StoreClosed));
+    drop((fast, raw));
+    deletion.await.expect("a deletion");
 }
 
 #[wasm_bindgen_test]
@@ -116,6 +132,18 @@ async fn a_deletion_that_is_blocked_times_out() {
     let fast = fast_deadlines();
     assert_eq!(code(IndexedDbStorage::delete("blocked").await), Some(Code::StoreTimeout));
     drop((fast, raw));
+}
+
+#[wasm_bindgen_test]
+async fn an_opening_that_nobody_waits_for_holds_nothing() {
+    drop(open("left").await);
+    let mut opening = Box::pin(IndexedDbStorage::open("left"));
+    assert!(is_pending(opening.as_mut()).await);
+    drop(opening);
+    settle().await;
+    let fast = fast_deadlines();
+    assert_eq!(IndexedDbStorage::delete("left").await, Ok(()));
+    drop(fast);
 }
 
 /// The opening waits behind a deletion that somebody blocks, and is served long after its caller has gone.
