@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup | demo | test | pkg | size`.
+//! The project's own commands: `cargo xtask setup | demo | test | pkg | size | bench`.
 //!
 //! A command is a file of this crate. Each one is a sequence of calls to other programs (cargo, npm, wasm-bindgen, apt-get …)
 //! whose output is shown as it comes, and around them the few decisions worth testing: what is missing, what is stale, what is
@@ -7,6 +7,7 @@
 //! **Invariant:** a failure is one sentence on stderr that names the step or the tool and what to do, never a panic.
 //! **Invariant:** every command can be repeated; what is there already is skipped.
 
+mod bench;
 mod demo;
 mod failure;
 mod npm;
@@ -44,6 +45,8 @@ enum Task {
     Pkg(pkg::Arguments),
     /// Prints what a page must load, and fails above the budget of size-budget.toml
     Size,
+    /// Measures the engine beside other ways to keep rows in a browser
+    Bench(bench::Arguments),
     /// Builds everything and serves the demo on this machine
     Demo(demo::Arguments),
     /// Runs every check and test of the project
@@ -70,6 +73,7 @@ fn run(task: &Task) -> Result<(), Failure> {
         Task::Setup => setup::run(&workspace).map(|_| ()),
         Task::Pkg(arguments) => pkg::build(&workspace, arguments.mode()),
         Task::Size => size::run(&workspace),
+        Task::Bench(arguments) => bench::run(&workspace, arguments),
         Task::Demo(arguments) => demo::run(&workspace, arguments),
         Task::Test(arguments) => test::run(&workspace, arguments),
     }

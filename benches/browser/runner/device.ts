@@ -1,0 +1,116 @@
+/** A browser on a fresh profile: a new origin, a new database, a process of its own. Not incognito, which keeps IndexedDB in memory. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type BrowserContext, chromium as playwright, type Page } from "playwright-core";
+
+import type { Commands } from "../page/commands";
+import { chromium, PROFILES } from "./paths";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A new page's process comes to rest before it is measured. */
+const SETTLE_MS = 500;
+const COMMAND_MS_MAX = 10 * 60_000;
+
+/** What a renderer takes of the machine's memory, in bytes. */
+export interface Memory {
+  readonly resident: number;
+  readonly peak: number;
+}
+
+export class Device {
+  readonly #profile: string;
+  readonly #context: BrowserContext;
+
+  private constructor(profile: string, context: BrowserContext) {
+    this.#profile = profile;
+    this.#context = context;
+  }
+
+  static async start(): Promise<Device> {
+    mkdirSync(PROFILES, { recursive: true });
+    const profile = mkdtempSync(join(PROFILES, "run-"));
+    const context = await playwright.launchPersistentContext(profile, {
+      executablePath: chromium(),
+      headless: true,
+      args: FLAGS,
+    });
+    context.setDefaultTimeout(COMMAND_MS_MAX);
+    return new Device(profile, context);
+  }
+
+  version(): string {
+    return this.#context.browser()?.version() ?? "unknown";
+  }
+
+  /** Opens a page in a process of its own, does the work, closes it. An error in the page is an error of the work. */
+  async visit<T>(url: string, work: (page: Visit) => Promise<T>): Promise<T> {
+    const page = await this.#context.newPage();
+    await page.waitForTimeout(SETTLE_MS);
+    const failure = new Promise<never>((_, reject) => page.once("pageerror", reject));
+    const done = page.goto(url).then(() => work(new Visit(page)));
+    try {
+      return await Promise.race([done, failure]);
+    } finally {
+      await page.close();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#context.close();
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** An open page. */
+export class Visit {
+  readonly #page: Page;
+
+  constructor(page: Page) {
+    this.#page = page;
+  }
+
+  /** Calls a command of the page. */
+  ask<Name extends keyof Commands>(
+    name: Name,
+    ...args: Parameters<Commands[Name]>
+  ): Promise<Awaited<ReturnType<Commands[Name]>>> {
+    type Answer = ReturnType<Commands[Name]>;
+    const call = ([name, args]: readonly [Name, Parameters<Commands[Name]>]): Answer => {
+      const command = globalThis.bench[name] as (...args: Parameters<Commands[Name]>) => Answer;
+      return command(...args);
+    };
+    return this.#page.evaluate(call as never, [name, args] as never);
+  }
+
+  rest(ms: number): Promise<void> {
+    return this.#page.waitForTimeout(ms);
+  }
+
+  /** Of the largest renderer, which is this page's: the others are empty spares. Only Linux says it; elsewhere undefined. */
+  async memory(): Promise<Memory | undefined> {
+    const page = await this.#page.context().newCDPSession(this.#page);
+    await page.send("HeapProfiler.collectGarbage");
+    await page.detach();
+    const browser = await this.#page.context().browser()?.newBrowserCDPSession();
+    const { processInfo = [] } = (await browser?.send("SystemInfo.getProcessInfo")) ?? {};
+    await browser?.detach();
+    const renderers = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => processMemory(id));
+    return renderers.filter((memory) => memory !== undefined).sort((a, b) => b.peak - a.peak)[0];
+  }
+}
+
+function processMemory(id: number): Memory | undefined {
+  if (process.platform !== "linux") return undefined;
+  const status = readFileSync(`/proc/${id}/status`, "utf8");
+  const bytes = (name: string): number => 1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? NaN);
+  return { resident: bytes("VmRSS"), peak: bytes("VmHWM") };
+}

@@ -1,0 +1,82 @@
+/**
+ * The browser bench: peers side by side, interleaved, each on a fresh profile; every answer is checked. Prints a table per row count and
+ * writes `target/bench/latest.json`. `cargo xtask bench` calls it.
+ */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, platform, release, totalmem } from "node:os";
+import { join } from "node:path";
+
+import { generate } from "../orders/generate";
+import { makePlan } from "../orders/plan";
+import { FORMS, toText } from "../orders/texts";
+import { textPath } from "../page/commands";
+import { bundle } from "./bundles";
+import { Device } from "./device";
+import { type Options, parseOptions, type PeerName } from "./options";
+import { OUTPUT, PROFILES } from "./paths";
+import { type Figures, runRound } from "./round";
+import { Site } from "./site";
+import { type RunSummary, summarise, toResults } from "./summary";
+import { number, table } from "./table";
+
+const RESULTS = join(OUTPUT, "latest.json");
+const GIB = 1024 ** 3;
+
+async function main(options: Options): Promise<void> {
+  mkdirSync(OUTPUT, { recursive: true });
+  // What a run leaves is of that run: a failed one leaves nothing.
+  rmSync(RESULTS, { force: true });
+  rmSync(PROFILES, { recursive: true, force: true });
+  const site = await Site.start(await bundle(options.peers));
+  try {
+    console.log(await describe(options));
+    const summaries: RunSummary[] = [];
+    for (const rows of options.rows) {
+      summaries.push(await measure(site, rows, options));
+    }
+    for (const summary of summaries) console.log(`\n${table(summary)}`);
+    writeFileSync(RESULTS, `${JSON.stringify(toResults(summaries), null, 2)}\n`);
+  } finally {
+    await site.stop();
+  }
+}
+
+async function measure(site: Site, count: number, { peers, runs, seed }: Options): Promise<RunSummary> {
+  const rows = generate(count, seed);
+  const plan = makePlan(rows, seed);
+  for (const form of FORMS) {
+    const text = toText(rows, form);
+    site.put(textPath(form), text);
+    console.log(`${count} rows as ${form}: ${number(text.length / count)} bytes each`);
+  }
+  const rounds = new Map<PeerName, Figures[]>(peers.map((peer) => [peer, []]));
+  for (let run = 0; run < runs; run += 1) {
+    // Each run begins with another peer: what one leaves behind does not always meet the same one.
+    const order = peers.map((_, index) => peers[(index + run) % peers.length] as PeerName);
+    for (const peer of order) {
+      const figures = await runRound({ origin: site.origin, peer, plan });
+      rounds.get(peer)?.push(figures);
+      console.log(`${count} rows, run ${run + 1} of ${runs}, ${peer}: loaded in ${number(figures.initial_load)} ms`);
+    }
+  }
+  return summarise(count, rounds);
+}
+
+async function describe({ runs, seed }: Options): Promise<string> {
+  const device = await Device.start();
+  const version = device.version();
+  await device.stop();
+  const [cpu] = cpus();
+  const memory = `${Math.round(totalmem() / GIB)} GiB`;
+  return [
+    `Chromium ${version}, ${platform()} ${release()}, ${cpus().length} × ${cpu?.model.trim() ?? "?"}, ${memory}`,
+    `Seed ${seed}, ${runs} runs, medians; in brackets the ratio to raw IndexedDB`,
+  ].join("\n");
+}
+
+try {
+  await main(parseOptions(process.argv.slice(2)));
+} catch (error) {
+  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

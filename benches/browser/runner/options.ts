@@ -1,0 +1,58 @@
+/** The bench's command line, its defaults and its limits. */
+import { parseArgs } from "node:util";
+
+import { BATCH_ROWS } from "../orders/plan";
+
+export const PEERS = ["whimbrel", "raw", "packed", "dexie"] as const;
+
+export type PeerName = (typeof PEERS)[number];
+
+/** The peer that the ratios are to. */
+export const REFERENCE: PeerName = "raw";
+
+export interface Options {
+  readonly rows: readonly number[];
+  readonly peers: readonly PeerName[];
+  readonly runs: number;
+  readonly seed: number;
+}
+
+const ROWS_DEFAULT = [10_000, 100_000];
+/** The batch changes so many different rows. */
+const ROWS_MIN = BATCH_ROWS;
+const ROWS_MAX = 1_000_000;
+const RUNS_DEFAULT = 3;
+const RUNS_MAX = 100;
+const SEED_DEFAULT = 20_260_501;
+
+export function parseOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rows: { type: "string", multiple: true },
+      peers: { type: "string" },
+      runs: { type: "string" },
+      seed: { type: "string" },
+    },
+  });
+  const rows = values.rows?.map((text) => whole("--rows", text, ROWS_MIN, ROWS_MAX)) ?? ROWS_DEFAULT;
+  return {
+    rows: [...new Set(rows)],
+    peers: values.peers === undefined ? PEERS : peers(values.peers),
+    runs: values.runs === undefined ? RUNS_DEFAULT : whole("--runs", values.runs, 1, RUNS_MAX),
+    seed: values.seed === undefined ? SEED_DEFAULT : whole("--seed", values.seed, 0, 2 ** 32 - 1),
+  };
+}
+
+function whole(option: string, text: string, min: number, max: number): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= min && number <= max) return number;
+  throw new Error(`${option} ${text}: a whole number from ${min} to ${max} is needed`);
+}
+
+function peers(list: string): PeerName[] {
+  const names = list.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !PEERS.some((peer) => peer === name));
+  if (unknown !== undefined) throw new Error(`--peers: "${unknown}" is none of ${PEERS.join(", ")}`);
+  return PEERS.filter((peer) => names.includes(peer));
+}

@@ -1,0 +1,19 @@
+/** Where things are: this folder, where the results go, the browser. */
+import { existsSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+
+/** This file runs from `dist`, one level below the bench's folder. */
+export const BENCH = resolve(import.meta.dirname, "..");
+export const OUTPUT = resolve(BENCH, "../../target/bench");
+/** Browser profiles: on the disk that the repository is on, because a temporary folder may be memory. */
+export const PROFILES = join(OUTPUT, "profiles");
+
+/** The browser: `WHIMBREL_CHROMIUM`, which xtask sets, or one on the search path. */
+export function chromium(): string {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+  const found = names.flatMap((name) => folders.map((folder) => join(folder, name)));
+  const place = [process.env["WHIMBREL_CHROMIUM"], ...found].find((path) => path !== undefined && existsSync(path));
+  if (place === undefined) throw new Error("Chromium is not here: install it, or set WHIMBREL_CHROMIUM");
+  return place;
+}

@@ -1,0 +1,95 @@
+//! `cargo xtask bench`: this engine beside other ways to keep rows in a browser, in headless Chromium.
+//!
+//! The bench itself is the npm workspace `benches/browser`, which prints the tables and writes `target/bench/latest.json`. Here is
+//! what it needs: a browser, the package as an app gets it, and its options.
+
+use crate::failure::Failure;
+use crate::npm;
+use crate::workspace::Workspace;
+use crate::{pkg, setup};
+
+const NPM_WORKSPACE: &str = "benches/browser";
+
+/// The peer that has to be built first.
+const WHIMBREL: &str = "whimbrel";
+
+/// Options of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Measures with so many rows; may be given several times [default: 10000 and 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    rows: Vec<u32>,
+    /// Measures only these, for example `whimbrel,raw`; ratios need `raw` [default: all]
+    #[arg(long, value_name = "PEER", value_delimiter = ',')]
+    peers: Vec<String>,
+    /// How often everything is measured; the table has the medians
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
+    /// The seed of the rows [default: always the same]
+    #[arg(long, value_name = "N")]
+    seed: Option<u32>,
+}
+
+/// Builds the package where it is measured, then measures.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Failure> {
+    let tools = setup::run(workspace)?;
+    if arguments.measures(WHIMBREL) {
+        pkg::build(workspace, pkg::Mode::Release)?;
+    }
+    let call = npm::script(workspace, "bench", NPM_WORKSPACE).arg("--").args(arguments.options());
+    tools.browser.apply(call).run()
+}
+
+impl Arguments {
+    fn measures(&self, peer: &str) -> bool {
+        self.peers.is_empty() || self.peers.iter().any(|name| name == peer)
+    }
+
+    /// The same, as the bench takes them. It knows its peers, and what is measured when nothing was said.
+    fn options(&self) -> Vec<String> {
+        let mut options = vec![format!("--runs={}", self.runs)];
+        options.extend(self.rows.iter().map(|rows| format!("--rows={rows}")));
+        if !self.peers.is_empty() {
+            options.push(format!("--peers={}", self.peers.join(",")));
+        }
+        options.extend(self.seed.map(|seed| format!("--seed={seed}")));
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, WHIMBREL};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Line::try_parse_from(line.split(' ')).map(|line| line.arguments)
+    }
+
+    #[test]
+    fn what_is_not_said_is_left_to_the_bench() {
+        let arguments = parse("bench").unwrap();
+        assert_eq!(arguments.options(), ["--runs=3"]);
+        assert!(arguments.measures(WHIMBREL));
+    }
+
+    #[test]
+    fn what_is_said_reaches_the_bench() {
+        let arguments = parse("bench --rows 10000 --rows 50000 --peers raw,dexie --runs 5 --seed 7").unwrap();
+        let expected = ["--runs=5", "--rows=10000", "--rows=50000", "--peers=raw,dexie", "--seed=7"];
+        assert_eq!(arguments.options(), expected);
+        assert!(!arguments.measures(WHIMBREL));
+    }
+
+    #[test]
+    fn too_few_rows_are_refused_before_anything_is_built() {
+        assert!(parse("bench --rows 999").is_err());
+        assert!(parse("bench --runs 0").is_err());
+    }
+}
