@@ -7,7 +7,9 @@ mod model;
 #[path = "store_model/ops.rs"]
 mod ops;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use futures_executor::block_on;
 use futures_util::future::join_all;
@@ -17,7 +19,7 @@ use whimbrel::error::{Code, Error, Result};
 use whimbrel::memory::{Fault, MemoryStorage};
 use whimbrel::model::{Entity, Field, FieldType, Policy, Query, Row, Schema, key};
 use whimbrel::ports::Durability;
-use whimbrel::store::{Interrupt, MapId, Read, Store, Txn};
+use whimbrel::store::{Footprint, Interrupt, MapId, Read, Store, Txn};
 
 use model::{FIELDS, Model, object};
 use ops::{Op, Write, id};
@@ -51,13 +53,47 @@ struct World {
     disk: MemoryStorage,
     tabs: Vec<Tab>,
     model: Model,
+    watches: Rc<RefCell<Vec<Watch>>>,
+}
+
+/// A query whose answer was given, and whether a commit has touched what it looked at since then.
+struct Watch {
+    tab: usize,
+    query: Json,
+    answer: Json,
+    footprint: Footprint,
+    is_stale: bool,
 }
 
 impl World {
     async fn new() -> Self {
         let disk = MemoryStorage::new();
-        let tabs = vec![open(&disk, 0).await.unwrap(), open(&disk, 1 << 25).await.unwrap()];
-        Self { disk, tabs, model: Model::default() }
+        let mut world = Self { disk, tabs: Vec::new(), model: Model::default(), watches: Rc::default() };
+        world.start().await;
+        world
+    }
+
+    /// Every tab opens, with nothing in memory.
+    async fn start(&mut self) {
+        self.tabs = vec![open(&self.disk, 0).await.unwrap(), open(&self.disk, 1 << 25).await.unwrap()];
+        self.watches.borrow_mut().clear();
+        (0..self.tabs.len()).for_each(|tab| self.follow(tab));
+    }
+
+    fn follow(&self, tab: usize) {
+        let watches = Rc::clone(&self.watches);
+        self.tabs[tab].on_change(Box::new(move |change| {
+            for watch in watches.borrow_mut().iter_mut().filter(|watch| watch.tab == tab) {
+                watch.is_stale |= watch.footprint.is_touched_by(change);
+            }
+        }));
+    }
+
+    /// What no commit has touched has still the same answer.
+    fn check_watches(&self) {
+        for Watch { query, answer, .. } in self.watches.borrow().iter().filter(|watch| !watch.is_stale) {
+            assert_eq!(*answer, self.model.query(query), "{query} has changed unnoticed");
+        }
     }
 
     async fn happen(&mut self, op: &Op) {
@@ -67,6 +103,10 @@ impl World {
             op => {
                 self.model = after(&self.model, op);
                 perform(&self.disk, &mut self.tabs, op).await.unwrap();
+                if let Op::Reopen { tab, .. } = op {
+                    self.watches.borrow_mut().retain(|watch| watch.tab != *tab);
+                    self.follow(*tab);
+                }
             }
         }
     }
@@ -82,7 +122,7 @@ impl World {
         });
         let outcome = perform(&self.disk, &mut self.tabs, op).await;
         self.disk.heal();
-        self.tabs = vec![open(&self.disk, 0).await.unwrap(), open(&self.disk, 1 << 25).await.unwrap()];
+        self.start().await;
         let found = dump(&self.tabs[0]).await;
         let (before, after) = (&self.model, after(&self.model, op));
         // A race is several transactions: each happens or not, so only what was answered is known.
@@ -95,13 +135,15 @@ impl World {
         }
     }
 
-    async fn check_query(&mut self, tab: usize, query: &Json) {
-        let tab = &self.tabs[tab];
+    async fn check_query(&mut self, number: usize, query: &Json) {
+        let tab = &self.tabs[number];
         tab.catch_up().await.unwrap();
         let parsed = Query::parse("order", query, &schema()).unwrap();
-        let (rows, _) = tab.query(&parsed).await.unwrap();
+        let (rows, footprint) = tab.query(&parsed).await.unwrap();
         let rows: Json = serde_json::from_str(&rows).unwrap();
         assert_eq!(rows, self.model.query(query), "{query}");
+        let watch = Watch { tab: number, query: query.clone(), answer: rows, footprint, is_stale: false };
+        self.watches.borrow_mut().push(watch);
         let everything = self.model.query(&json!({ "where": query["where"] }));
         assert_eq!(tab.count(&parsed).await.unwrap(), everything.as_array().unwrap().len() as u64, "{query}");
     }
@@ -121,6 +163,7 @@ impl World {
                 assert_eq!(found.map(|json| serde_json::from_str::<Json>(&json).unwrap()), row);
             }
         }
+        self.check_watches();
         let pages = self.disk.page_ids().len();
         assert_eq!(pages, self.tabs[0].stats().pages, "pages that nobody names");
     }
@@ -151,8 +194,7 @@ fn after(model: &Model, op: &Op) -> Model {
         Op::Write { writes, fails: false, .. } => writes.iter().for_each(|write| apply(&mut model, write)),
         Op::Race { writes } => writes.iter().flat_map(|(_, writes)| writes).for_each(|write| apply(&mut model, write)),
         Op::Load { bucket, rows, .. } => {
-            let last: std::collections::BTreeMap<String, &Row> =
-                rows.iter().map(|(number, row)| (id(*number), row)).collect();
+            let last: BTreeMap<String, &Row> = rows.iter().map(|(number, row)| (id(*number), row)).collect();
             for (id, row) in last {
                 load(&mut model, &id, row, *bucket);
             }
