@@ -14,6 +14,8 @@
 //! **Invariant:** a line is made when it is asked for; nothing is kept but one page.
 
 mod cursor;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
