@@ -1,6 +1,6 @@
-//! What the global scope of a page or worker has, and what platform errors are called.
+//! A careful look at JavaScript's values: what the global scope of a page or worker has, what errors are called, which numbers are whole.
 
-use js_sys::Reflect;
+use js_sys::{Number, Reflect};
 use wasm_bindgen::JsValue;
 
 /// A property of the global scope; `None` when it is missing or access to it is forbidden, as in sandboxed frames.
@@ -26,4 +26,11 @@ pub(super) fn describe(thrown: &JsValue) -> String {
         (name, message) if message.is_empty() => name,
         (name, message) => format!("{name}: {message}"),
     }
+}
+
+/// A whole number below 2⁵³; anything else is `None`.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+pub(super) fn whole_number(value: &JsValue) -> Option<u64> {
+    let float = value.as_f64()?;
+    (float.fract() == 0.0 && (0.0..=Number::MAX_SAFE_INTEGER).contains(&float)).then_some(float as u64)
 }

@@ -7,6 +7,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BroadcastChannel, MessageEvent};
 
+use super::global::whole_number;
 use crate::ports::TabChannel;
 
 type Handler = Closure<dyn FnMut(MessageEvent)>;
@@ -37,7 +38,8 @@ impl TabChannel for BroadcastTabs {
     fn listen(&self, listener: Box<dyn Fn(u64)>) {
         let Some(channel) = &self.channel else { return };
         let handler = Handler::new(move |event: MessageEvent| {
-            if let Some(seq) = sequence_number(&event.data()) {
+            // Any script of the origin can post to the channel.
+            if let Some(seq) = whole_number(&event.data()) {
                 listener(seq);
             }
         });
@@ -53,11 +55,4 @@ impl Drop for BroadcastTabs {
             channel.close();
         }
     }
-}
-
-/// Any script of the origin can post to the channel, so what arrives may be anything.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
-fn sequence_number(message: &JsValue) -> Option<u64> {
-    let number = message.as_f64()?;
-    (number.fract() == 0.0 && (0.0..=js_sys::Number::MAX_SAFE_INTEGER).contains(&number)).then_some(number as u64)
 }

@@ -7,7 +7,7 @@ use whimbrel::browser::{FetchBody, FetchTransport};
 use whimbrel::error::{Code, Result};
 use whimbrel::ports::{Body, Method, Request, Response, Transport};
 
-use super::page::{fake_fetch, gunzipped, is_pending, settle, without_global};
+use super::page::{fake_fetch, gunzipped, is_pending, until, without_global};
 
 fn request() -> Request {
     Request {
@@ -156,7 +156,7 @@ async fn dropping_ends_the_request() {
     let transport = FetchTransport::new("https://example.org/v1").expect("a URL");
     let mut sending = Box::pin(transport.send(request()));
     assert!(is_pending(sending.as_mut()).await);
-    settle().await;
+    until(|| seen.length() == 1).await;
     assert!(!is_aborted(&seen.get(0)));
     drop(sending);
     assert!(is_aborted(&seen.get(0)));

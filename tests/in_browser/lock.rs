@@ -4,7 +4,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use whimbrel::browser::WebLock;
 use whimbrel::ports::Lock;
 
-use super::page::{is_pending, settle, without_locks};
+use super::page::{is_pending, settle, waiting_for_lock, without_locks};
 
 async fn exclude_each_other(name: &str) {
     let held = WebLock.acquire(name).await.expect("a lock");
@@ -49,6 +49,17 @@ async fn web_locks() {
     exclude_each_other("web-exclusion").await;
     have_names("web").await;
     forget_who_left("web-dropped").await;
+}
+
+#[wasm_bindgen_test]
+async fn who_left_is_taken_off_the_list() {
+    let held = WebLock.acquire("web-list").await.expect("a lock");
+    let mut waiting = Box::pin(WebLock.acquire("web-list"));
+    assert!(is_pending(waiting.as_mut()).await);
+    assert_eq!(waiting_for_lock("web-list").await, Some(1.0));
+    drop(waiting);
+    assert_eq!(waiting_for_lock("web-list").await, Some(0.0));
+    drop(held);
 }
 
 #[wasm_bindgen_test]

@@ -78,6 +78,12 @@ export function withoutLocks() {
   return replace(navigator, "locks", undefined);
 }
 
+/** How many requests for the lock wait. */
+export async function waitingForLock(name) {
+  const { pending } = await navigator.locks.query();
+  return pending.filter((request) => request.name === name).length;
+}
+
 /** Opening a database never answers. */
 export function hangOpen() {
   return replace(IDBFactory.prototype, "open", () => new EventTarget());

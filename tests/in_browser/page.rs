@@ -9,6 +9,8 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::IdbDatabase;
+use whimbrel::browser::BrowserClock;
+use whimbrel::ports::Clock;
 
 #[wasm_bindgen(module = "/tests/in_browser/page.js")]
 extern "C" {
@@ -34,6 +36,8 @@ extern "C" {
     fn js_without_global(name: &str) -> Function;
     #[wasm_bindgen(js_name = withoutLocks)]
     fn js_without_locks() -> Function;
+    #[wasm_bindgen(js_name = waitingForLock)]
+    fn js_waiting_for_lock(name: &str) -> Promise;
     #[wasm_bindgen(js_name = hangOpen)]
     fn js_hang_open() -> Function;
     #[wasm_bindgen(js_name = openElsewhere)]
@@ -79,6 +83,10 @@ pub(crate) fn without_global(name: &str) -> Changed {
 
 pub(crate) fn without_locks() -> Changed {
     Changed(js_without_locks())
+}
+
+pub(crate) async fn waiting_for_lock(name: &str) -> Option<f64> {
+    done(js_waiting_for_lock(name)).await.as_f64()
 }
 
 pub(crate) fn hang_open() -> Changed {
@@ -175,9 +183,14 @@ pub(crate) async fn is_pending<T>(mut future: Pin<&mut impl Future<Output = T>>)
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
 }
 
-/// Lets everything that is due happen: events, and messages between contexts.
+/// Waits for something that will happen.
+pub(crate) async fn until(happened: impl Fn() -> bool) {
+    while !happened() {
+        BrowserClock.sleep(5).await;
+    }
+}
+
+/// Gives what should not happen a chance to.
 pub(crate) async fn settle() {
-    use whimbrel::browser::BrowserClock;
-    use whimbrel::ports::Clock;
     BrowserClock.sleep(50).await;
 }

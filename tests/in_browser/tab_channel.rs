@@ -8,7 +8,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use whimbrel::browser::BroadcastTabs;
 use whimbrel::ports::TabChannel;
 
-use super::page::{post, settle, without_global};
+use super::page::{post, settle, until, without_global};
 
 fn ear(channel: &BroadcastTabs) -> Rc<RefCell<Vec<u64>>> {
     let heard = Rc::new(RefCell::new(Vec::new()));
@@ -24,6 +24,7 @@ async fn other_tabs_hear_what_is_announced() {
     one.announce(7);
     one.announce(8);
     two.announce(9);
+    until(|| by_one.borrow().len() == 1 && by_two.borrow().len() == 2).await;
     settle().await;
     assert_eq!(*by_one.borrow(), [9]);
     assert_eq!(*by_two.borrow(), [7, 8]);
@@ -42,7 +43,7 @@ async fn what_is_not_a_number_of_ours_is_not_heard() {
         post("noise", &message);
     }
     post("noise", &JsValue::from(3));
-    settle().await;
+    until(|| heard.borrow().contains(&3)).await;
     assert_eq!(*heard.borrow(), [3]);
 }
 

@@ -17,8 +17,9 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbOpenDbRequest};
 
 use super::super::BrowserRandom;
+use super::super::global::whole_number;
 use super::fault;
-use super::layout::{DATABASE_VERSION, FORMAT, FORMAT_KEY, IDENTITY, META, STORES, whole};
+use super::layout::{DATABASE_VERSION, FORMAT, FORMAT_KEY, IDENTITY, META, STORES};
 use super::opening::{Handler, Opening, abort_upgrade, factory};
 use super::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
@@ -103,7 +104,7 @@ impl Connection {
         let format = transaction.get(META, &JsValue::from_str(FORMAT_KEY))?;
         let identity = transaction.get(META, &JsValue::from_str(IDENTITY))?;
         transaction.answered().await?;
-        let format = whole(&result(&format)?).ok_or_else(|| fault::corrupt("the format"))?;
+        let format = whole_number(&result(&format)?).ok_or_else(|| fault::corrupt("the format"))?;
         if format > u64::from(FORMAT) {
             return Err(Error::new(
                 Code::StoreNewer,

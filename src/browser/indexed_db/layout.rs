@@ -15,6 +15,7 @@ use js_sys::{Number, Object, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::super::global::whole_number;
 use super::fault;
 use crate::error::{Code, Error, Result};
 use crate::ports::{Head, MirrorStore};
@@ -92,16 +93,10 @@ pub(super) fn head_of(value: &JsValue) -> Result<Head> {
         return Ok(Head::default());
     }
     let stored: &StoredHead = value.dyn_ref::<Object>().ok_or_else(|| fault::corrupt("the head"))?.unchecked_ref();
-    let part = |value: &JsValue| whole(value).ok_or_else(|| fault::corrupt("the head"));
+    let part = |value: &JsValue| whole_number(value).ok_or_else(|| fault::corrupt("the head"));
     Ok(Head { seq: part(&stored.seq())?, directory: part(&stored.directory())?, folded: part(&stored.folded())? })
 }
 
 pub(super) fn bytes_of(value: &JsValue, what: &str) -> Result<Vec<u8>> {
     value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).ok_or_else(|| fault::corrupt(what))
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
-pub(super) fn whole(value: &JsValue) -> Option<u64> {
-    let float = value.as_f64()?;
-    (float.fract() == 0.0 && (0.0..=Number::MAX_SAFE_INTEGER).contains(&float)).then_some(float as u64)
 }
