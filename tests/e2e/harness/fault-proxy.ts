@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { type IncomingMessage, type Server, type ServerResponse, createServer, request as httpRequest } from "node:http";
 import { join, normalize } from "node:path";
+import { gunzipSync } from "node:zlib";
 
 import { type Answer, type Fault, send } from "./faults";
 import { PACKAGE } from "./paths";
@@ -88,7 +89,7 @@ export class FaultProxy {
     }
     const body = await readAll(request);
     const { pathname } = new URL(request.url ?? "/", this.origin);
-    this.seen.push({ method: request.method ?? "GET", path: pathname, body: body.toString("utf8") });
+    this.seen.push({ method: request.method ?? "GET", path: pathname, body: toText(request, body) });
     if (pathname.startsWith("/package/")) {
       await sendPackageFile(response, pathname.slice("/package/".length));
       return;
@@ -136,6 +137,11 @@ async function readAll(stream: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
+}
+
+/** What a body says, whichever way it travels. */
+function toText({ headers }: IncomingMessage, body: Buffer): string {
+  return (headers["content-encoding"] === "gzip" ? gunzipSync(body) : body).toString("utf8");
 }
 
 async function sendPackageFile(response: ServerResponse, name: string): Promise<void> {
