@@ -1,6 +1,10 @@
 //! The store by example: what one transaction, two tabs, a failing storage and a cold start come to.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use futures_executor::block_on;
+use futures_util::future::join_all;
 use whimbrel::error::{Code, Error};
 use whimbrel::memory::{Call, Fault, MemoryStorage};
 use whimbrel::model::{Entity, Field, FieldType, Policy, Row, Schema, Value};
@@ -198,5 +202,124 @@ fn a_new_index_is_built_over_what_is_there() {
         newer.catch_up().await.unwrap();
         let keys = newer.read(|view| view.keys_with_prefix(MapId(18), &[])).await.unwrap();
         assert!(keys.len() == 3 && keys[0].ends_with(b"z\0"));
+    });
+}
+
+#[test]
+fn many_writes_that_nobody_awaits_are_few_commits() {
+    block_on(async {
+        let disk = MemoryStorage::new();
+        let store = open(&disk).await;
+        disk.set_delay(50);
+        let before = store.seq();
+        let write = |number: u32| {
+            store.transact(move |txn| {
+                txn.put(MapId::OUTBOX, &number.to_be_bytes(), vec![1]);
+                Ok(())
+            })
+        };
+        let done = join_all((0..500).map(write)).await;
+        assert!(done.iter().all(Result::is_ok));
+        assert_eq!(store.seq(), before + 2);
+        let items = store.read(|view| view.items(MapId::OUTBOX)).await.unwrap();
+        assert_eq!(items.len(), 500);
+    });
+}
+
+/// Polls a future so many times, then drops it.
+async fn poll_and_drop(future: impl Future, times: usize) {
+    let mut future = std::pin::pin!(future);
+    let mut left = times;
+    std::future::poll_fn(|context| {
+        if left == 0 || future.as_mut().poll(context).is_ready() {
+            return std::task::Poll::Ready(());
+        }
+        left -= 1;
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+#[test]
+fn a_caller_that_goes_away_leaves_nothing_half_done() {
+    block_on(async {
+        for times in 0..12 {
+            let disk = MemoryStorage::new();
+            let store = open(&disk).await;
+            disk.set_delay(3);
+            let write = |key: &'static str| {
+                store.transact(move |txn| {
+                    put(txn, key, "1");
+                    let count = txn.read(MapId::SYSTEM, b"n")?.map_or(0, |bytes| bytes.len());
+                    put(txn, "n", &"x".repeat(count + 1));
+                    Ok(())
+                })
+            };
+            let (_, (), done, _) =
+                block_join(write("a"), poll_and_drop(write("b"), times), write("c"), write("d")).await;
+            done.unwrap();
+            write("e").await.unwrap();
+            let again = open(&disk).await;
+            let is_there = |key| get(&again, key);
+            let mut count = 0;
+            for key in ["a", "b", "c", "d", "e"] {
+                count += usize::from(is_there(key).await.is_some());
+            }
+            assert!(count >= 4);
+            assert_eq!(get(&again, "n").await, Some("x".repeat(count)), "after {times} polls");
+        }
+    });
+}
+
+#[test]
+fn a_damaged_page_is_named() {
+    block_on(async {
+        let disk = MemoryStorage::new();
+        let store = open(&disk).await;
+        store.transact(|txn| txn.put_row("order", "x", &row("a", 1))).await.unwrap();
+        store.compact().await.unwrap();
+        let page = disk.page_ids()[0];
+        let cold = Store::open(disk.connect(), schema(), Durability::Relaxed, Some(0)).await.unwrap();
+        disk.damage(page, |bytes| bytes[20] ^= 1);
+        let error = cold.read(|view| view.row("order", "x")).await.unwrap_err();
+        assert_eq!((error.code(), error.detail()), (Code::StoreCorrupt, format!("page {page} is damaged").as_str()));
+        assert!(Store::open(disk.connect(), schema(), Durability::Relaxed, None).await.is_err());
+    });
+}
+
+#[test]
+fn a_lost_page_is_named() {
+    block_on(async {
+        let disk = MemoryStorage::new();
+        let store = open(&disk).await;
+        store.transact(|txn| txn.put_row("order", "x", &row("a", 1))).await.unwrap();
+        store.compact().await.unwrap();
+        let page = disk.page_ids()[0];
+        let cold = Store::open(disk.connect(), schema(), Durability::Relaxed, Some(0)).await.unwrap();
+        disk.lose(page);
+        let code = |result: Result<(), Error>| result.unwrap_err().to_string();
+        let expected = format!("store/corrupt: page {page} is lost");
+        assert_eq!(code(cold.read(|view| view.row("order", "x")).await.map(|_| ())), expected);
+        let write = |txn: &mut Txn<'_>| txn.put_row("order", "x", &row("b", 1));
+        assert_eq!(code(cold.transact(write).await.map(|_| ())), expected);
+        assert_eq!(code(Store::open(disk.connect(), schema(), Durability::Relaxed, None).await.map(|_| ())), expected);
+    });
+}
+
+#[test]
+fn everybody_is_told_of_a_commit() {
+    block_on(async {
+        let disk = MemoryStorage::new();
+        let (one, two) = (open(&disk).await, open(&disk).await);
+        let told = Rc::new(RefCell::new(Vec::new()));
+        for (name, store) in [("one", &one), ("two", &two)] {
+            let told = Rc::clone(&told);
+            store.on_change(Box::new(move |change| told.borrow_mut().push((name, change.seq, change.is_own))));
+        }
+        let seq = one.transact(|txn| txn.put_row("order", "x", &row("a", 1))).await.unwrap().seq;
+        two.catch_up().await.unwrap();
+        two.catch_up().await.unwrap();
+        assert_eq!(*told.borrow(), [("one", seq, true), ("two", seq, false)]);
     });
 }

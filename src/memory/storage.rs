@@ -115,6 +115,11 @@ impl MemoryStorage {
         }
     }
 
+    /// Takes a page away behind the store's back.
+    pub fn lose(&self, page: PageId) {
+        self.disk.borrow_mut().pages.remove(&page);
+    }
+
     async fn call<T>(&self, call: Call, happen: impl FnOnce(&mut Disk) -> T) -> Result<T> {
         let delay = self.disk.borrow().delay;
         give_way(delay + 1).await;

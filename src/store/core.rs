@@ -66,7 +66,7 @@ impl<S: Storage> Core<S> {
         View { state, overlays: [None, None], fresh: None, reading }
     }
 
-    /// Loads the pages a read asked for and pins them. `false` when one is gone: then the directory has been loaded again.
+    /// Loads the pages a read asked for and pins them. `false` when one is gone: another tab has changed the pages.
     pub(super) async fn load_pages(&self, ids: &[PageId], reading: &mut Reading) -> Result<bool> {
         let loaded = self.storage.pages(ids).await?;
         reading.attempt += 1;
@@ -78,6 +78,21 @@ impl<S: Storage> Core<S> {
         }
         self.state.borrow().evict();
         Ok(true)
+    }
+
+    /// Catches up because pages are gone.
+    pub(super) async fn replace_pages(&self, gone: &[PageId]) -> Result<()> {
+        self.catch_up().await?;
+        self.check_named(gone).await
+    }
+
+    /// A page that is gone although the newest directory names it is lost.
+    pub(super) async fn check_named(&self, gone: &[PageId]) -> Result<()> {
+        let still_named = |id: &&PageId| self.state.borrow().directory.pages().any(|page| page.id == **id);
+        let suspects: Vec<PageId> = gone.iter().filter(still_named).copied().collect();
+        let found = self.storage.pages(&suspects).await?;
+        let lost = suspects.iter().zip(found).find(|(_, bytes)| bytes.is_none());
+        lost.map_or(Ok(()), |(id, _)| Err(Error::new(Code::StoreCorrupt, format!("page {id} is lost"))))
     }
 
     /// Learns what other tabs have written.
@@ -136,6 +151,7 @@ impl<S: Storage> Core<S> {
                         // Another tab compacts right now.
                         let loaded = self.storage.load().await?;
                         self.state.borrow_mut().replace(loaded, 0)?;
+                        self.check_named(&ids).await?;
                     }
                 }
             }

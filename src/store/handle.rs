@@ -23,6 +23,9 @@ const ATTEMPTS_MAX: usize = 100;
 /// Transactions that are committed together, at most.
 const GROUP_MAX: usize = 1_024;
 
+/// Bytes of changes from which nothing more is added to a commit.
+const GROUP_BYTES_MAX: usize = 1024 * 1024;
+
 /// A commit on its way. It belongs to no caller: whoever waits next goes on with it.
 type Flight = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -70,7 +73,9 @@ impl<S: Storage> Store<S> {
         let core = Rc::new(Core::new(storage, durability, state));
         core.read_catalog().await?;
         let store = Self { core, flight: Rc::default(), is_driven: Rc::default() };
-        store.transact(|txn| txn.adopt_schema()).await?;
+        if store.core.state.borrow().is_schema_new()? {
+            store.transact(|txn| txn.adopt_schema()).await?;
+        }
         Ok(store)
     }
 
@@ -121,6 +126,7 @@ impl<S: Storage> Store<S> {
                 Err(Interrupt::Pages(ids)) => {
                     if !self.core.load_pages(&ids, &mut reading).await? {
                         self.catch_up().await?;
+                        self.core.check_named(&ids).await?;
                     }
                 }
             }
@@ -196,7 +202,7 @@ impl<S: Storage> Store<S> {
                 Err(Interrupt::Pages(ids)) => {
                     if !self.core.load_pages(&ids, &mut reading).await? {
                         // What others have planned was planned on a directory that is no more; they come first again.
-                        self.core.catch_up().await?;
+                        self.core.replace_pages(&ids).await?;
                         self.forget_group();
                         return Ok(Planned::Again);
                     }
@@ -222,7 +228,7 @@ impl<S: Storage> Store<S> {
                 Err(Interrupt::Fail(error)) => return Err(error),
                 Err(Interrupt::Pages(ids)) => {
                     if !self.core.load_pages(&ids, &mut reading).await? {
-                        self.core.catch_up().await?;
+                        self.core.replace_pages(&ids).await?;
                     }
                 }
             }
@@ -302,7 +308,8 @@ impl<S: Storage> Store<S> {
     /// Whether what is planned cannot grow any more.
     fn is_group_full(&self) -> bool {
         let group = self.core.group.borrow();
-        !group.fresh.pages.is_empty() || group.rewrite.is_some() || self.core.line.planned() >= GROUP_MAX
+        let is_alone = !group.fresh.pages.is_empty() || group.rewrite.is_some();
+        is_alone || group.bytes >= GROUP_BYTES_MAX || self.core.line.planned() >= GROUP_MAX
     }
 }
 

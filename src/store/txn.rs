@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) touched: Vec<Touched>,
     /// Another directory, in place of `fresh`.
     pub(super) rewrite: Option<Rewrite>,
+    /// Bytes of the changes of those that were added.
+    pub(super) bytes: usize,
 }
 
 impl Plan {
@@ -33,6 +35,9 @@ impl Plan {
 
     /// Adds what a later transaction wants.
     pub(super) fn extend(&mut self, later: Self) {
+        let bytes =
+            |(key, value): (&Vec<u8>, &Option<Bytes>)| key.len() + value.as_ref().map_or(0, |value| value.len());
+        self.bytes += later.changes.iter().map(bytes).sum::<usize>();
         self.changes.extend(later.changes);
         self.mirror.extend(later.mirror);
         self.touched.extend(later.touched);

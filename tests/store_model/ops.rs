@@ -60,7 +60,13 @@ pub(crate) struct Story(pub(crate) Vec<Op>);
 
 impl std::fmt::Debug for Story {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|op| writeln!(formatter, "{}", format!("{op:?}").replace(&"n".repeat(200), "200n")))
+        self.0.iter().try_for_each(|op| {
+            writeln!(
+                formatter,
+                "{}",
+                format!("{op:?}").replace(&"n".repeat(200), "200n").replace(&"m".repeat(4_000), "4000m")
+            )
+        })
     }
 }
 
@@ -126,9 +132,19 @@ fn writes() -> impl Strategy<Value = Vec<Write>> {
     prop::collection::vec(write(), 0..10)
 }
 
+/// A load is small, and goes into the log, or fat, and becomes pages.
 fn load() -> impl Strategy<Value = Op> {
     let rows = prop::collection::vec((0..IDS, row()), 1..60);
-    (tab(), 1_u16..4, rows).prop_map(|(tab, bucket, rows)| Op::Load { tab, bucket, rows })
+    (tab(), 1_u16..4, rows, prop::bool::weighted(0.7)).prop_map(|(tab, bucket, mut rows, is_fat)| {
+        for (_, row) in rows.iter_mut().filter(|(number, _)| is_fat && number % 4 > 0) {
+            if let Value::Text(note) = &mut row.values[2] {
+                note.push_str(&"n".repeat(4_000));
+            } else {
+                row.values[2] = Value::Text("m".repeat(4_000));
+            }
+        }
+        Op::Load { tab, bucket, rows }
+    })
 }
 
 fn condition() -> impl Strategy<Value = Json> {
