@@ -28,46 +28,68 @@ pub(super) fn answer<S: Storage>(pull: Pull<S>, request: &HeaderMap) -> Response
     if gzip {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let writer = LineWriter { pull, gzip: gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast())), ended: false };
-    let lines = stream::try_unfold(writer, LineWriter::next);
+    let answer = Answer { pull, encoder: Encoder::new(gzip), ended: false };
+    let lines = stream::try_unfold(answer, Answer::next);
     (headers, Body::from_stream(lines)).into_response()
 }
 
-struct LineWriter<S> {
+struct Answer<S> {
     pull: Pull<S>,
-    gzip: Option<GzEncoder<Vec<u8>>>,
+    encoder: Encoder,
     ended: bool,
 }
 
-impl<S: Storage> LineWriter<S> {
+impl<S: Storage> Answer<S> {
     async fn next(mut self) -> io::Result<Option<(Bytes, Self)>> {
         if self.ended {
-            let Some(gzip) = self.gzip.take() else { return Ok(None) };
-            return Ok(Some((gzip.finish()?.into(), self)));
+            return Ok(None);
         }
         let Some(line) = self.pull.next().await else {
-            self.ended = true;
-            return Ok(Some((Bytes::new(), self)));
+            return self.end(Bytes::new());
         };
-        let mut bytes = write(&line)?;
-        if bytes.len() > PULL_LINE_BYTES_MAX {
-            tracing::error!(bytes = bytes.len(), "a row is too large to be pulled; it was written past the server");
-            self.ended = true;
-            bytes = write(&PullLine::Error(Problem::new(ProblemCode::Internal, None)))?;
+        let text = to_text(&line)?;
+        if text.len() > PULL_LINE_BYTES_MAX {
+            tracing::error!(bytes = text.len(), "a row is too large to be pulled; it was written past the server");
+            let error = PullLine::Error(Problem::new(ProblemCode::Internal, None));
+            let last = self.encoder.encode(to_text(&error)?)?;
+            return self.end(last);
         }
-        if let Some(gzip) = &mut self.gzip {
-            gzip.write_all(&bytes)?;
-            gzip.flush()?;
-            bytes = std::mem::take(gzip.get_mut());
-        }
+        let bytes = self.encoder.encode(text)?;
+        Ok(Some((bytes, self)))
+    }
+
+    fn end(mut self, last: Bytes) -> io::Result<Option<(Bytes, Self)>> {
+        self.ended = true;
+        let bytes = [last, self.encoder.finish()?].concat();
         Ok(Some((bytes.into(), self)))
     }
 }
 
-fn write(line: &PullLine) -> io::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(line)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+fn to_text(line: &PullLine) -> io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// Bytes as they travel: as they are, or compressed so that each part can be read when it arrives.
+struct Encoder(Option<GzEncoder<Vec<u8>>>);
+
+impl Encoder {
+    fn new(gzip: bool) -> Self {
+        Self(gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast())))
+    }
+
+    fn encode(&mut self, bytes: Vec<u8>) -> io::Result<Bytes> {
+        let Some(gzip) = &mut self.0 else { return Ok(bytes.into()) };
+        gzip.write_all(&bytes)?;
+        gzip.flush()?;
+        Ok(std::mem::take(gzip.get_mut()).into())
+    }
+
+    /// What belongs behind the last part.
+    fn finish(&mut self) -> io::Result<Bytes> {
+        self.0.take().map_or(Ok(Bytes::new()), |gzip| gzip.finish().map(Bytes::from))
+    }
 }
 
 /// Whether `gzip` is among the encodings that are accepted, and not with a quality of zero.
@@ -83,6 +105,23 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_part_can_be_read_when_it_arrives() {
+        let (mut plain, mut gzip) = (Encoder::new(false), Encoder::new(true));
+        let mut inflater = flate2::write::GzDecoder::new(Vec::new());
+        let mut sent = Vec::new();
+        for line in ["{\"start\":1}\n", "{\"rows\":2}\n", "{\"end\":3}\n"] {
+            assert_eq!(plain.encode(line.into()).unwrap(), line);
+            sent.extend_from_slice(line.as_bytes());
+            inflater.write_all(&gzip.encode(line.into()).unwrap()).unwrap();
+            inflater.flush().unwrap();
+            assert_eq!(inflater.get_ref(), &sent);
+        }
+        assert!(plain.finish().unwrap().is_empty());
+        inflater.write_all(&gzip.finish().unwrap()).unwrap();
+        assert_eq!(inflater.finish().unwrap(), sent);
+    }
 
     #[test]
     fn accepted_encodings() {
