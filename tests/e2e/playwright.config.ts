@@ -1,3 +1,9 @@
+/**
+ * The demo in Chromium, against the real server, through a proxy that breaks things.
+ *
+ * `cargo xtask test --only e2e` builds what is needed and runs this; `npm test --workspace tests/e2e` runs it on what is built already.
+ * `WHIMBREL_SERVER` and `WHIMBREL_CHROMIUM` name the programs when they are not where `harness/paths.ts` looks.
+ */
 import { defineConfig } from "@playwright/test";
 import { join } from "node:path";
 

@@ -8,19 +8,27 @@ import { openRounds } from "./rounds";
 import { mountWorkplace } from "./workplace";
 import { USERS, currentUser, remember, type User } from "./users";
 
-let leave: (() => Promise<void>) | undefined;
+/** Ends the present visit. Replaced by every visit, so that whoever changes the user twice quickly waits for both. */
+let leave: Promise<() => Promise<void>> = Promise.resolve(async () => undefined);
 
-/** Opens the user's database and shows it; the previous user's is closed first. */
-async function enter(user: User): Promise<void> {
-  await leave?.();
+/** Closes what the previous user had open, then opens and shows what this one has. */
+function enter(user: User): void {
+  leave = leave.then(async (leavePrevious) => {
+    await leavePrevious();
+    return visit(user);
+  });
+  leave.catch(fail);
+}
+
+async function visit(user: User): Promise<() => Promise<void>> {
   remember(user);
   const db = await openRounds(user);
-  const visit = new AbortController();
-  mountWorkplace(db, visit.signal);
+  const stay = new AbortController();
+  mountWorkplace(db, stay.signal);
   window.whimbrelDemo = { db, user: user.id } satisfies DemoHandle;
-  leave = async () => {
+  return async () => {
     delete window.whimbrelDemo;
-    visit.abort();
+    stay.abort();
     await db.close();
   };
 }
@@ -41,11 +49,11 @@ function mountUserChoice(user: User): void {
   choice.value = user.id;
   choice.addEventListener("change", () => {
     const chosen = USERS.find(({ id }) => id === choice.value);
-    if (chosen !== undefined) enter(chosen).catch(fail);
+    if (chosen !== undefined) enter(chosen);
   });
 }
 
 keepThePage();
 const user = currentUser();
 mountUserChoice(user);
-enter(user).catch(fail);
+enter(user);

@@ -23,7 +23,12 @@ export function mountWorkplace(db: Rounds, signal: AbortSignal): void {
   const feed = new OrderFeed(db, list, signal);
 
   document.body.append(sheet.element);
-  signal.addEventListener("abort", () => sheet.element.remove());
+  // Nothing of one user's stays on the page while the next one's is being opened.
+  signal.addEventListener("abort", () => {
+    sheet.element.remove();
+    byId("list").replaceChildren();
+    byId("inbox").hidden = true;
+  });
   byId("new-order").addEventListener("click", () => sheet.create(), { signal });
   signal.addEventListener("abort", db.sync.on("complete", () => names.askAgain()));
 }

@@ -51,17 +51,14 @@ export class Device {
     return this.#context.browser()?.version() ?? "unknown";
   }
 
-  /** Opens a page in a process of its own, does the work, closes it. An error in the page is an error of the work. */
+  /** Opens a page in a process of its own, alone, and does the work. An error in the page is an error of the work. */
   async visit<T>(url: string, work: (page: Visit) => Promise<T>): Promise<T> {
+    const left = this.#context.pages();
     const page = await this.#context.newPage();
+    await Promise.all(left.map((page) => page.close()));
     await page.waitForTimeout(SETTLE_MS);
     const failure = new Promise<never>((_, reject) => page.once("pageerror", reject));
-    const done = page.goto(url).then(() => work(new Visit(page)));
-    try {
-      return await Promise.race([done, failure]);
-    } finally {
-      await page.close();
-    }
+    return Promise.race([page.goto(url).then(() => work(new Visit(page))), failure]);
   }
 
   async stop(): Promise<void> {
@@ -95,7 +92,7 @@ export class Visit {
     return this.#page.waitForTimeout(ms);
   }
 
-  /** Of the largest renderer, which is this page's: the others are empty spares. Only Linux says it; elsewhere undefined. */
+  /** Of the largest renderer, which is this page's: the other is an empty spare. Only Linux says it; elsewhere undefined. */
   async memory(): Promise<Memory | undefined> {
     const page = await this.#page.context().newCDPSession(this.#page);
     await page.send("HeapProfiler.collectGarbage");
@@ -103,13 +100,18 @@ export class Visit {
     const browser = await this.#page.context().browser()?.newBrowserCDPSession();
     const { processInfo = [] } = (await browser?.send("SystemInfo.getProcessInfo")) ?? {};
     await browser?.detach();
-    const renderers = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => processMemory(id));
-    return renderers.filter((memory) => memory !== undefined).sort((a, b) => b.peak - a.peak)[0];
+    if (process.platform !== "linux") return undefined;
+    const renderers = processInfo.filter(({ type, id }) => type === "renderer" && !isOfTheBrowser(id));
+    return renderers.map(({ id }) => memoryOf(id)).sort((a, b) => b.peak - a.peak)[0];
   }
 }
 
-function processMemory(id: number): Memory | undefined {
-  if (process.platform !== "linux") return undefined;
+/** The browser's own tabs and buttons are a page too. */
+function isOfTheBrowser(id: number): boolean {
+  return readFileSync(`/proc/${id}/cmdline`, "utf8").includes("--top-chrome-webui");
+}
+
+function memoryOf(id: number): Memory {
   const status = readFileSync(`/proc/${id}/status`, "utf8");
   const bytes = (name: string): number => 1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? NaN);
   return { resident: bytes("VmRSS"), peak: bytes("VmHWM") };

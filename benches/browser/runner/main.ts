@@ -12,6 +12,7 @@ import { FORMS, toText } from "../orders/texts";
 import { textPath } from "../page/commands";
 import { bundle } from "./bundles";
 import { Device } from "./device";
+import { goals } from "./goals";
 import { type Options, parseOptions, type PeerName } from "./options";
 import { OUTPUT, PROFILES } from "./paths";
 import { type Figures, runRound } from "./round";
@@ -34,7 +35,7 @@ async function main(options: Options): Promise<void> {
     for (const rows of options.rows) {
       summaries.push(await measure(site, rows, options));
     }
-    for (const summary of summaries) console.log(`\n${table(summary)}`);
+    for (const summary of summaries) console.log(["", table(summary), goals(summary) ?? ""].join("\n\n").trimEnd());
     writeFileSync(RESULTS, `${JSON.stringify(toResults(summaries), null, 2)}\n`);
   } finally {
     await site.stop();

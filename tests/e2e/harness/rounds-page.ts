@@ -17,7 +17,7 @@ export class RoundsPage {
 
   constructor(page: Page) {
     this.page = page;
-    this.syncBar = page.getByRole("group", { name: "Sync", exact: true });
+    this.syncBar = page.getByRole("region", { name: "Sync", exact: true });
     this.orders = page.getByRole("list", { name: "Work orders" }).getByRole("listitem");
     this.inbox = page.getByRole("region", { name: "Refused changes" });
   }

@@ -72,7 +72,7 @@ impl Step {
             Self::Browser => "the engine's tests in Chromium, on a real IndexedDB",
             Self::Pkg => "the build of the npm package",
             Self::Size => "what a page must load, against the budget",
-            Self::Js => "the package's type tests and unit tests",
+            Self::Js => "the type tests and unit tests of the package and of the bench",
             Self::Www => "the build of the demo",
             Self::E2e => "the demo in Chromium against a real server",
         }
@@ -92,7 +92,8 @@ impl Step {
             Self::Size => size::run(workspace),
             Self::Js => {
                 pkg::build(workspace, pkg::Mode::Release)?;
-                npm::script(workspace, "test", "pkg").run()
+                npm::script(workspace, "test", "pkg").run()?;
+                npm::script(workspace, "test", "benches/browser").run()
             }
             Self::Www => {
                 pkg::build(workspace, pkg::Mode::Release)?;
