@@ -1,12 +1,6 @@
 //! The store by example: what one transaction, two tabs, a failing storage and a cold start come to.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,5 +1,7 @@
 //! The contract of the storage port, on the storage in memory.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
 mod storage_contract;
 
 use std::cell::RefCell;

@@ -2,13 +2,7 @@
 //!
 //! `WHIMBREL_CASES` is the number of cases. A failing case is printed as the list of what happened.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 #[path = "store_model/model.rs"]
 mod model;
