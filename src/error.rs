@@ -139,9 +139,12 @@ codes! {
     Internal = "engine/internal", Engine, false;
 }
 
-/// An error of the engine.
+/// An error of the engine. One pointer wide, because nearly every function may return one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Error {
+pub struct Error(Box<Case>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Case {
     code: Code,
     detail: String,
 }
@@ -150,31 +153,31 @@ impl Error {
     /// An error with what a developer needs to know about this case: names, limits, the cause as the platform named it.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self(Box::new(Case { code, detail: detail.into() }))
     }
 
     /// The stable code.
     #[must_use]
-    pub const fn code(&self) -> Code {
-        self.code
+    pub fn code(&self) -> Code {
+        self.0.code
     }
 
     /// The text beside the code.
     #[must_use]
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// Whether the same call may succeed later, unchanged.
     #[must_use]
-    pub const fn is_retryable(&self) -> bool {
-        self.code.is_retryable()
+    pub fn is_retryable(&self) -> bool {
+        self.code().is_retryable()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.code.as_str(), self.detail)
+        write!(formatter, "{}: {}", self.code().as_str(), self.detail())
     }
 }
 

@@ -29,6 +29,7 @@ export const ENGINE_CODES = [
   "policy/append-only",
   "query/invalid",
   "sync/unknown-unit",
+  "sync/no-server",
   "sync/loop",
   "open/invalid",
   "outbox/full",
