@@ -3,7 +3,6 @@
 //! Nothing's correctness rests on these locks (a commit is checked inside its transaction); they keep tabs from doing the same work twice.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -109,11 +108,11 @@ impl Drop for TabsHold {
 }
 
 thread_local! {
-    /// Who holds (the first) and who waits for each lock of this page.
-    static QUEUES: RefCell<BTreeMap<String, VecDeque<Signal<()>>>> = const { RefCell::new(BTreeMap::new()) };
+    /// Who holds (the first of a name) and who waits for the locks of this page.
+    static QUEUE: RefCell<Vec<(String, Signal<()>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A place in the queue for a lock; the first one holds it.
+/// A place in the queue; the first one of its name holds the lock.
 struct PageHold {
     name: String,
     place: Signal<()>,
@@ -122,30 +121,23 @@ struct PageHold {
 impl PageHold {
     async fn acquire(name: &str) -> Self {
         let hold = Self { name: name.to_owned(), place: Signal::new() };
-        QUEUES.with_borrow_mut(|queues| queues.entry(name.to_owned()).or_default().push_back(hold.place.clone()));
+        QUEUE.with_borrow_mut(|queue| queue.push((name.to_owned(), hold.place.clone())));
         Self::serve_first(name);
         hold.place.settled().await;
         hold
     }
 
     fn serve_first(name: &str) {
-        let first = QUEUES.with_borrow(|queues| queues.get(name).and_then(|queue| queue.front().cloned()));
-        if let Some(first) = first {
-            first.settle(());
+        let first = QUEUE.with_borrow(|queue| queue.iter().find(|(lock, _)| lock == name).cloned());
+        if let Some((_, place)) = first {
+            place.settle(());
         }
     }
 }
 
 impl Drop for PageHold {
     fn drop(&mut self) {
-        QUEUES.with_borrow_mut(|queues| {
-            if let Some(queue) = queues.get_mut(&self.name) {
-                queue.retain(|place| !place.is(&self.place));
-                if queue.is_empty() {
-                    queues.remove(&self.name);
-                }
-            }
-        });
+        QUEUE.with_borrow_mut(|queue| queue.retain(|(_, place)| !place.is(&self.place)));
         Self::serve_first(&self.name);
     }
 }

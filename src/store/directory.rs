@@ -2,12 +2,12 @@
 //!
 //! **Invariant:** where runs overlap, the newer one is right. **Invariant:** page numbers only grow.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::keys::common_prefix;
-use super::page::{Page, sealed, unsealed};
+use super::page::{sealed, unsealed};
 use super::run::{PageRef, Run};
+use super::sorted::Sorted;
 use crate::error::{Code, Error, Result};
 use crate::model::varint;
 use crate::ports::PageId;
@@ -57,10 +57,14 @@ impl Directory {
 
     /// Takes over the pages that are in memory already.
     pub(super) fn adopt_loaded(&mut self, old: &Self) {
-        let loaded: BTreeMap<PageId, Rc<Page>> =
-            old.pages().filter_map(|page| Some((page.id, page.loaded()?))).collect();
+        let mut loaded = Sorted::default();
+        for page in old.pages() {
+            if let Some(bytes) = page.loaded() {
+                loaded.insert(page.id, bytes);
+            }
+        }
         for page in self.pages() {
-            page.set_loaded(loaded.get(&page.id).cloned());
+            page.set_loaded(loaded.get(page.id).cloned());
         }
     }
 

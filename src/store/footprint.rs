@@ -75,9 +75,8 @@ impl Footprint {
 
     /// Too many keys: the whole of their maps instead.
     fn make_ranges(&mut self) {
-        let maps: std::collections::BTreeSet<u16> = self.keys.drain(..).map(|key| super::keys::map_of(&key)).collect();
-        for map in maps {
-            self.add_range(KeyRange::map(super::keys::MapId(map)));
+        for key in std::mem::take(&mut self.keys) {
+            self.add_range(KeyRange::map(super::keys::MapId(super::keys::map_of(&key))));
         }
     }
 }

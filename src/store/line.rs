@@ -11,9 +11,9 @@
 //! **Invariant:** numbers are given in the order of arrival, and plans are made in the order of numbers.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Context, Waker};
 
+use super::sorted::Sorted;
 use crate::error::Error;
 use crate::ports::Seq;
 
@@ -38,56 +38,55 @@ pub(super) struct Line {
 #[derive(Default)]
 struct Places {
     last: Number,
-    waiting: BTreeSet<Number>,
-    /// Of those that wait, which want to be alone.
-    alone: BTreeSet<Number>,
+    /// Those that wait, and whether they want to be alone.
+    waiting: Sorted<Number, bool>,
     planned: Vec<Number>,
     flying: Vec<Number>,
-    outcomes: BTreeMap<Number, Outcome>,
-    wakers: BTreeMap<Number, Waker>,
+    outcomes: Sorted<Number, Outcome>,
+    wakers: Sorted<Number, Waker>,
+}
+
+impl Places {
+    fn front(&self) -> Option<Number> {
+        self.waiting.first().map(|(number, _)| *number)
+    }
 }
 
 impl Line {
     /// A place at the end.
-    pub(super) fn enter(&self, alone: bool) -> Number {
+    pub(super) fn enter(&self, is_alone: bool) -> Number {
         let mut places = self.places.borrow_mut();
         places.last += 1;
         let number = places.last;
-        places.waiting.insert(number);
-        if alone {
-            places.alone.insert(number);
-        }
+        places.waiting.insert(number, is_alone);
         number
     }
 
     /// Gives a place up, whatever its state. Whether it was planned: then the plans of others were made on top of one that is gone.
     pub(super) fn leave(&self, number: Number) -> bool {
         let mut places = self.places.borrow_mut();
-        places.waiting.remove(&number);
-        places.alone.remove(&number);
-        places.wakers.remove(&number);
-        places.outcomes.remove(&number);
+        places.waiting.remove(number);
+        places.wakers.remove(number);
+        places.outcomes.remove(number);
         places.flying.retain(|flying| *flying != number);
         let was_planned = places.planned.contains(&number);
         places.planned.retain(|planned| *planned != number);
         // Whoever drove the line may be gone: one of each kind that can is enough.
-        let next = [places.waiting.first(), places.planned.first(), places.flying.first()];
-        let next: Vec<Number> = next.into_iter().flatten().copied().collect();
-        let wakers: Vec<Waker> = next.iter().filter_map(|next| places.wakers.remove(next)).collect();
+        let next = [places.front(), places.planned.first().copied(), places.flying.first().copied()];
+        let wakers = next.map(|next| places.wakers.remove(next?));
         drop(places);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().flatten().for_each(Waker::wake);
         was_planned
     }
 
     /// Whether a place is at the front.
     pub(super) fn is_front(&self, number: Number) -> bool {
-        self.places.borrow().waiting.first() == Some(&number)
+        self.places.borrow().front() == Some(number)
     }
 
     /// Whether nobody can join the plan: no one waits, or the next one wants to be alone.
     pub(super) fn is_closed(&self) -> bool {
-        let places = self.places.borrow();
-        places.waiting.first().is_none_or(|front| places.alone.contains(front))
+        self.places.borrow().waiting.first().is_none_or(|(_, is_alone)| *is_alone)
     }
 
     /// Whether there are plans that do not fly yet.
@@ -103,9 +102,9 @@ impl Line {
     /// The front's plan is made.
     pub(super) fn plan(&self, number: Number) {
         let mut places = self.places.borrow_mut();
-        places.waiting.remove(&number);
+        places.waiting.remove(number);
         places.planned.push(number);
-        let next = places.waiting.first().copied().and_then(|next| places.wakers.remove(&next));
+        let next = places.front().and_then(|next| places.wakers.remove(next));
         drop(places);
         if let Some(waker) = next {
             waker.wake();
@@ -122,7 +121,7 @@ impl Line {
     pub(super) fn plan_again(&self) {
         let mut places = self.places.borrow_mut();
         for number in std::mem::take(&mut places.planned) {
-            places.waiting.insert(number);
+            places.waiting.insert(number, false);
             places.outcomes.insert(number, Outcome::Again);
         }
         drop(places);
@@ -134,7 +133,7 @@ impl Line {
         let mut places = self.places.borrow_mut();
         for number in std::mem::take(&mut places.flying) {
             if *outcome == Outcome::Again {
-                places.waiting.insert(number);
+                places.waiting.insert(number, false);
             }
             places.outcomes.insert(number, outcome.clone());
         }
@@ -144,7 +143,7 @@ impl Line {
 
     /// What became of a planned transaction; once.
     pub(super) fn take_outcome(&self, number: Number) -> Option<Outcome> {
-        self.places.borrow_mut().outcomes.remove(&number)
+        self.places.borrow_mut().outcomes.remove(number)
     }
 
     /// Wakes a place's task when something has happened.

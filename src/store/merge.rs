@@ -181,7 +181,7 @@ impl<'a> Step<'a> {
 }
 
 fn load(page: &PageRef, reading: &Reading) -> Option<Rc<Page>> {
-    page.loaded().or_else(|| reading.pins.get(&page.id).cloned())
+    page.loaded().or_else(|| reading.pins.get(page.id).cloned())
 }
 
 impl<'a> Lane<'a> {

@@ -37,6 +37,7 @@ mod run;
 mod scan;
 mod send;
 mod settle;
+mod sorted;
 mod state;
 mod system;
 mod txn;

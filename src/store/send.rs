@@ -1,7 +1,5 @@
 //! Which changes go to the server next. They get their `seq` here, durably, before the request leaves.
 
-use std::collections::BTreeSet;
-
 use whimbrel_protocol::{BODY_BYTES_MAX, Change, PROTOCOL_VERSION, PUSH_CHANGES_MAX, PushRequest};
 
 use super::outbox::Entry;
@@ -101,12 +99,12 @@ fn sent(view: &impl Read, room: &mut Room) -> Result<Vec<Change>, Interrupt> {
 /// Changes that were not sent, in the order they were written, without those of a record that waits for a decision.
 fn unsent(view: &impl Read, entities: &[String], room: &mut Room) -> Result<Vec<(u64, Entry)>, Interrupt> {
     let mut found = Vec::new();
-    let mut blocked = BTreeSet::new();
+    let mut blocked = Vec::new();
     for item in view.scan_prefix(MapId::OUTBOX, &[]) {
         let (position, bytes) = item?;
         let entry: Entry = from_json(&bytes)?;
         if entry.conflict {
-            blocked.insert((entry.entity.clone(), entry.id.clone()));
+            blocked.push((entry.entity.clone(), entry.id.clone()));
         }
         let goes = entry.is_open() && entities.contains(&entry.entity);
         if !goes || blocked.contains(&(entry.entity.clone(), entry.id.clone())) {

@@ -5,7 +5,6 @@
 //! cache's budget.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::bytes::Bytes;
@@ -15,6 +14,7 @@ use super::page::Page;
 use super::record::Changes;
 use super::run::{PageRef, Run};
 use super::scan::Scan;
+use super::sorted::Sorted;
 use super::state::State;
 use crate::error::{Error, Result};
 use crate::model::{Row, Schema, Table, key};
@@ -39,7 +39,7 @@ impl From<Error> for Interrupt {
 #[derive(Default)]
 pub(super) struct Reading {
     /// Pages that were loaded for it.
-    pub(super) pins: BTreeMap<PageId, Rc<Page>>,
+    pub(super) pins: Sorted<PageId, Rc<Page>>,
     /// How often it was begun again.
     pub(super) attempt: u32,
     /// What it has looked at, when that is of interest.
@@ -92,7 +92,7 @@ impl<'a> View<'a> {
 
     /// The page, when it is in memory.
     pub(super) fn page(&self, reference: &PageRef) -> Option<Rc<Page>> {
-        let page = reference.loaded().or_else(|| self.reading.pins.get(&reference.id).cloned())?;
+        let page = reference.loaded().or_else(|| self.reading.pins.get(reference.id).cloned())?;
         self.state.tick(reference);
         Some(page)
     }
