@@ -17,6 +17,7 @@ mod say;
 mod server;
 mod setup;
 mod size;
+mod small_std;
 mod test;
 mod toolchain;
 mod version;

@@ -7,6 +7,7 @@ use super::{Mode, Stamp, generated_dir, work_dir};
 use crate::failure::Failure;
 use crate::npm;
 use crate::process::Call;
+use crate::small_std;
 use crate::toolchain::{TARGET, WasmToolchain};
 use crate::workspace::Workspace;
 
@@ -32,7 +33,11 @@ pub(super) fn compile(workspace: &Workspace, toolchain: WasmToolchain, mode: Mod
     let kind = ["--crate-type", "cdylib"];
     let arguments =
         ["rustc", "--package", CRATE, "--lib", "--target", TARGET, "--profile", profile].into_iter().chain(kind);
-    toolchain.apply(workspace, workspace.cargo().args(arguments)).run()?;
+    let call = toolchain.apply(workspace, workspace.cargo().args(arguments));
+    match mode {
+        Mode::Dev => call.run()?,
+        Mode::Release => small_std::apply(call).run()?,
+    }
     Ok(workspace.wasm_target().join(TARGET).join(folder).join(CRATE).with_extension("wasm"))
 }
 
