@@ -2,6 +2,9 @@
 //!
 //! apt-get (compiler, sources) ─► cargo -Z build-std ─► *.rlib into the system's rustlib ─► rustup toolchain link
 //!
+//! That library is for development and tests, as the one that rustup would bring. A release is compiled from the same sources once
+//! more, with the engine and for size (`small_std.rs`), so they stay. The few crates that they need come from crates.io.
+//!
 //! **Invariant:** the system's library folder is replaced as a whole; an interrupted set-up leaves the old one or none.
 
 use std::fs;
@@ -67,7 +70,7 @@ fn build_std(dir: &Path) -> Result<PathBuf, Failure> {
         // Debian's cargo would otherwise find rustup's rustc on the search path.
         .env("RUSTC", Path::new(SYSROOT).join("bin/rustc"))
         .env("RUSTC_BOOTSTRAP", "1")
-        // Without bitcode in the library the engine could not be optimised together with it.
+        // As in rustup's: a profile with link-time optimisation can be linked with it, for example by `wasm-pack test --release`.
         .env("RUSTFLAGS", "-Cembed-bitcode=yes")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env("CARGO_TARGET_DIR", &target)
