@@ -1,7 +1,6 @@
 //! The machine's timers. Each setting has a number; a timer that runs out under an old number was replaced or removed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 
 use super::Driver;
 use crate::ports::{Clock, Platform};
@@ -10,19 +9,20 @@ use crate::sync::{Event, Timer};
 #[derive(Default)]
 pub(super) struct Timers {
     settings: Cell<u64>,
-    set: RefCell<BTreeMap<Timer, u64>>,
+    set: RefCell<Vec<(Timer, u64)>>,
 }
 
 impl Timers {
     fn set(&self, timer: Timer) -> u64 {
         let setting = self.settings.get() + 1;
         self.settings.set(setting);
-        self.set.borrow_mut().insert(timer, setting);
+        self.remove(timer);
+        self.set.borrow_mut().push((timer, setting));
         setting
     }
 
     pub(super) fn remove(&self, timer: Timer) {
-        self.set.borrow_mut().remove(&timer);
+        self.set.borrow_mut().retain(|(set, _)| *set != timer);
     }
 
     pub(super) fn clear(&self) {
@@ -32,11 +32,8 @@ impl Timers {
     /// Removes the timer if it still has this setting.
     fn take(&self, timer: Timer, setting: u64) -> bool {
         let mut set = self.set.borrow_mut();
-        let is_current = set.get(&timer) == Some(&setting);
-        if is_current {
-            set.remove(&timer);
-        }
-        is_current
+        let place = set.iter().position(|entry| *entry == (timer, setting));
+        place.map(|place| set.remove(place)).is_some()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Watched queries: run again when a commit can have changed their result, delivered when it has.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Driver;
@@ -11,7 +10,7 @@ use crate::store::{Change, Footprint, Query};
 use crate::sync::Event;
 
 /// A watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchId(pub u32);
 
 /// What a watch gets: its rows as JSON text.
@@ -30,7 +29,8 @@ struct Watch {
 #[derive(Default)]
 pub(super) struct Watches {
     last: Cell<u32>,
-    open: RefCell<BTreeMap<WatchId, Rc<Watch>>>,
+    /// In the order in which they were opened.
+    open: RefCell<Vec<(WatchId, Rc<Watch>)>>,
 }
 
 impl Watches {
@@ -39,7 +39,7 @@ impl Watches {
     }
 
     fn get(&self, id: WatchId) -> Option<Rc<Watch>> {
-        self.open.borrow().get(&id).cloned()
+        self.open.borrow().iter().find(|(open, _)| *open == id).map(|(_, watch)| Rc::clone(watch))
     }
 
     fn affected_by(&self, change: &Change) -> Vec<WatchId> {
@@ -65,14 +65,14 @@ impl<P: Platform> Driver<P> {
             is_running: Cell::new(false),
             is_stale: Cell::new(false),
         };
-        self.inner.watches.open.borrow_mut().insert(id, Rc::new(watch));
+        self.inner.watches.open.borrow_mut().push((id, Rc::new(watch)));
         self.run_watch(id);
         id
     }
 
     /// Ends a watch: nothing is delivered any more.
     pub fn unwatch(&self, id: WatchId) {
-        self.inner.watches.open.borrow_mut().remove(&id);
+        self.inner.watches.open.borrow_mut().retain(|(open, _)| *open != id);
     }
 
     /// A commit of this tab or another has changed the store.

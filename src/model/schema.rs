@@ -171,7 +171,7 @@ impl Schema {
 }
 
 fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen: Vec<&String> = Vec::new();
     for name in names {
         let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let starts = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic());
@@ -180,9 +180,10 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Resul
                 format!("{what} name \"{name}\": a letter, then letters, digits and _, {NAME_BYTES_MAX} at most");
             return Err(Error::new(Code::SchemaInvalid, detail));
         }
-        if !seen.insert(name) {
+        if seen.contains(&name) {
             return Err(Error::new(Code::SchemaInvalid, format!("{what} {name} is declared twice")));
         }
+        seen.push(name);
     }
     Ok(())
 }

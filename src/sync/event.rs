@@ -32,7 +32,7 @@ pub enum Cause {
 }
 
 /// A timer of the machine. Setting one that is set replaces it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timer {
     /// Local changes have come to rest.
     Change,

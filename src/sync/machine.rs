@@ -1,7 +1,5 @@
 //! The state machine. One method per kind of event; every one ends by starting what can start and telling what has changed.
 
-use std::collections::BTreeMap;
-
 use crate::error::{Code, Error};
 
 use super::queue::{Queue, Waiting};
@@ -55,8 +53,9 @@ struct Run {
 }
 
 /// How a unit's last runs failed.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug)]
 struct Failed {
+    unit: UnitId,
     attempts: u32,
     due: Option<i64>,
 }
@@ -68,7 +67,8 @@ pub struct Machine {
     queue: Queue,
     active: Option<Run>,
     runs: u32,
-    failed: BTreeMap<UnitId, Failed>,
+    /// In the order of the units.
+    failed: Vec<Failed>,
     hinted_offline: bool,
     signed_out: bool,
     change_timer_set: bool,
@@ -182,7 +182,7 @@ impl Machine {
                 self.set_interval(now);
             }
             Timer::Retry(unit) => {
-                if let Some(failed) = self.failed.get_mut(&unit) {
+                if let Some(failed) = self.failed_mut(unit) {
                     failed.due = None;
                     self.queue.add(unit, Cause::Retry, None);
                 }
@@ -248,7 +248,7 @@ impl Machine {
         let Some(run) = self.take_run(run) else { return };
         self.set_network_online();
         self.signed_out = false;
-        self.failed.remove(&run.unit);
+        self.failed.retain(|failed| failed.unit != run.unit);
         self.status.last_success = Some(now);
         self.status.last_error = None;
         let (progress, rejected, conflicts) = (self.status.progress, run.rejected, run.conflicts);
@@ -264,16 +264,15 @@ impl Machine {
         }
         let class = Retry::of(&error);
         self.signed_out = class == Retry::WhenSignedIn;
-        let failed = self.failed.entry(run.unit).or_default();
-        failed.attempts = failed.attempts.saturating_add(1);
-        failed.due = match class {
+        let attempts = self.failed_mut(run.unit).map_or(0, |failed| failed.attempts).saturating_add(1);
+        let retry_at = match class {
             Retry::Backoff => {
-                let wait = backoff_ms(failed.attempts, retry_after_ms, draw);
+                let wait = backoff_ms(attempts, retry_after_ms, draw);
                 Some(now.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX)))
             }
             Retry::WhenSignedIn | Retry::Never => None,
         };
-        let retry_at = failed.due;
+        self.set_failed(Failed { unit: run.unit, attempts, due: retry_at });
         self.effects.extend(retry_at.map(|at| Effect::SetTimer(Timer::Retry(run.unit), at)));
         self.status.last_error = Some(error.clone());
         self.tell(Notice::Error { run: run.id, unit: run.unit, error: error.clone(), retry_at });
@@ -292,10 +291,10 @@ impl Machine {
         if let Some(unit) = unit {
             self.queue.add(unit, cause, None);
         }
-        for (unit, failed) in &mut self.failed {
+        for failed in &mut self.failed {
             failed.due = None;
-            self.queue.add(*unit, cause, None);
-            self.effects.push(Effect::ClearTimer(Timer::Retry(*unit)));
+            self.queue.add(failed.unit, cause, None);
+            self.effects.push(Effect::ClearTimer(Timer::Retry(failed.unit)));
         }
         if self.is_held() {
             self.effects.push(Effect::Probe);
@@ -307,7 +306,7 @@ impl Machine {
             return;
         }
         let Some(Waiting { unit, cause, requests }) = self.queue.next() else { return };
-        if let Some(failed) = self.failed.get_mut(&unit)
+        if let Some(failed) = self.failed_mut(unit)
             && failed.due.take().is_some()
         {
             self.effects.push(Effect::ClearTimer(Timer::Retry(unit)));
@@ -332,6 +331,16 @@ impl Machine {
         let run = self.active.take_if(|run| run.id == id)?;
         self.effects.push(Effect::End(id));
         Some(run)
+    }
+
+    fn failed_mut(&mut self, unit: UnitId) -> Option<&mut Failed> {
+        self.failed.iter_mut().find(|failed| failed.unit == unit)
+    }
+
+    fn set_failed(&mut self, failed: Failed) {
+        self.failed.retain(|other| other.unit != failed.unit);
+        let place = self.failed.partition_point(|other| other.unit < failed.unit);
+        self.failed.insert(place, failed);
     }
 
     const fn is_held(&self) -> bool {
@@ -369,7 +378,7 @@ impl Machine {
     }
 
     fn tell_status(&mut self, told: &Status) {
-        self.status.next_retry = self.failed.values().filter_map(|failed| failed.due).min();
+        self.status.next_retry = self.failed.iter().filter_map(|failed| failed.due).min();
         self.status.run = self.active.as_ref().map(|run| (run.id, run.unit));
         self.status.phase = match &self.active {
             Some(run) => run.phase,

@@ -34,6 +34,10 @@ impl Queue {
 
     /// Empties the queue and returns the requests that were waiting.
     pub(super) fn discard(&mut self) -> Vec<RequestId> {
-        self.waiting.drain(..).flat_map(|waiting| waiting.requests).collect()
+        let mut requests = Vec::new();
+        for waiting in self.waiting.drain(..) {
+            requests.extend(waiting.requests);
+        }
+        requests
     }
 }
