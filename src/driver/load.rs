@@ -2,24 +2,26 @@
 
 use super::Driver;
 use super::lines::Lines;
+use super::pull::Source;
 use crate::error::Result;
-use crate::ports::{Body, Platform};
+use crate::ports::Platform;
 
 /// Bytes handed over at once, so that lines are cut out of small pieces and the page stays responsive between commits.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Bytes in memory, as a body.
-struct Memory {
+/// Bytes in memory, given out in pieces as a body's.
+pub(super) struct Memory {
     bytes: Vec<u8>,
     at: usize,
 }
 
-impl Body for Memory {
-    async fn chunk(&mut self) -> Result<Option<Vec<u8>>> {
+impl Memory {
+    /// The next piece, or `None` at the end.
+    pub(super) fn chunk(&mut self) -> Option<Vec<u8>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let chunk = rest.get(..CHUNK_BYTES).unwrap_or(rest).to_vec();
         self.at += chunk.len();
-        Ok((!chunk.is_empty()).then_some(chunk))
+        (!chunk.is_empty()).then_some(chunk)
     }
 }
 
@@ -29,8 +31,8 @@ impl<P: Platform> Driver<P> {
     /// # Errors
     /// Those of a pull and of the store. What was complete under a cursor before the error is stored.
     pub async fn load(&self, lines: Vec<u8>) -> Result<u64> {
-        let entities: Vec<String> = Vec::new();
-        let loaded = self.receive(Lines::new(Memory { bytes: lines, at: 0 }), &entities, |_| ()).await?;
+        let lines = Lines::new(Source::Memory(Memory { bytes: lines, at: 0 }));
+        let loaded = self.receive(lines, &[], &|_| ()).await?;
         Ok(loaded.pulled)
     }
 }

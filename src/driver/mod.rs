@@ -249,8 +249,8 @@ impl<P: Platform> Driver<P> {
     fn perform(&self, effect: Effect) {
         match effect {
             Effect::Lock(run) => self.begin_run(run),
-            Effect::Push(run, unit) => self.in_run(run, |driver| async move { driver.push(run, unit).await }),
-            Effect::Pull(run, unit) => self.in_run(run, |driver| async move { driver.pull(run, unit).await }),
+            Effect::Push(run, unit) => self.in_run(run, Box::pin(self.clone().push(run, unit))),
+            Effect::Pull(run, unit) => self.in_run(run, Box::pin(self.clone().pull(run, unit))),
             Effect::End(run) => self.end_run(run),
             Effect::SetTimer(timer, at) => self.set_timer(timer, at),
             Effect::ClearTimer(timer) => self.inner.timers.remove(timer),

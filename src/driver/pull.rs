@@ -3,11 +3,12 @@
 use whimbrel_protocol::{PROTOCOL_VERSION, PullLine, PullRequest, Start};
 
 use super::lines::Lines;
+use super::load::Memory;
 use super::pieces::Pieces;
 use super::{Driver, exchange};
 use crate::error::{Code, Error};
 use crate::json::FromJson;
-use crate::ports::{Body, Platform};
+use crate::ports::{Body, Platform, Transport};
 use crate::store::Piece;
 use crate::sync::{Event, Failure, Progress, RunId, UnitId};
 
@@ -16,14 +17,32 @@ const NDJSON: &str = "application/x-ndjson";
 /// What a line of rows begins with; everything else is decoded as a [`PullLine`].
 const ROWS_LINE: &[u8] = b"{\"rows\":";
 
+/// Where an answer comes from. One type for both, so that storing is compiled once.
+pub(super) enum Source<B> {
+    Network(B),
+    Memory(Memory),
+}
+
+impl<B: Body> Body for Source<B> {
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            Self::Network(body) => body.chunk().await,
+            Self::Memory(memory) => Ok(memory.chunk()),
+        }
+    }
+}
+
+/// The lines of an answer on this platform.
+pub(super) type AnswerLines<P> = Lines<Source<<<P as Platform>::Transport as Transport>::Body>>;
+
 impl<P: Platform> Driver<P> {
-    pub(super) async fn pull(&self, run: RunId, unit: UnitId) -> Result<(), Failure> {
+    pub(super) async fn pull(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
         let entities = self.unit(unit)?.pull.clone();
         if !entities.is_empty() {
             let request = self.pull_request(&entities).await?;
             let response = self.exchange(run, "pull", request, NDJSON).await?;
-            let lines = Lines::new(response.body);
-            self.receive(lines, &entities, |progress| self.feed(Event::Progressed(run, progress))).await?;
+            let lines = Lines::new(Source::Network(response.body));
+            self.receive(lines, &entities, &|progress| self.feed(Event::Progressed(run, progress))).await?;
         }
         self.feed(Event::Pulled(run));
         Ok(())
@@ -43,14 +62,14 @@ impl<P: Platform> Driver<P> {
 
     /// Stores a whole answer. `progress` is called after every commit. When the answer breaks off, what is complete of it is stored all the
     /// same, so the next pull goes on from there.
-    pub(super) async fn receive<B: Body>(
+    pub(super) async fn receive(
         &self,
-        mut lines: Lines<B>,
+        mut lines: AnswerLines<P>,
         entities: &[String],
-        progress: impl Fn(Progress),
+        progress: &dyn Fn(Progress),
     ) -> Result<Progress, Error> {
         let (mut far, mut pieces) = (Progress::default(), Pieces::default());
-        let received = self.receive_lines(&mut lines, entities, &mut far, &mut pieces, &progress).await;
+        let received = self.receive_lines(&mut lines, entities, &mut far, &mut pieces, progress).await;
         if let Some(piece) = pieces.rest() {
             self.store_piece(piece, &mut far).await?;
         }
@@ -62,13 +81,13 @@ impl<P: Platform> Driver<P> {
         Ok(far)
     }
 
-    async fn receive_lines<B: Body>(
+    async fn receive_lines(
         &self,
-        lines: &mut Lines<B>,
+        lines: &mut AnswerLines<P>,
         entities: &[String],
         far: &mut Progress,
         pieces: &mut Pieces,
-        progress: &impl Fn(Progress),
+        progress: &dyn Fn(Progress),
     ) -> Result<(), Error> {
         loop {
             let Some(line) = lines.next().await? else {

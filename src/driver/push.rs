@@ -9,7 +9,7 @@ use crate::store::{forget_old, next_batch, settle};
 use crate::sync::{Event, Failure, PushBatch, RunId, UnitId};
 
 impl<P: Platform> Driver<P> {
-    pub(super) async fn push(&self, run: RunId, unit: UnitId) -> Result<(), Failure> {
+    pub(super) async fn push(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
         let entities = self.unit(unit)?.push.clone();
         let store = &self.inner.store;
         let batch = store.transact(|txn| next_batch(txn, &entities)).await?.value;

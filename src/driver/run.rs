@@ -1,7 +1,7 @@
 //! A run's life outside the machine: the lock it holds and the work it is doing, both gone when it ends.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
 use futures_util::future::{AbortHandle, Abortable};
 
@@ -10,52 +10,45 @@ use crate::error::{Code, Error};
 use crate::ports::{Lock, Platform, Request, Response, Session, Transport};
 use crate::sync::{Event, Failure, RunId};
 
+/// A part of a run.
+type Work = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
+
 /// The run that is active.
 pub(super) struct ActiveRun<P: Platform> {
     id: RunId,
     /// Held from before the first request until the end: one run at a time over all tabs.
     guard: Option<<P::Lock as Lock>::Guard>,
-    work: AbortHandle,
+    /// Ends the part that is being done.
+    work: Option<AbortHandle>,
     token: Option<Option<String>>,
 }
 
 impl<P: Platform> Drop for ActiveRun<P> {
     fn drop(&mut self) {
-        self.work.abort();
+        self.work.iter().for_each(AbortHandle::abort);
     }
 }
 
 impl<P: Platform> Driver<P> {
     pub(super) fn begin_run(&self, run: RunId) {
-        let (work, registration) = AbortHandle::new_pair();
-        *self.inner.active.borrow_mut() = Some(ActiveRun { id: run, guard: None, work, token: None });
+        *self.inner.active.borrow_mut() = Some(ActiveRun { id: run, guard: None, work: None, token: None });
         let driver = self.clone();
         let locking = async move {
-            let event = match driver.inner.ports.lock.acquire(&driver.inner.lock_name).await {
-                Ok(guard) => {
-                    driver.with_run(run, |active| active.guard = Some(guard));
-                    Event::Locked(run)
-                }
-                Err(error) => Event::Failed(run, error.into()),
-            };
-            driver.feed(event);
+            let guard = driver.inner.ports.lock.acquire(&driver.inner.lock_name).await?;
+            driver.with_run(run, |active| active.guard = Some(guard));
+            driver.feed(Event::Locked(run));
+            Ok(())
         };
-        self.spawn(async move {
-            let _ended_before = Abortable::new(locking, registration).await;
-        });
+        self.in_run(run, Box::pin(locking));
     }
 
     /// Does a part of a run; a failure ends the run.
-    pub(super) fn in_run<F>(&self, run: RunId, work: impl FnOnce(Self) -> F)
-    where
-        F: Future<Output = Result<(), Failure>> + 'static,
-    {
+    pub(super) fn in_run(&self, run: RunId, work: Work) {
         let (handle, registration) = AbortHandle::new_pair();
-        self.with_run(run, |active| active.work = handle);
+        self.with_run(run, |active| active.work = Some(handle));
         let driver = self.clone();
-        let future = work(self.clone());
         self.spawn(async move {
-            if let Ok(Err(failure)) = Abortable::new(future, registration).await {
+            if let Ok(Err(failure)) = Abortable::new(work, registration).await {
                 driver.feed(Event::Failed(run, failure));
             }
         });

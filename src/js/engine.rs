@@ -1,8 +1,12 @@
 //! `Engine`: one open store, as the package sees it.
 
-use js_sys::Function;
+use std::future::Future;
+use std::pin::Pin;
+
+use js_sys::{Function, Promise};
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 
 use super::dto::{ErrorDto, Names, StatusDto};
 use super::options::{OpenDto, unit_id};
@@ -51,39 +55,48 @@ pub struct Engine {
 #[wasm_bindgen]
 impl Engine {
     /// Opens a store; see `OpenDto`.
-    pub async fn open(options: OpenOptions, host: Host) -> JsResult<Engine> {
-        open(options, host).await.map_err(thrown)
+    #[wasm_bindgen(unchecked_return_type = "Promise<Engine>")]
+    pub fn open(options: OpenOptions, host: Host) -> Promise {
+        promise(open(options, host))
     }
 
     /// Writes all of `WriteDto[]` (as JSON) or nothing; resolves to `WrittenDto[]` (as JSON) when it is durable.
-    pub async fn write(&self, writes: String) -> JsResult<String> {
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn write(&self, writes: String) -> Promise {
         let driver = self.driver.clone();
-        write(&driver, &writes).await.map_err(thrown)
+        promise(async move { write(&driver, &writes).await })
     }
 
     /// The record of that id as JSON, or `undefined`.
-    pub async fn get(&self, entity: String, id: String) -> JsResult<Option<String>> {
-        self.driver.clone().store().get_json(&entity, &id).await.map_err(thrown)
+    #[wasm_bindgen(unchecked_return_type = "Promise<string | undefined>")]
+    pub fn get(&self, entity: String, id: String) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.store().get_json(&entity, &id).await })
     }
 
     /// The records a query finds, as JSON.
-    pub async fn query(&self, entity: String, query: String) -> JsResult<String> {
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn query(&self, entity: String, query: String) -> Promise {
         let driver = self.driver.clone();
-        let query = self.parse(&entity, &query).map_err(thrown)?;
-        driver.store().query(&query).await.map(|(rows, _)| rows).map_err(thrown)
+        promise(async move {
+            let query = parse(&driver, &entity, &query)?;
+            driver.store().query(&query).await.map(|(rows, _)| rows)
+        })
     }
 
     /// How many records a query finds.
-    pub async fn count(&self, entity: String, query: String) -> JsResult<f64> {
+    #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
+    pub fn count(&self, entity: String, query: String) -> Promise {
         let driver = self.driver.clone();
-        let query = self.parse(&entity, &query).map_err(thrown)?;
-        #[allow(clippy::cast_precision_loss, reason = "a count of rows is far below 2⁵³")]
-        driver.store().count(&query).await.map(|count| count as f64).map_err(thrown)
+        promise(async move {
+            let query = parse(&driver, &entity, &query)?;
+            driver.store().count(&query).await.map(number)
+        })
     }
 
     /// Calls `deliver` with the records as JSON, now and whenever they have changed; `fail` with an `ErrorDto`.
     pub fn watch(&self, entity: String, query: String, deliver: Function, fail: Function) -> JsResult<u32> {
-        let query = self.parse(&entity, &query).map_err(thrown)?;
+        let query = parse(&self.driver, &entity, &query).map_err(thrown)?;
         let tell = move |answer: Result<&str>| {
             let called = match answer {
                 Ok(rows) => deliver.call1(&JsValue::NULL, &JsValue::from_str(rows)),
@@ -127,43 +140,74 @@ impl Engine {
     }
 
     /// What became of a change, as the JSON of a `ConfirmedDto`; `undefined` while it waits.
-    pub async fn change(&self, id: String) -> JsResult<Option<String>> {
+    #[wasm_bindgen(unchecked_return_type = "Promise<string | undefined>")]
+    pub fn change(&self, id: String) -> Promise {
         let driver = self.driver.clone();
-        let confirmation = driver.store().confirmation(&id).await.map_err(thrown)?;
-        confirmation.map(|found| serde_json::to_string(&found)).transpose().map_err(|error| thrown(internal(&error)))
+        promise(async move {
+            let confirmation = driver.store().confirmation(&id).await?;
+            confirmation.map(|found| serde_json::to_string(&found)).transpose().map_err(|error| internal(&error))
+        })
     }
 
     /// The changes the server refused, as JSON.
-    pub async fn inbox(&self) -> JsResult<String> {
-        self.driver.clone().store().inbox_json().await.map_err(thrown)
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn inbox(&self) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.store().inbox_json().await })
     }
 
     /// Forgets a refused change, for good.
-    pub async fn discard(&self, position: f64) -> JsResult<()> {
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn discard(&self, position: f64) -> Promise {
+        let driver = self.driver.clone();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions are whole and below 2⁵³")]
-        self.driver.clone().discard(position as u64).await.map_err(thrown)
+        let position = position as u64;
+        promise(async move { driver.discard(position).await.map(nothing) })
     }
 
     /// Stores the lines of a pull's answer; resolves to the number of rows.
-    pub async fn load(&self, lines: Vec<u8>) -> JsResult<f64> {
-        #[allow(clippy::cast_precision_loss, reason = "a count of rows is far below 2⁵³")]
-        self.driver.clone().load(lines).await.map(|rows| rows as f64).map_err(thrown)
+    #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
+    pub fn load(&self, lines: Vec<u8>) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.load(lines).await.map(number) })
     }
 
     /// Ends everything; what was committed holds.
-    pub async fn close(&self) {
-        self.driver.clone().close().await;
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn close(&self) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { Ok(nothing(driver.close().await)) })
     }
 
     /// Deletes a store that is not open.
-    pub async fn destroy(name: String, user: Option<String>) -> JsResult<()> {
-        IndexedDbStorage::delete(&database_name(&name, user.as_deref())).await.map_err(thrown)
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn destroy(name: String, user: Option<String>) -> Promise {
+        let database = database_name(&name, user.as_deref());
+        promise(async move { IndexedDbStorage::delete(&database).await.map(nothing) })
     }
+}
 
-    fn parse(&self, entity: &str, query: &str) -> Result<Query> {
-        let json = json::parse(query.as_bytes(), Code::QueryInvalid)?;
-        Query::parse(entity, &json, &self.driver.schema())
-    }
+/// Begins a call; what comes of it settles the promise. An `async fn` of wasm-bindgen would bring this along once for every call.
+fn promise<T: Into<JsValue>>(call: impl Future<Output = Result<T>> + 'static) -> Promise {
+    settle(Box::pin(async move { call.await.map(Into::into) }))
+}
+
+fn settle(call: Pin<Box<dyn Future<Output = Result<JsValue>>>>) -> Promise {
+    future_to_promise(async move { call.await.map_err(thrown) })
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a count of rows is far below 2⁵³")]
+const fn number(count: u64) -> f64 {
+    count as f64
+}
+
+const fn nothing((): ()) -> JsValue {
+    JsValue::UNDEFINED
+}
+
+fn parse(driver: &Driver<Browser>, entity: &str, query: &str) -> Result<Query> {
+    let json = json::parse(query.as_bytes(), Code::QueryInvalid)?;
+    Query::parse(entity, &json, &driver.schema())
 }
 
 async fn open(options: OpenOptions, host: Host) -> Result<Engine> {
