@@ -57,21 +57,21 @@ impl Engine {
     /// Opens a store; see `OpenDto`.
     #[wasm_bindgen(unchecked_return_type = "Promise<Engine>")]
     pub fn open(options: OpenOptions, host: Host) -> Promise {
-        promise(open(options, host))
+        promise(async move { open(options, host).await.map(JsValue::from) })
     }
 
     /// Writes all of `WriteDto[]` (as JSON) or nothing; resolves to `WrittenDto[]` (as JSON) when it is durable.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn write(&self, writes: String) -> Promise {
         let driver = self.driver.clone();
-        promise(async move { write(&driver, &writes).await })
+        promise(async move { write(&driver, &writes).await.map(JsValue::from) })
     }
 
     /// The record of that id as JSON, or `undefined`.
     #[wasm_bindgen(unchecked_return_type = "Promise<string | undefined>")]
     pub fn get(&self, entity: String, id: String) -> Promise {
         let driver = self.driver.clone();
-        promise(async move { driver.store().get_json(&entity, &id).await })
+        promise(async move { driver.store().get_json(&entity, &id).await.map(JsValue::from) })
     }
 
     /// The records a query finds, as JSON.
@@ -80,7 +80,7 @@ impl Engine {
         let driver = self.driver.clone();
         promise(async move {
             let query = parse(&driver, &entity, &query)?;
-            driver.store().query(&query).await.map(|(rows, _)| rows)
+            driver.store().query(&query).await.map(|(rows, _)| JsValue::from(rows))
         })
     }
 
@@ -145,7 +145,8 @@ impl Engine {
         let driver = self.driver.clone();
         promise(async move {
             let confirmation = driver.store().confirmation(&id).await?;
-            confirmation.map(|found| serde_json::to_string(&found)).transpose().map_err(|error| internal(&error))
+            let json = confirmation.map(|found| serde_json::to_string(&found)).transpose();
+            json.map(JsValue::from).map_err(|error| internal(&error))
         })
     }
 
@@ -153,7 +154,7 @@ impl Engine {
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn inbox(&self) -> Promise {
         let driver = self.driver.clone();
-        promise(async move { driver.store().inbox_json().await })
+        promise(async move { driver.store().inbox_json().await.map(JsValue::from) })
     }
 
     /// Forgets a refused change, for good.
@@ -162,7 +163,7 @@ impl Engine {
         let driver = self.driver.clone();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions are whole and below 2⁵³")]
         let position = position as u64;
-        promise(async move { driver.discard(position).await.map(nothing) })
+        promise(async move { driver.discard(position).await.map(|()| JsValue::UNDEFINED) })
     }
 
     /// Stores the lines of a pull's answer; resolves to the number of rows.
@@ -176,20 +177,23 @@ impl Engine {
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn close(&self) -> Promise {
         let driver = self.driver.clone();
-        promise(async move { Ok(nothing(driver.close().await)) })
+        promise(async move {
+            driver.close().await;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     /// Deletes a store that is not open.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn destroy(name: String, user: Option<String>) -> Promise {
         let database = database_name(&name, user.as_deref());
-        promise(async move { IndexedDbStorage::delete(&database).await.map(nothing) })
+        promise(async move { IndexedDbStorage::delete(&database).await.map(|()| JsValue::UNDEFINED) })
     }
 }
 
 /// Begins a call; what comes of it settles the promise. An `async fn` of wasm-bindgen would bring this along once for every call.
-fn promise<T: Into<JsValue>>(call: impl Future<Output = Result<T>> + 'static) -> Promise {
-    settle(Box::pin(async move { call.await.map(Into::into) }))
+fn promise(call: impl Future<Output = Result<JsValue>> + 'static) -> Promise {
+    settle(Box::pin(call))
 }
 
 fn settle(call: Pin<Box<dyn Future<Output = Result<JsValue>>>>) -> Promise {
@@ -197,12 +201,8 @@ fn settle(call: Pin<Box<dyn Future<Output = Result<JsValue>>>>) -> Promise {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a count of rows is far below 2⁵³")]
-const fn number(count: u64) -> f64 {
-    count as f64
-}
-
-const fn nothing((): ()) -> JsValue {
-    JsValue::UNDEFINED
+fn number(count: u64) -> JsValue {
+    JsValue::from(count as f64)
 }
 
 fn parse(driver: &Driver<Browser>, entity: &str, query: &str) -> Result<Query> {
