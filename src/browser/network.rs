@@ -54,9 +54,11 @@ impl NetworkListener {
         if let Some(document) = global("document") {
             targets.push((document.unchecked_into(), &DOCUMENT_EVENTS[..]));
         }
-        for (target, name) in events(&targets) {
-            // Fails only for an event name that is no text.
-            drop(target.add_event_listener_with_callback(name, handler.as_ref().unchecked_ref()));
+        for (target, names) in &targets {
+            for name in *names {
+                // Fails only for an event name that is no text.
+                drop(target.add_event_listener_with_callback(name, handler.as_ref().unchecked_ref()));
+            }
         }
         Self { handler, targets }
     }
@@ -64,16 +66,12 @@ impl NetworkListener {
 
 impl Drop for NetworkListener {
     fn drop(&mut self) {
-        for (target, name) in events(&self.targets) {
-            drop(target.remove_event_listener_with_callback(name, self.handler.as_ref().unchecked_ref()));
+        for (target, names) in &self.targets {
+            for name in *names {
+                drop(target.remove_event_listener_with_callback(name, self.handler.as_ref().unchecked_ref()));
+            }
         }
     }
-}
-
-fn events<'a>(
-    targets: &'a [(EventTarget, &'static [&'static str])],
-) -> impl Iterator<Item = (&'a EventTarget, &'a str)> {
-    targets.iter().flat_map(|(target, names)| names.iter().map(move |name| (target, *name)))
 }
 
 fn is_offline() -> bool {

@@ -120,7 +120,7 @@ impl Txn<'_> {
                 add_entries(table, &mut indexes, batch.id_key(row), body, old.as_ref());
             }
         }
-        indexes.sort_by_key(Entries::map);
+        indexes.sort_unstable_by_key(Entries::map);
         for entries in &mut indexes {
             pages.enter(entries.map());
             entries.sort();

@@ -43,7 +43,7 @@ pub(super) fn step(
     for page in &put {
         kept.push(Rc::clone(page));
     }
-    kept.sort_by(|left, right| left.first.cmp(&right.first));
+    kept.sort_unstable_by(|left, right| left.first.cmp(&right.first));
     let mut delete = step.consumed;
     let mut left: Vec<Run> = Vec::new();
     let oldest = lanes.len().saturating_sub(1);

@@ -166,7 +166,7 @@ impl State {
         }
         let now = self.clock.get();
         let mut pages: Vec<&Rc<PageRef>> = self.directory.pages().filter(|page| page.is_loaded()).collect();
-        pages.sort_by_key(|page| std::cmp::Reverse(now.wrapping_sub(page.last_used())));
+        pages.sort_unstable_by_key(|page| std::cmp::Reverse(now.wrapping_sub(page.last_used())));
         for page in pages {
             if bytes <= self.cache_bytes {
                 return;

@@ -89,11 +89,11 @@ impl<'q, 'v> Run<'q, 'v> {
         }
     }
 
-    fn by_ids(&mut self, ids: Vec<Vec<u8>>) -> Result<(), Interrupt> {
+    fn by_ids(&mut self, mut ids: Vec<Vec<u8>>) -> Result<(), Interrupt> {
         let is_ordered = self.is_by_id();
-        let turned = is_ordered && self.query.ties_descend();
-        let ids: Box<dyn Iterator<Item = Vec<u8>>> =
-            if turned { Box::new(ids.into_iter().rev()) } else { Box::new(ids.into_iter()) };
+        if is_ordered && self.query.ties_descend() {
+            ids.reverse();
+        }
         for id in ids {
             if self.is_full(is_ordered) {
                 break;
@@ -116,15 +116,16 @@ impl<'q, 'v> Run<'q, 'v> {
         Ok(())
     }
 
-    fn by_index(&mut self, walk: IndexWalk) -> Result<(), Interrupt> {
+    fn by_index(&mut self, mut walk: IndexWalk) -> Result<(), Interrupt> {
         let reverse = walk.is_ordered && self.query.order.first().is_some_and(|order| order.descending);
         // Entries of one value come in the order of their ids, which settles it unless other fields come first or the value was cut.
         let is_by_entry = walk.is_ordered && self.query.order.len() == 1;
         let is_direct = is_by_entry || (self.query.order.is_empty() && walk.by_id);
-        let ranges: Box<dyn Iterator<Item = KeyRange>> =
-            if reverse { Box::new(walk.ranges.into_iter().rev()) } else { Box::new(walk.ranges.into_iter()) };
+        if reverse {
+            walk.ranges.reverse();
+        }
         let mut group: Vec<u8> = Vec::new();
-        for range in ranges {
+        for range in walk.ranges {
             let mut entries = self.view.scan_range(range, reverse);
             while !self.is_full(is_direct) {
                 match entries.step() {
