@@ -4,7 +4,7 @@ use super::super::bytes::Bytes;
 use super::super::keys::{KeyRange, MapId, full_key};
 use super::super::view::{Interrupt, View};
 use super::access::{self, Access, IndexWalk};
-use super::sort::{self, Candidate};
+use super::sort::{Candidate, Candidates};
 use crate::error::Result;
 use crate::model::{FieldRef, Filter, Query, RowRef, Table, ValueRef, key};
 use crate::ports::PageId;
@@ -61,7 +61,7 @@ struct Run<'q, 'v> {
     reads_id: bool,
     id: Vec<u8>,
     row_key: Vec<u8>,
-    candidates: Vec<Candidate>,
+    candidates: Candidates,
     json: Vec<u8>,
     counts_only: bool,
     /// Rows the filter has found.
@@ -80,7 +80,7 @@ impl<'q, 'v> Run<'q, 'v> {
             reads_id: reads_id(&query.filter),
             id: Vec::new(),
             row_key: full_key(MapId(table.map), &[]),
-            candidates: Vec::new(),
+            candidates: Candidates::default(),
             json: vec![b'['],
             counts_only: false,
             found: 0,
@@ -158,12 +158,16 @@ impl<'q, 'v> Run<'q, 'v> {
         self.query.order.first().is_none_or(|order| order.field == FieldRef::Id)
     }
 
+    /// How many rows are wanted, with those that come before them and are not written.
+    fn wanted(&self) -> u64 {
+        self.query.limit.saturating_add(self.query.offset)
+    }
+
     /// Whether enough was found. Rows that could not be looked at may be among what is wanted; more than that need not be looked at now.
     fn is_full(&self, is_ordered: bool) -> bool {
-        let wanted = self.query.limit.saturating_add(self.query.offset);
         let waits = !self.candidates.is_empty();
         self.missing.len() >= PAGES_AT_ONCE
-            || (is_ordered && !waits && self.found.saturating_add(self.unseen) >= wanted)
+            || (is_ordered && !waits && self.found.saturating_add(self.unseen) >= self.wanted())
     }
 
     /// Looks at the row of an id.
@@ -193,7 +197,8 @@ impl<'q, 'v> Run<'q, 'v> {
         } else if is_ordered {
             self.write(id, &row);
         } else {
-            self.candidates.push(Candidate::new(self.query, self.table, id, bytes));
+            let candidate = Candidate::new(self.query, self.table, id, bytes);
+            self.candidates.add(candidate, usize::try_from(self.wanted()).unwrap_or(usize::MAX));
         }
         Ok(())
     }
@@ -226,10 +231,7 @@ impl<'q, 'v> Run<'q, 'v> {
 
     /// Writes the rows that waited for their place among each other.
     fn settle(&mut self) {
-        let wanted = self.query.limit.saturating_add(self.query.offset).saturating_sub(self.found);
-        let mut candidates = std::mem::take(&mut self.candidates);
-        sort::sort(&mut candidates, usize::try_from(wanted).unwrap_or(usize::MAX));
-        for candidate in candidates {
+        for candidate in std::mem::take(&mut self.candidates).in_order() {
             if let Ok(row) = RowRef::new(&candidate.bytes) {
                 self.write(&candidate.id, &row);
             }

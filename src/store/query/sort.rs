@@ -1,5 +1,8 @@
 //! Sorting rows: each gets a key whose bytes sort as the query wants, ties by id included.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
 use super::super::bytes::Bytes;
 use crate::model::{FieldRef, Order, Query, RowRef, Table, key};
 
@@ -32,6 +35,26 @@ impl Candidate {
     }
 }
 
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Candidate {}
+
 /// No encoding is the beginning of another, so turning every bit over turns the order over.
 fn turn(key: &mut [u8], start: usize, descending: bool) {
     if descending {
@@ -39,13 +62,31 @@ fn turn(key: &mut [u8], start: usize, descending: bool) {
     }
 }
 
-/// Sorts, and keeps only the first `wanted`.
-pub(super) fn sort(candidates: &mut Vec<Candidate>, wanted: usize) {
-    if wanted == 0 {
-        candidates.clear();
-    } else if wanted < candidates.len() {
-        candidates.select_nth_unstable_by(wanted - 1, |left, right| left.key.cmp(&right.key));
-        candidates.truncate(wanted);
+/// The rows that wait for their place among each other: of all that came, those that come first.
+#[derive(Default)]
+pub(super) struct Candidates {
+    /// The one that comes last is on top.
+    first: BinaryHeap<Candidate>,
+}
+
+impl Candidates {
+    /// Adds a row, unless `wanted` others come before it.
+    pub(super) fn add(&mut self, candidate: Candidate, wanted: usize) {
+        if self.first.len() < wanted {
+            self.first.push(candidate);
+        } else if let Some(mut last) = self.first.peek_mut()
+            && candidate < *last
+        {
+            *last = candidate;
+        }
     }
-    candidates.sort_unstable_by(|left, right| left.key.cmp(&right.key));
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// The rows in their order.
+    pub(super) fn in_order(self) -> Vec<Candidate> {
+        self.first.into_sorted_vec()
+    }
 }
