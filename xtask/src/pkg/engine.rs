@@ -23,6 +23,12 @@ const WASM_FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
+/// How wasm-opt makes it smaller. Twice, because the second time finds what the first has made possible.
+///
+/// Nothing but the far end of the stack is below address 1024, because rustc has the linker put the stack first; knowing that, wasm-opt
+/// folds more additions into the offsets of loads and stores. The two are worth 2 KB of 184 (gzip -9).
+const WASM_OPTIONS: [&str; 3] = ["-Oz", "-Oz", "--low-memory-unused"];
+
 /// Compiles the engine.
 pub(super) fn compile(workspace: &Workspace, toolchain: WasmToolchain, mode: Mode) -> Result<PathBuf, Failure> {
     let (profile, folder) = match mode {
@@ -70,10 +76,10 @@ pub(super) fn bind(workspace: &Workspace, wasm: &Path, mode: Mode) -> Result<Pat
 /// Makes the wasm smaller.
 pub(super) fn optimise(workspace: &Workspace, wasm: &Path) -> Result<PathBuf, Failure> {
     let small = wasm.with_file_name(format!("{CRATE}_small.wasm"));
-    let stamp = Stamp::new(workspace, "optimise", &WASM_FEATURES.join(" ")).input(wasm, &[])?;
+    let options = [&WASM_FEATURES[..], &WASM_OPTIONS, &["--strip-debug", "--strip-producers"]].concat();
+    let stamp = Stamp::new(workspace, "optimise", &options.join(" ")).input(wasm, &[])?;
     stamp.run(&[&small], || {
-        let call = npm::tool(workspace, "wasm-opt")?.args(WASM_FEATURES).arg("-Oz");
-        call.args(["--strip-debug", "--strip-producers"]).arg(wasm).arg("--output").arg(&small).run()
+        npm::tool(workspace, "wasm-opt")?.args(options).arg(wasm).arg("--output").arg(&small).run()
     })?;
     Ok(small)
 }
