@@ -51,7 +51,7 @@ impl<S: Storage> Store<S> {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn counts(&self) -> Result<Counts> {
+    pub fn counts(&self) -> impl Future<Output = Result<Counts>> {
         let count = |view: &View<'_>| {
             Ok(Counts {
                 pending: Counter::Pending.get(view)?,
@@ -59,31 +59,31 @@ impl<S: Storage> Store<S> {
                 conflicts: Counter::Conflicts.get(view)?,
             })
         };
-        self.read(count).await
+        self.read(count)
     }
 
     /// Whether changes of these entities are to be sent.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn has_changes(&self, entities: &[String]) -> Result<bool> {
-        self.read(|view| send::has_changes(view, entities)).await
+    pub fn has_changes(&self, entities: &[String]) -> impl Future<Output = Result<bool>> {
+        self.read(move |view| send::has_changes(view, entities))
     }
 
     /// What became of a change, while it is remembered.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn confirmation(&self, change: &str) -> Result<Option<Confirmation>> {
-        self.read(|view| confirmation::confirmation(view, change)).await
+    pub fn confirmation(&self, change: &str) -> impl Future<Output = Result<Option<Confirmation>>> {
+        self.read(move |view| confirmation::confirmation(view, change))
     }
 
     /// Where a pull of these entities goes on.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn cursors(&self, entities: &[String]) -> Result<Vec<BucketCursor>> {
-        self.read(|view| apply::cursors(view, entities)).await
+    pub fn cursors(&self, entities: &[String]) -> impl Future<Output = Result<Vec<BucketCursor>>> {
+        self.read(move |view| apply::cursors(view, entities))
     }
 
     /// The buckets the user may see now; the rows of others are to leave, see [`Store::retire_step`].

@@ -20,24 +20,24 @@ impl<S: Storage> Store<S> {
     ///
     /// # Errors
     /// `schema/unknown-entity`, and those of the store; here and below.
-    pub async fn query(&self, query: &Query) -> Result<(String, Footprint)> {
-        self.read_marked(|view| query_json(view, query)).await
+    pub fn query(&self, query: &Query) -> impl Future<Output = Result<(String, Footprint)>> {
+        self.read_marked(move |view| query_json(view, query))
     }
 
     /// How many rows a query's filter finds; its limit and offset do not count.
     ///
     /// # Errors
     /// As [`Store::query`].
-    pub async fn count(&self, query: &Query) -> Result<u64> {
-        self.read(|view| execute::count(view, query)).await
+    pub fn count(&self, query: &Query) -> impl Future<Output = Result<u64>> {
+        self.read(move |view| execute::count(view, query))
     }
 
     /// One row as the text of a JSON object.
     ///
     /// # Errors
     /// As [`Store::query`].
-    pub async fn get_json(&self, entity: &str, id: &str) -> Result<Option<String>> {
-        self.read(|view| row_json(view, entity, id)).await
+    pub fn get_json(&self, entity: &str, id: &str) -> impl Future<Output = Result<Option<String>>> {
+        self.read(move |view| row_json(view, entity, id))
     }
 }
 
