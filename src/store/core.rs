@@ -163,13 +163,8 @@ impl<S: Storage> Core<S> {
         if self.is_unsure.get() { self.catch_up().await } else { Ok(()) }
     }
 
-    /// Commits what is planned. The line is told how it ended.
-    pub(super) async fn fly(&self, plan: Plan) {
-        let outcome = self.commit(plan).await;
-        self.line.land(&outcome);
-    }
-
-    async fn commit(&self, mut plan: Plan) -> Outcome {
+    /// Commits what is planned.
+    pub(super) async fn commit(&self, mut plan: Plan) -> Outcome {
         let commit = self.commit_of(&mut plan);
         match self.storage.commit(commit).await {
             Ok(CommitOutcome::Committed) => match self.apply(plan) {

@@ -74,7 +74,7 @@ impl<S: Storage> Store<S> {
         core.read_catalog().await?;
         let store = Self { core, flight: Rc::default(), is_driven: Rc::default() };
         if store.core.state.borrow().is_schema_new()? {
-            store.transact(|txn| txn.adopt_schema()).await?;
+            store.change(&mut |txn| txn.adopt_schema()).await?;
         }
         Ok(store)
     }
@@ -148,11 +148,12 @@ impl<S: Storage> Store<S> {
             value = Some(plan(txn)?);
             Ok(())
         };
-        let seq = self.transact_any(&mut once).await?;
+        let seq = self.change(&mut once).await?;
         value.map(|value| Committed { value, seq }).ok_or_else(unanswered)
     }
 
-    async fn transact_any(&self, plan: &mut dyn FnMut(&mut Txn<'_>) -> Result<(), Interrupt>) -> Result<Seq> {
+    /// [`Store::transact`] for a plan that gives nothing; the number of its commit.
+    pub(super) async fn change(&self, plan: &mut dyn FnMut(&mut Txn<'_>) -> Result<(), Interrupt>) -> Result<Seq> {
         let mut place = Place::enter(self, false);
         for _ in 0..ATTEMPTS_MAX {
             place.front().await;
@@ -302,7 +303,8 @@ impl<S: Storage> Store<S> {
         let plan = std::mem::take(&mut *self.core.group.borrow_mut());
         self.core.line.fly();
         let core = Rc::clone(&self.core);
-        *self.flight.borrow_mut() = Some(Box::pin(async move { core.fly(plan).await }));
+        let flight = async move { core.line.land(&core.commit(plan).await) };
+        *self.flight.borrow_mut() = Some(Box::pin(flight));
     }
 
     /// Whether what is planned cannot grow any more.

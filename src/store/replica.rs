@@ -28,14 +28,14 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store, here and below.
     pub async fn ensure_client_id(&self, fresh: &str) -> Result<()> {
-        let ensure = |txn: &mut Txn<'_>| match system::client_id(txn)? {
+        let mut ensure = |txn: &mut Txn<'_>| match system::client_id(txn)? {
             Some(_) => Ok(()),
             None => {
                 system::set_client_id(txn, fresh);
                 Ok(())
             }
         };
-        self.transact(ensure).await.map(|_| ())
+        self.change(&mut ensure).await.map(|_| ())
     }
 
     /// The store's id at the server.
@@ -91,9 +91,9 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store.
     pub async fn grant(&self, entities: &[String], granted: &[BucketInfo]) -> Result<()> {
-        let revoke =
+        let mut revoke =
             |txn: &mut Txn<'_>| entities.iter().try_for_each(|entity| apply::revoke_buckets(txn, entity, granted));
-        self.transact(revoke).await.map(|_| ())
+        self.change(&mut revoke).await.map(|_| ())
     }
 
     /// The rows that follow are the whole of the bucket.
@@ -101,7 +101,7 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store.
     pub async fn restart_bucket(&self, bucket: &str) -> Result<()> {
-        self.transact(|txn| apply::restart_bucket(txn, bucket)).await.map(|_| ())
+        self.change(&mut |txn| apply::restart_bucket(txn, bucket)).await.map(|_| ())
     }
 
     /// Removes some rows of buckets that are no longer there; whether more are left.
@@ -122,14 +122,14 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store.
     pub async fn apply(&self, piece: Piece) -> Result<()> {
-        self.transact(|txn| apply::piece(txn, &piece)).await.map(|_| ())
+        self.change(&mut |txn| apply::piece(txn, &piece)).await.map(|_| ())
     }
 
     /// The changes the server refused, oldest first, as a JSON array.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn inbox_json(&self) -> Result<String> {
+    pub fn inbox_json(&self) -> impl Future<Output = Result<String>> {
         let list = |view: &View<'_>| {
             let mut json = String::from("[");
             for (position, record) in view.items(MapId::INBOX)? {
@@ -147,7 +147,7 @@ impl<S: Storage> Store<S> {
             json.push(']');
             Ok(json)
         };
-        self.read(list).await
+        self.read(list)
     }
 
     /// Forgets a refused change, for good.
@@ -156,7 +156,7 @@ impl<S: Storage> Store<S> {
     /// `row/not-found` when there is none at that position.
     pub async fn discard(&self, position: u64) -> Result<()> {
         let key = position.to_be_bytes();
-        let discard = |txn: &mut Txn<'_>| {
+        let mut discard = |txn: &mut Txn<'_>| {
             if txn.read(MapId::INBOX, &key)?.is_none() {
                 return Err(Interrupt::from(Error::new(
                     Code::RowNotFound,
@@ -167,6 +167,6 @@ impl<S: Storage> Store<S> {
             txn.mirror(MirrorOp::Delete { store: MirrorStore::Inbox, key: position });
             Counter::Rejected.add(txn, -1)
         };
-        self.transact(discard).await.map(|_| ())
+        self.change(&mut discard).await.map(|_| ())
     }
 }
