@@ -147,7 +147,7 @@ impl World {
         let watch = Watch { tab: number, query: query.clone(), answer: rows, footprint, is_stale: false };
         self.watches.borrow_mut().push(watch);
         let everything = self.model.query(&json!({ "where": query["where"] }));
-        assert_eq!(tab.count(&parsed).await.unwrap(), everything.as_array().unwrap().len() as u64, "{query}");
+        assert_eq!(tab.count(parsed).await.unwrap(), everything.as_array().unwrap().len() as u64, "{query}");
     }
 
     async fn check_all(&mut self) {

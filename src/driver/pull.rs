@@ -37,7 +37,7 @@ pub(super) type AnswerLines<P> = Lines<Source<<<P as Platform>::Transport as Tra
 
 impl<P: Platform> Driver<P> {
     pub(super) async fn pull(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
-        let entities = self.unit(unit)?.pull.clone();
+        let entities = self.unit(unit)?.pull;
         if !entities.is_empty() {
             let request = self.pull_request(&entities).await?;
             let response = self.exchange(run, "pull", request, NDJSON).await?;

@@ -10,7 +10,7 @@ use crate::sync::{Event, Failure, PushBatch, RunId, UnitId};
 
 impl<P: Platform> Driver<P> {
     pub(super) async fn push(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
-        let entities = self.unit(unit)?.push.clone();
+        let entities = self.unit(unit)?.push;
         let store = &self.inner.store;
         let batch = store.transact(|txn| next_batch(txn, &entities)).await?.value;
         let Some(batch) = batch else {

@@ -90,7 +90,7 @@ impl Engine {
         let driver = self.driver.clone();
         promise(async move {
             let query = parse(&driver, &entity, &query)?;
-            driver.store().count(&query).await.map(number)
+            driver.store().count(query).await.map(number)
         })
     }
 

@@ -65,12 +65,6 @@ pub(super) fn choose(view: &View<'_>, table: &Table, query: &Query) -> Access {
     best.0
 }
 
-/// The way that reads least to count a query's rows.
-pub(super) fn choose_for_count(view: &View<'_>, table: &Table, query: &Query) -> Access {
-    let everything = Query { order: Vec::new(), limit: u64::MAX, offset: 0, ..query.clone() };
-    choose(view, table, &everything)
-}
-
 fn ids(parts: &[&Filter]) -> Option<Vec<Vec<u8>>> {
     let values = parts.iter().find_map(|part| match part {
         Filter::In(FieldRef::Id, values) => Some(values),
@@ -115,7 +109,7 @@ fn is_one_value(bounds: &Bounds) -> bool {
 fn speaks_of(part: &Filter, field: FieldRef) -> bool {
     match part {
         Filter::In(of, _) | Filter::Compare(of, ..) | Filter::StartsWith(of, _) => *of == field,
-        Filter::Not(inner) => **inner == Filter::In(field, vec![crate::model::Value::Null]),
+        Filter::Not(inner) => bounds::is_null(inner, field),
         Filter::And(_) | Filter::Or(_) => false,
     }
 }

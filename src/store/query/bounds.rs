@@ -58,7 +58,7 @@ pub(super) fn of_field(parts: &[&Filter], field: FieldRef) -> Option<Bounds> {
                 high = high.min(after_prefix(&from));
                 low = low.max(from);
             }
-            Filter::Not(inner) if **inner == Filter::In(field, vec![Value::Null]) => {
+            Filter::Not(inner) if is_null(inner, field) => {
                 low = low.max(NOT_NULL.to_vec());
             }
             _ => continue,
@@ -75,6 +75,11 @@ pub(super) fn of_field(parts: &[&Filter], field: FieldRef) -> Option<Bounds> {
     let exact = exact && said == 1 && !keys.iter().any(|key| key::is_cut(key));
     let ranges = keys.into_iter().map(|key| key.clone()..after_prefix(&key)).collect();
     Some(Bounds { ranges, points: true, exact })
+}
+
+/// Whether a part finds exactly the rows in which the field is null.
+pub(super) fn is_null(part: &Filter, field: FieldRef) -> bool {
+    matches!(part, Filter::In(of, values) if *of == field && matches!(values.as_slice(), [Value::Null]))
 }
 
 fn encoded(value: ValueRef<'_>) -> Vec<u8> {

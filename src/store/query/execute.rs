@@ -27,12 +27,11 @@ pub(super) fn run(view: &View<'_>, query: &Query) -> Result<Vec<u8>, Interrupt> 
     run.finish()
 }
 
-/// How many rows a query's filter finds.
+/// How many rows a query finds, which has no order and no limit.
 pub(super) fn count(view: &View<'_>, query: &Query) -> Result<u64, Interrupt> {
     let table = view.table(&query.entity)?;
-    let everything = Query { order: Vec::new(), limit: u64::MAX, offset: 0, ..query.clone() };
-    let mut run = Run { counts_only: true, ..Run::new(view, table, &everything) };
-    match access::choose_for_count(view, table, query) {
+    let mut run = Run { counts_only: true, ..Run::new(view, table, query) };
+    match access::choose(view, table, query) {
         Access::Ids(ids) => run.by_ids(ids)?,
         Access::Rows => run.by_rows()?,
         Access::Index(IndexWalk { ranges, is_exact: true, .. }) => return count_entries(view, ranges),

@@ -28,8 +28,9 @@ impl<S: Storage> Store<S> {
     ///
     /// # Errors
     /// As [`Store::query`].
-    pub fn count(&self, query: &Query) -> impl Future<Output = Result<u64>> {
-        self.read(move |view| execute::count(view, query))
+    pub fn count(&self, query: Query) -> impl Future<Output = Result<u64>> {
+        let everything = Query { order: Vec::new(), limit: u64::MAX, offset: 0, ..query };
+        self.read(move |view| execute::count(view, &everything))
     }
 
     /// One row as the text of a JSON object.
