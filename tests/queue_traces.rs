@@ -203,6 +203,14 @@ fn going_online_and_retry_now_cut_the_wait() {
 }
 
 #[test]
+fn what_failed_is_tried_again_in_the_order_of_the_units() {
+    check(
+        "C; A; B; fail; fail; fail; now; ok; ok; ok",
+        "+C C~ C=error(1) +A A~ A=error(2) +B B~ B=error(3) +A A. +B B. +C C.",
+    );
+}
+
+#[test]
 fn a_missing_token_waits_for_the_session() {
     check("A; 401; A; ok", "+A Ax A=error(1) +A A. A=complete(2)");
 }
