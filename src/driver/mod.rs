@@ -28,7 +28,7 @@ use std::rc::Rc;
 use crate::error::{Code, Error, Result};
 use crate::model::{Schema, Unit};
 use crate::ports::{Clock, Durability, Platform, Ports, Random, Spawn, TabChannel};
-use crate::store::Store;
+use crate::store::{Counts, Store};
 use crate::sync::{Auto, Effect, Event, Machine, RequestId, Status, UnitId};
 
 pub use news::{News, Report};
@@ -220,8 +220,8 @@ impl<P: Platform> Driver<P> {
     }
 
     async fn count(&self) -> Result<()> {
-        let counts = self.inner.store.counts().await?;
-        self.feed(Event::Counted { pending: counts.pending, rejected: counts.rejected, conflicts: counts.conflicts });
+        let Counts { pending, rejected, conflicts, last_success } = self.inner.store.counts().await?;
+        self.feed(Event::Counted { pending, rejected, conflicts, last_success });
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::pieces::Pieces;
 use super::{Driver, exchange};
 use crate::error::{Code, Error};
 use crate::json::FromJson;
-use crate::ports::{Body, Platform, Transport};
+use crate::ports::{Body, Clock, Platform, Transport};
 use crate::store::Piece;
 use crate::sync::{Event, Failure, Progress, RunId, UnitId};
 
@@ -44,6 +44,8 @@ impl<P: Platform> Driver<P> {
             let lines = Lines::new(Source::Network(response.body));
             self.receive(lines, &entities, &|progress| self.feed(Event::Progressed(run, progress))).await?;
         }
+        self.inner.store.succeeded(self.inner.ports.clock.now_ms()).await?;
+        self.after_commit().await;
         self.feed(Event::Pulled(run));
         Ok(())
     }

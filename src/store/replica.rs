@@ -11,7 +11,7 @@ use crate::ports::{MirrorOp, MirrorStore, Storage};
 /// Rows of buckets that are gone which one step removes, at most: a step stays short.
 const RETIRED_AT_ONCE: usize = 1_000;
 
-/// What waits for the server or for the user.
+/// How things stand with the server: what waits for it or for the user, and when all was last well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Changes in the outbox.
@@ -20,6 +20,8 @@ pub struct Counts {
     pub rejected: u64,
     /// Open conflicts.
     pub conflicts: u64,
+    /// When a run last ended well, in any tab, in milliseconds since 1970.
+    pub last_success: Option<i64>,
 }
 
 impl<S: Storage> Store<S> {
@@ -47,7 +49,7 @@ impl<S: Storage> Store<S> {
         id.ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))
     }
 
-    /// What waits.
+    /// How things stand.
     ///
     /// # Errors
     /// Those of the store.
@@ -57,9 +59,22 @@ impl<S: Storage> Store<S> {
                 pending: Counter::Pending.get(view)?,
                 rejected: Counter::Rejected.get(view)?,
                 conflicts: Counter::Conflicts.get(view)?,
+                last_success: system::last_success(view)?,
             })
         };
         self.read(count)
+    }
+
+    /// Remembers that a run has ended well, at a time in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn succeeded(&self, at: i64) -> Result<()> {
+        let mut remember = |txn: &mut Txn<'_>| {
+            system::set_last_success(txn, at);
+            Ok(())
+        };
+        self.change(&mut remember).await.map(|_| ())
     }
 
     /// Whether changes of these entities are to be sent.

@@ -1,4 +1,4 @@
-//! The `SYSTEM` map, typed: counters, the client's id, buckets and their cursors.
+//! The `SYSTEM` map, typed: counters, the client's id, the last success, buckets and their cursors.
 
 use serde::Serialize;
 
@@ -76,6 +76,18 @@ pub(super) fn client_id(view: &impl Read) -> Result<Option<String>, Interrupt> {
 
 pub(super) fn set_client_id(txn: &mut Txn<'_>, id: &str) {
     txn.put(MapId::SYSTEM, CLIENT_KEY, id.as_bytes().to_vec());
+}
+
+const SUCCESS_KEY: &[u8] = b"success";
+
+/// When a run last ended well, in milliseconds since 1970.
+pub(super) fn last_success(view: &impl Read) -> Result<Option<i64>, Interrupt> {
+    let bytes = view.read(MapId::SYSTEM, SUCCESS_KEY)?;
+    Ok(bytes.and_then(|bytes| bytes.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))))
+}
+
+pub(super) fn set_last_success(txn: &mut Txn<'_>, at: i64) {
+    txn.put(MapId::SYSTEM, SUCCESS_KEY, at.to_be_bytes().to_vec());
 }
 
 /// A bucket this store has rows of.

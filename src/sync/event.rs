@@ -85,7 +85,7 @@ pub enum Event {
     },
     /// A record was written locally, in this tab or another.
     Wrote,
-    /// The store counted what waits, was refused or is in conflict.
+    /// The store said how things stand with the server.
     Counted {
         /// Changes in the outbox.
         pending: u64,
@@ -93,6 +93,8 @@ pub enum Event {
         rejected: u64,
         /// Open conflicts.
         conflicts: u64,
+        /// When a run last completed, in any tab (milliseconds since 1970).
+        last_success: Option<i64>,
     },
     /// The browser says that there is a network. A hint.
     HintedOnline,

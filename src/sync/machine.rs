@@ -97,8 +97,9 @@ impl Machine {
             Event::Started { dirty } => self.started(now, &dirty),
             Event::Triggered { requests, discard_pending } => self.triggered(&requests, discard_pending),
             Event::Wrote => self.wrote(now),
-            Event::Counted { pending, rejected, conflicts } => {
+            Event::Counted { pending, rejected, conflicts, last_success } => {
                 (self.status.pending, self.status.rejected, self.status.conflicts) = (pending, rejected, conflicts);
+                self.status.last_success = last_success;
             }
             Event::HintedOnline => self.hinted_online(),
             Event::HintedOffline => self.hinted_offline(now),
@@ -111,7 +112,7 @@ impl Machine {
             }),
             Event::Pushed(run, batch) => self.pushed(now, draw, run, batch),
             Event::Progressed(run, progress) => self.progressed(run, progress),
-            Event::Pulled(run) => self.pulled(now, run),
+            Event::Pulled(run) => self.pulled(run),
             Event::Failed(run, failure) => self.run_failed(now, draw, run, failure),
             Event::RetryNow => self.wake(None, Cause::Retry),
             Event::Cancel => self.cancel(),
@@ -244,12 +245,11 @@ impl Machine {
         });
     }
 
-    fn pulled(&mut self, now: i64, run: RunId) {
+    fn pulled(&mut self, run: RunId) {
         let Some(run) = self.take_run(run) else { return };
         self.set_network_online();
         self.signed_out = false;
         self.failed.retain(|failed| failed.unit != run.unit);
-        self.status.last_success = Some(now);
         self.status.last_error = None;
         let (progress, rejected, conflicts) = (self.status.progress, run.rejected, run.conflicts);
         self.tell(Notice::Complete { run: run.id, unit: run.unit, progress, rejected, conflicts });

@@ -54,7 +54,7 @@ pub struct Status {
     pub rejected: u64,
     /// Open conflicts.
     pub conflicts: u64,
-    /// When a run last completed (milliseconds since 1970).
+    /// When a run last completed, in any tab and also before this page was opened (milliseconds since 1970).
     pub last_success: Option<i64>,
     /// When the next attempt is due (milliseconds since 1970).
     pub next_retry: Option<i64>,

@@ -27,6 +27,24 @@ local! {
 }
 
 local! {
+    async fn when_a_run_last_completed_is_known_in_every_tab_and_after_a_reload() {
+        let server = Server::start().await;
+        let (origin, storage) = (Origin::default(), MemoryStorage::new());
+        let one = Device::open(storage.connect(), &server.network, &origin, "ana").await;
+        let two = Device::open(storage.connect(), &server.network, &origin, "ana").await;
+        assert_eq!(one.driver.status().last_success, None);
+        one.sync(HOME).await;
+        let then = one.driver.status().last_success;
+        assert!(then.is_some());
+        while two.driver.status().last_success != then {
+            tokio::task::yield_now().await;
+        }
+        let later = Device::open(storage.connect(), &server.network, &origin, "ana").await;
+        assert_eq!(later.driver.status().last_success, then);
+    }
+}
+
+local! {
     async fn tabs_that_write_and_sync_at_once_lose_nothing() {
         let server = Server::start().await;
         let (origin, storage) = (Origin::default(), MemoryStorage::new());

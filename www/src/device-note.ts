@@ -1,15 +1,17 @@
-/** The line in the footer that says what is on this device. */
+/** The line in the footer that says what is on this device, and of when it is. */
+import { timeOfDay } from "./dates";
 import { byId, setText } from "./element";
 import type { Rounds } from "./rounds";
 
 const numbers = new Intl.NumberFormat("en-GB");
 
 export function mountDeviceNote(db: Rounds, signal: AbortSignal): void {
-  const show = async (): Promise<void> => {
+  const show = async (lastSuccess: Date | null): Promise<void> => {
     const [places, orders] = await Promise.all([db.place.count(), db.workOrder.count()]);
     if (signal.aborted) return;
-    const words = `On this device: ${numbers.format(places)} places, ${numbers.format(orders)} work orders.`;
-    setText(byId("device"), words);
+    const counts = `On this device: ${numbers.format(places)} places, ${numbers.format(orders)} work orders.`;
+    const last = lastSuccess === null ? "" : ` Last sync ${timeOfDay(lastSuccess, new Date())}.`;
+    setText(byId("device"), counts + last);
   };
   // The counts change when something was written here, which the server then waits for, or when a sync is through.
   let seen = "";
@@ -17,7 +19,7 @@ export function mountDeviceNote(db: Rounds, signal: AbortSignal): void {
     const now = `${pending} ${lastSuccess?.getTime()}`;
     if (now === seen) return;
     seen = now;
-    void show();
+    void show(lastSuccess);
   });
   signal.addEventListener("abort", follow);
 }

@@ -45,6 +45,7 @@ test("20 created, 5 edited and 3 deleted while offline, a reload in between, and
   const waiting = await ana.pending();
   expect(waiting).toBeGreaterThanOrEqual(expected.length);
   await expect(rounds.syncBar).toContainText(`You're offline, ${waiting} changes waiting`);
+  await expect(ana.page.locator("#device")).toContainText(/Last sync \d\d:\d\d\./);
   expect(await serverRows(server, "ana", "workOrder")).toEqual([]);
 
   await ana.goOnline();
