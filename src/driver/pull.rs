@@ -7,7 +7,7 @@ use super::load::Memory;
 use super::pieces::Pieces;
 use super::{Driver, exchange};
 use crate::error::{Code, Error};
-use crate::json::FromJson;
+use crate::json::{FromJson, to_text};
 use crate::ports::{Body, Clock, Platform, Transport};
 use crate::store::Piece;
 use crate::sync::{Event, Failure, Progress, RunId, UnitId};
@@ -59,7 +59,7 @@ impl<P: Platform> Driver<P> {
             entities: entities.to_vec(),
             cursors: store.cursors(entities).await?,
         };
-        serde_json::to_string(&request).map_err(|error| Error::new(Code::Internal, error.to_string()))
+        to_text(&request)
     }
 
     /// Stores a whole answer. `progress` is called after every commit. When the answer breaks off, what is complete of it is stored all the

@@ -4,6 +4,7 @@ use whimbrel_protocol::{PROTOCOL_VERSION, PushResponse};
 
 use super::{Driver, News, exchange};
 use crate::error::{Code, Error};
+use crate::json::to_text;
 use crate::ports::{Clock, Platform};
 use crate::store::{forget_old, next_batch, settle};
 use crate::sync::{Event, Failure, PushBatch, RunId, UnitId};
@@ -17,8 +18,7 @@ impl<P: Platform> Driver<P> {
             self.feed(Event::Pushed(run, PushBatch::default()));
             return Ok(());
         };
-        let body =
-            serde_json::to_string(&batch.request).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        let body = to_text(&batch.request)?;
         let response = self.exchange(run, "push", body, "application/json").await?;
         let answer: PushResponse = exchange::read_json(response.body).await?;
         check(&answer)?;

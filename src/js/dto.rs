@@ -4,10 +4,11 @@
 //! `pkg/src/*.ts` wraps all of this; apps never see it.
 
 use serde::Serialize;
-use tsify::Tsify;
+use tsify::{Ts, Tsify};
 
 use crate::driver::{News, Report};
-use crate::error::{Blame, Error};
+use crate::error::{Blame, Code, Error, Result};
+use crate::json::to_text;
 use crate::model::Unit;
 use crate::store::Confirmation;
 use crate::sync::{Cause, NetworkStatus, Notice, Phase, Progress, RunId, Settlement, Status, UnitId};
@@ -160,6 +161,12 @@ pub struct ConfirmedDto {
     /// The same for people.
     #[tsify(type = "string | null")]
     pub message: Option<String>,
+}
+
+/// What crosses, as an object.
+pub(super) fn to_js<T: Tsify + Serialize>(dto: &T) -> Result<Ts<T>> {
+    let object = js_sys::JSON::parse(&to_text(dto)?);
+    object.map(Ts::new_unchecked).map_err(|_| Error::new(Code::Internal, "JSON that JavaScript does not read"))
 }
 
 impl From<&Error> for ErrorDto {

@@ -8,7 +8,7 @@ use tsify::Ts;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
-use super::dto::{ErrorDto, Names, StatusDto};
+use super::dto::{ErrorDto, Names, StatusDto, to_js};
 use super::options::{OpenDto, unit_id};
 use super::session::{EventLoop, Host};
 use crate::browser::{
@@ -16,7 +16,7 @@ use crate::browser::{
 };
 use crate::driver::{Driver, Options, WatchId, Write};
 use crate::error::{Code, Error, Result};
-use crate::json::{self, FromJson};
+use crate::json::{self, FromJson, to_text};
 use crate::ports::{Platform, Ports, Random};
 use crate::store::Query;
 use crate::sync::Event;
@@ -136,7 +136,7 @@ impl Engine {
     pub fn status(&self) -> JsResult<Ts<StatusDto>> {
         let schema = self.driver.schema();
         let names = Names { units: &schema.units, tab: &self.tab };
-        Ts::from_rust(&names.status(&self.driver.status())).map_err(|error| thrown(internal(&error)))
+        to_js(&names.status(&self.driver.status())).map_err(thrown)
     }
 
     /// What became of a change, as the JSON of a `ConfirmedDto`; `undefined` while it waits.
@@ -145,8 +145,7 @@ impl Engine {
         let driver = self.driver.clone();
         promise(async move {
             let confirmation = driver.store().confirmation(&id).await?;
-            let json = confirmation.map(|found| serde_json::to_string(&found)).transpose();
-            json.map(JsValue::from).map_err(|error| internal(&error))
+            confirmation.map(|found| to_text(&found)).transpose().map(JsValue::from)
         })
     }
 
@@ -243,7 +242,7 @@ async fn open(options: OpenOptions, host: Host) -> Result<Engine> {
 
 async fn write(driver: &Driver<Browser>, writes: &str) -> Result<String> {
     let written = driver.write(Write::parse_all(writes)?).await?;
-    serde_json::to_string(&written).map_err(|error| internal(&error))
+    to_text(&written)
 }
 
 /// One database per store and user.
@@ -254,14 +253,10 @@ fn database_name(name: &str, user: Option<&str>) -> String {
     }
 }
 
-fn internal(error: &impl std::fmt::Display) -> Error {
-    Error::new(Code::Internal, error.to_string())
-}
-
 /// An error as JavaScript catches it: an `ErrorDto`.
 #[allow(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 fn thrown(error: Error) -> JsValue {
-    match Ts::from_rust(&ErrorDto::from(&error)) {
+    match to_js(&ErrorDto::from(&error)) {
         Ok(dto) => dto.into(),
         Err(_) => JsValue::from_str(error.code().as_str()),
     }

@@ -7,7 +7,7 @@ use tsify::Ts;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::dto::EventDto;
+use super::dto::{EventDto, to_js};
 use crate::error::{Code, Error, Result};
 use crate::ports::{Session, Spawn};
 
@@ -27,7 +27,7 @@ extern "C" {
 
 impl Host {
     pub(super) fn tell(&self, event: &EventDto) {
-        if let Ok(event) = Ts::from_rust(event) {
+        if let Ok(event) = to_js(event) {
             self.event(event);
         }
     }

@@ -2,7 +2,6 @@
 
 mod catalog;
 mod id;
-pub(crate) mod json;
 pub mod key;
 mod query;
 mod row;

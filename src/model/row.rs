@@ -8,8 +8,9 @@
 //!
 //! **Invariant:** a row that ends early has null for the fields that came later.
 
-use super::{Value, json, varint};
+use super::{Value, varint};
 use crate::error::{Code, Error, Result};
+use crate::json::put_text;
 
 const DELETED: u8 = 1;
 const DIRTY: u8 = 2;
@@ -243,13 +244,13 @@ impl<'a> RowRef<'a> {
     /// are not shown.
     pub fn write_json(&self, id: &[u8], names: &[Option<Box<[u8]>>], out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"id\":");
-        json::put_text(id, out);
+        put_text(id, out);
         let mut values = self.values();
         for name in names {
             let value = values.next().unwrap_or(ValueRef::Null);
             if let Some(name) = name {
                 out.extend_from_slice(name);
-                json::put_value(value, out);
+                value.write_json(out);
             }
         }
         out.push(b'}');

@@ -2,6 +2,9 @@
 
 use serde_json::{Number, Value as Json};
 
+use super::ValueRef;
+use crate::json::{put_integer, put_real, put_text};
+
 /// A value. A timestamp is an [`Value::Integer`] (milliseconds since 1970), a ref is a [`Value::Text`] (the other record's id).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
@@ -28,6 +31,20 @@ impl Value {
             Self::Integer(value) => Json::from(*value),
             Self::Real(value) => Number::from_f64(*value).map_or(Json::Null, Json::Number),
             Self::Text(value) => Json::String(value.clone()),
+        }
+    }
+}
+
+impl ValueRef<'_> {
+    /// Appends the value as JSON.
+    pub(super) fn write_json(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Boolean(true) => out.extend_from_slice(b"true"),
+            Self::Boolean(false) => out.extend_from_slice(b"false"),
+            Self::Integer(number) => put_integer(number, out),
+            Self::Real(number) => put_real(number, out),
+            Self::Text(text) => put_text(text, out),
         }
     }
 }

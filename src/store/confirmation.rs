@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::outbox::Entry;
-use super::system::{from_json, to_json};
+use super::system::from_json;
 use super::{Interrupt, MapId, Read, Txn};
 use crate::error::Result;
-use crate::json::{FromJson, Object};
+use crate::json::{FromJson, Object, to_json};
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

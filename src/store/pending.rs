@@ -1,8 +1,9 @@
 //! The outbox in the store, and what belongs to a record with changes in it: the entries' places and the server's row.
 
 use super::outbox::Entry;
-use super::system::{self, from_json, to_json};
+use super::system::{self, from_json};
 use super::{Interrupt, MapId, Read, Txn};
+use crate::json::to_json;
 use crate::model::Row;
 use crate::ports::{MirrorOp, MirrorStore};
 

@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use whimbrel_protocol::{ChangeOutcome, Op, Outcome, ServerRow};
 
 use super::confirmation::{self, Confirmation, Ending};
 use super::outbox::Entry;
-use super::system::{self, Counter, to_json};
+use super::system::{self, Counter};
 use super::{Interrupt, MapId, Read, Txn, pending, rebase};
+use crate::json::to_json;
 use crate::ports::{MirrorOp, MirrorStore};
 
 /// What an answer came to.
@@ -97,12 +99,28 @@ fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Resu
 
 /// The change waits for a decision. The record keeps showing what the user wrote over the server's row, whatever pulls bring.
 fn conflict(txn: &mut Txn<'_>, position: u64, entry: &Entry, server: Option<&ServerRow>) -> Result<(), Interrupt> {
-    let record = serde_json::json!({ "entry": entry, "server": server });
+    let record = to_json(&ConflictRecord { entry, server })?;
     pending::remove(txn, position, entry)?;
     pending::put(txn, position, &Entry { seq: None, conflict: true, ..entry.clone() })?;
     txn.mirror(MirrorOp::Delete { store: MirrorStore::Outbox, key: position });
-    keep(txn, MapId::CONFLICTS, MirrorStore::Conflicts, position, &record)?;
+    keep(txn, MapId::CONFLICTS, MirrorStore::Conflicts, position, record);
     Counter::Conflicts.add(txn, 1)
+}
+
+/// A conflict as it is kept.
+#[derive(Serialize)]
+struct ConflictRecord<'a> {
+    entry: &'a Entry,
+    server: Option<&'a ServerRow>,
+}
+
+/// A refused change as it is kept.
+#[derive(Serialize)]
+struct RefusalRecord<'a> {
+    entry: &'a Entry,
+    code: &'a str,
+    message: &'a str,
+    fields: &'a BTreeMap<String, String>,
 }
 
 struct Refusal<'a> {
@@ -126,9 +144,9 @@ fn reject(
         refused.extend(later.into_iter().filter(|(place, later)| *place != position && later.seq.is_none()));
     }
     for (position, entry) in &refused {
-        let Refusal { code, message, fields } = refusal;
-        let record = serde_json::json!({ "entry": entry, "code": code, "message": message, "fields": fields });
-        keep(txn, MapId::INBOX, MirrorStore::Inbox, *position, &record)?;
+        let Refusal { code, message, fields } = *refusal;
+        let record = to_json(&RefusalRecord { entry, code, message, fields })?;
+        keep(txn, MapId::INBOX, MirrorStore::Inbox, *position, record);
         pending::remove(txn, *position, entry)?;
         Counter::Rejected.add(txn, 1)?;
         settled.rejected += 1;
@@ -139,15 +157,7 @@ fn reject(
     rebase::rebuild(txn, &entry.entity, &entry.id, base.as_ref())
 }
 
-fn keep(
-    txn: &mut Txn<'_>,
-    map: MapId,
-    store: MirrorStore,
-    position: u64,
-    record: &serde_json::Value,
-) -> Result<(), Interrupt> {
-    let json = to_json(record)?;
-    txn.mirror(MirrorOp::Put { store, key: position, json: String::from_utf8_lossy(&json).into_owned() });
-    txn.put(map, &position.to_be_bytes(), json);
-    Ok(())
+fn keep(txn: &mut Txn<'_>, map: MapId, store: MirrorStore, position: u64, record: Vec<u8>) {
+    txn.mirror(MirrorOp::Put { store, key: position, json: String::from_utf8_lossy(&record).into_owned() });
+    txn.put(map, &position.to_be_bytes(), record);
 }

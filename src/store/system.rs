@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{Interrupt, MapId, Read, Txn};
-use crate::error::{Code, Error};
-use crate::json::{FromJson, Object};
+use crate::error::Code;
+use crate::json::{FromJson, Object, to_json};
 
 /// A counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,10 +150,6 @@ pub(super) fn entity_of(bucket: &str) -> &str {
 
 fn bucket_key(name: &str) -> String {
     format!("{BUCKET_PREFIX}{name}")
-}
-
-pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, Interrupt> {
-    serde_json::to_vec(value).map_err(|error| Error::new(Code::Internal, error.to_string()).into())
 }
 
 pub(super) fn from_json<T: FromJson>(bytes: &[u8]) -> Result<T, Interrupt> {

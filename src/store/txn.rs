@@ -9,7 +9,8 @@ use super::rewrite::Rewrite;
 use super::run::Run;
 use super::state::{CATALOG_KEY, State};
 use super::view::{Interrupt, Read, Reading, View};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use crate::json::to_json;
 use crate::model::{NewIndex, Row, RowRef, Table, key};
 use crate::ports::MirrorOp;
 
@@ -119,7 +120,7 @@ impl Txn<'_> {
         for index in &adopted.indexes {
             self.build_index(*index)?;
         }
-        let json = serde_json::to_vec(&catalog).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        let json = to_json(&catalog)?;
         self.put(MapId::SYSTEM, CATALOG_KEY, json);
         Ok(())
     }

@@ -5,9 +5,10 @@ use whimbrel_protocol::{CHANGE_BYTES_MAX, Fields, Op};
 use super::confirmation::{self, Confirmation};
 use super::outbox::{Entry, Folded, OUTBOX_MAX};
 use super::pending;
-use super::system::{Counter, to_json};
+use super::system::Counter;
 use super::{Interrupt, Read, Txn};
 use crate::error::{Code, Error};
+use crate::json::to_json;
 use crate::model::{Entity, Policy, Row, Value, changed_fields, check_id, new_record};
 
 /// What the app wants to write.

@@ -6,16 +6,14 @@
 //!
 //! **Invariant:** a line is taken whole or refused: `protocol/malformed` with the place.
 
-mod token;
-
 use std::rc::Rc;
 
 use whimbrel_protocol::PULL_BATCH_ROWS_MAX;
 
-use self::token::{Number, RawText, Tokens};
 use super::batch::{BatchRow, RowBatch};
 use super::handle::Store;
 use crate::error::{Code, Error, Result};
+use crate::json::{Number, RawText, Tokens};
 use crate::model::{Kind, Table, Tables, ValueRef, encode_value, is_id, key};
 use crate::ports::Storage;
 
@@ -44,7 +42,7 @@ fn decode(line: &[u8], tables: &Tables) -> Result<RowBatch> {
     if std::str::from_utf8(line).is_err() {
         return Err(Error::new(Code::ProtocolMalformed, "a line of rows is not UTF-8"));
     }
-    let mut tokens = Tokens::new(line);
+    let mut tokens = Tokens::new(line, Code::ProtocolMalformed);
     tokens.expect(b'{')?;
     tokens.key("rows")?;
     tokens.expect(b'{')?;
@@ -67,7 +65,7 @@ fn decode(line: &[u8], tables: &Tables) -> Result<RowBatch> {
                 return Err(tokens.malformed(&format!("over {PULL_BATCH_ROWS_MAX} rows in a line")));
             }
             decoder.row(&mut tokens, &mut batch)?;
-            if !tokens.goes_on()? {
+            if !tokens.goes_on(b']')? {
                 break;
             }
         }
@@ -96,7 +94,7 @@ fn columns(tokens: &mut Tokens<'_>, table: &Table) -> Result<Vec<Column>> {
                 return Err(tokens.malformed("a column comes twice"));
             }
             columns.push(column);
-            if !tokens.goes_on()? {
+            if !tokens.goes_on(b']')? {
                 break;
             }
         }

@@ -1,10 +1,8 @@
-//! JSON objects, read field by field.
-//!
-//! Derived deserializers are generic over their input and cost the browser's build about 140 KB; these few functions do what is needed
-//! and name the field that is wrong. Writing stays derived: it is small.
+//! Objects, read field by field: a field that is missing or wrong is named.
 
 use serde_json::{Map, Value};
 
+use super::parse;
 use crate::error::{Code, Error, Result};
 
 /// An object whose fields are taken out one by one.
@@ -23,11 +21,6 @@ pub(crate) trait FromJson: Sized {
     fn parse(text: &[u8], code: Code) -> Result<Self> {
         Self::from_json(Object::of(parse(text, code)?, code)?)
     }
-}
-
-/// Any JSON.
-pub(crate) fn parse(text: &[u8], code: Code) -> Result<Value> {
-    serde_json::from_slice(text).map_err(|error| Error::new(code, error.to_string()))
 }
 
 impl Object {
@@ -151,6 +144,7 @@ impl Object {
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse;
     use super::*;
 
     fn object(text: &str) -> Object {

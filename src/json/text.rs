@@ -1,9 +1,7 @@
 //! Writing JSON text straight from bytes.
 
-use super::ValueRef;
-
 /// How many bytes at the front are neither `"` nor `\` nor a control character: what a JSON string holds as it is.
-pub(crate) fn plain_length(bytes: &[u8]) -> usize {
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
     let mut length = 0;
     let mut words = bytes.chunks_exact(8);
     for word in words.by_ref() {
@@ -52,6 +50,8 @@ fn put_escaped(byte: u8, out: &mut Vec<u8>) {
         b'\n' => out.extend_from_slice(b"\\n"),
         b'\r' => out.extend_from_slice(b"\\r"),
         b'\t' => out.extend_from_slice(b"\\t"),
+        8 => out.extend_from_slice(b"\\b"),
+        12 => out.extend_from_slice(b"\\f"),
         _ => {
             let low = DIGITS.get(usize::from(byte & 15)).copied().unwrap_or(b'0');
             out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), low]);
@@ -59,21 +59,18 @@ fn put_escaped(byte: u8, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a value.
-pub(crate) fn put_value(value: ValueRef<'_>, out: &mut Vec<u8>) {
-    match value {
-        ValueRef::Null => out.extend_from_slice(b"null"),
-        ValueRef::Boolean(true) => out.extend_from_slice(b"true"),
-        ValueRef::Boolean(false) => out.extend_from_slice(b"false"),
-        ValueRef::Integer(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        ValueRef::Real(number) => put_real(number, out),
-        ValueRef::Text(text) => put_text(text, out),
-    }
+/// Appends a whole number.
+pub(crate) fn put_integer(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-fn put_real(number: f64, out: &mut Vec<u8>) {
-    // A vector takes everything, and a number that is not finite becomes null.
-    let _ = serde_json::to_writer(out, &number);
+/// Appends a real number; one that is not finite becomes null.
+pub(crate) fn put_real(number: f64, out: &mut Vec<u8>) {
+    if number.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
+    } else {
+        out.extend_from_slice(b"null");
+    }
 }
 
 #[cfg(test)]
