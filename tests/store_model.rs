@@ -140,7 +140,7 @@ impl World {
     async fn check_query(&mut self, number: usize, query: &Json) {
         let tab = &self.tabs[number];
         tab.catch_up().await.unwrap();
-        let parsed = Query::parse("order", query, &schema()).unwrap();
+        let parsed = parse(query).unwrap();
         let (rows, footprint) = tab.query(&parsed).await.unwrap();
         let rows: Json = serde_json::from_str(&rows).unwrap();
         assert_eq!(rows, self.model.query(query), "{query}");
@@ -266,6 +266,11 @@ fn write(txn: &mut Txn<'_>, writes: &[Write]) -> Result<(), Interrupt> {
     Ok(())
 }
 
+fn parse(query: &Json) -> Result<Query> {
+    let query = serde_json::from_value(query.clone()).unwrap();
+    Query::parse("order", &query, &schema())
+}
+
 fn line(rows: &[(usize, Row)]) -> String {
     let mut columns = vec!["id".to_owned(), "_version".to_owned()];
     columns.extend(FIELDS.iter().map(|(name, _)| (*name).to_owned()));
@@ -273,7 +278,7 @@ fn line(rows: &[(usize, Row)]) -> String {
         .iter()
         .map(|(number, row)| {
             let mut values = vec![json!(id(*number)), json!(row.version)];
-            values.extend(row.values.iter().map(whimbrel::model::Value::to_json));
+            values.extend(row.values.iter().map(|value| json!(value.to_json())));
             json!(values)
         })
         .collect();
@@ -324,7 +329,7 @@ async fn perform(disk: &MemoryStorage, tabs: &mut [Tab], op: &Op) -> Result<()> 
             Ok(())
         }
         Op::Query { tab, query } => {
-            let parsed = Query::parse("order", query, &schema())?;
+            let parsed = parse(query)?;
             tabs[*tab].query(&parsed).await.map(|_| ())
         }
         Op::Crash { .. } => Ok(()),

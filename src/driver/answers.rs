@@ -1,8 +1,7 @@
 //! The server's answers, read from JSON. `crates/protocol` has the types; its golden tests pin their form.
 
-use serde_json::Value;
 use whimbrel_protocol::{
-    BucketCursor, BucketInfo, ChangeOutcome, Gone, Outcome, Pong, Problem, ProblemCode, PullLine, PushResponse,
+    BucketCursor, BucketInfo, ChangeOutcome, Gone, Json, Outcome, Pong, Problem, ProblemCode, PullLine, PushResponse,
     ServerRow, Start, Version,
 };
 
@@ -63,7 +62,7 @@ impl FromJson for ChangeOutcome {
     }
 }
 
-fn said_of_field((field, text): (String, Value)) -> Option<(String, String)> {
+fn said_of_field((field, text): (String, Json)) -> Option<(String, String)> {
     text.as_str().map(|text| (field, text.to_owned()))
 }
 
@@ -122,9 +121,9 @@ impl FromJson for Gone {
     }
 }
 
-fn gone_row(row: Value) -> Option<(String, Version)> {
-    let Value::Array(pair) = row else { return None };
-    let [Value::String(id), version] = <[Value; 2]>::try_from(pair).ok()? else { return None };
+fn gone_row(row: Json) -> Option<(String, Version)> {
+    let Json::List(pair) = row else { return None };
+    let [Json::Text(id), version] = <[Json; 2]>::try_from(pair).ok()? else { return None };
     Some((id, version.as_u64()?))
 }
 

@@ -1,11 +1,10 @@
 //! Local writes, from the app to the store.
 
-use serde_json::Value;
-use whimbrel_protocol::{Fields, Op};
+use whimbrel_protocol::{Fields, Json, Op};
 
 use super::{Driver, News};
 use crate::error::{Code, Error, Result};
-use crate::json::{FromJson, Object, parse};
+use crate::json::{FromJson, Object, objects, parse};
 use crate::model::uuid_v7;
 use crate::ports::{Clock, Platform, Random};
 use crate::store::{LocalWrite, write};
@@ -62,8 +61,8 @@ impl Write {
     /// `open/invalid` when it is of another form.
     pub fn parse_all(json: &str) -> Result<Vec<Self>> {
         let wrong = || Error::new(Code::OptionsInvalid, "not an array of writes");
-        let Value::Array(writes) = parse(json.as_bytes(), Code::OptionsInvalid)? else { return Err(wrong()) };
-        writes.into_iter().map(|write| Self::from_json(Object::of(write, Code::OptionsInvalid)?)).collect()
+        let Json::List(writes) = parse(json.as_bytes(), Code::OptionsInvalid)? else { return Err(wrong()) };
+        objects(writes, Code::OptionsInvalid)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The options of `open`, from JSON: the one place where an app's schema is read.
 
-use serde_json::Value;
 use tsify::Tsify;
+use whimbrel_protocol::Json;
 
 use crate::driver::Options;
 use crate::error::{Code, Error, Result};
@@ -93,7 +93,7 @@ impl FromJson for OpenDto {
     }
 }
 
-fn small(object: &Object, value: &Value) -> Result<u32> {
+fn small(object: &Object, value: &Json) -> Result<u32> {
     value.as_u64().and_then(|number| u32::try_from(number).ok()).ok_or_else(|| object.wrong("cacheBytes"))
 }
 

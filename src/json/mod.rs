@@ -12,10 +12,10 @@ mod text;
 mod token;
 mod write;
 
-pub(crate) use self::object::{FromJson, Object};
+pub(crate) use self::object::{FromJson, Object, objects};
 pub(crate) use self::read::parse;
 pub(crate) use self::text::{put_integer, put_real, put_text};
-pub(crate) use self::token::{Number, RawText, Tokens};
+pub(crate) use self::token::{RawText, Tokens};
 pub(crate) use self::write::{to_json, to_text};
 
 #[cfg(test)]

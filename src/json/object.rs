@@ -1,13 +1,13 @@
 //! Objects, read field by field: a field that is missing or wrong is named.
 
-use serde_json::{Map, Value};
+use whimbrel_protocol::{Fields, Json, Number};
 
 use super::parse;
 use crate::error::{Code, Error, Result};
 
 /// An object whose fields are taken out one by one.
 pub(crate) struct Object {
-    fields: Map<String, Value>,
+    fields: Fields,
     /// The code of what is wrong with it: whose data it is decides whose fault that is.
     code: Code,
 }
@@ -25,9 +25,9 @@ pub(crate) trait FromJson: Sized {
 
 impl Object {
     /// The object that a value is.
-    pub(crate) fn of(value: Value, code: Code) -> Result<Self> {
+    pub(crate) fn of(value: Json, code: Code) -> Result<Self> {
         match value {
-            Value::Object(fields) => Ok(Self { fields, code }),
+            Json::Object(fields) => Ok(Self { fields, code }),
             _ => Err(Error::new(code, "not an object")),
         }
     }
@@ -38,12 +38,12 @@ impl Object {
     }
 
     /// A field, unless it is absent or null.
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Json> {
         self.fields.remove(name).filter(|value| !value.is_null())
     }
 
     /// The name and the value of the first field: the object's only one, where it stands for one of several kinds.
-    pub(crate) fn into_only(self) -> Option<(String, Value)> {
+    pub(crate) fn into_only(self) -> Option<(String, Json)> {
         self.fields.into_iter().next()
     }
 
@@ -59,7 +59,7 @@ impl Object {
     pub(crate) fn optional_text(&mut self, name: &str) -> Result<Option<String>> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
+            Some(Json::Text(text)) => Ok(Some(text)),
             Some(_) => Err(self.wrong(name)),
         }
     }
@@ -83,7 +83,11 @@ impl Object {
     }
 
     pub(crate) fn integer(&mut self, name: &str) -> Result<i64> {
-        self.take(name).and_then(|value| value.as_i64()).ok_or_else(|| self.wrong(name))
+        match self.take(name) {
+            Some(Json::Number(Number::Negative(number))) => Ok(number),
+            Some(Json::Number(Number::Whole(number))) => i64::try_from(number).map_err(|_| self.wrong(name)),
+            _ => Err(self.wrong(name)),
+        }
     }
 
     /// A flag; absent is false.
@@ -95,19 +99,19 @@ impl Object {
     }
 
     /// Fields and values; absent is none.
-    pub(crate) fn map(&mut self, name: &str) -> Result<Map<String, Value>> {
+    pub(crate) fn map(&mut self, name: &str) -> Result<Fields> {
         match self.take(name) {
-            None => Ok(Map::new()),
-            Some(Value::Object(map)) => Ok(map),
+            None => Ok(Fields::new()),
+            Some(Json::Object(map)) => Ok(map),
             Some(_) => Err(self.wrong(name)),
         }
     }
 
     /// An array; absent is empty.
-    pub(crate) fn list(&mut self, name: &str) -> Result<Vec<Value>> {
+    pub(crate) fn list(&mut self, name: &str) -> Result<Vec<Json>> {
         match self.take(name) {
             None => Ok(Vec::new()),
-            Some(Value::Array(list)) => Ok(list),
+            Some(Json::List(list)) => Ok(list),
             Some(_) => Err(self.wrong(name)),
         }
     }
@@ -116,7 +120,7 @@ impl Object {
     pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>> {
         let mut texts = Vec::new();
         for value in self.list(name)? {
-            let Value::String(text) = value else { return Err(self.wrong(name)) };
+            let Json::Text(text) = value else { return Err(self.wrong(name)) };
             texts.push(text);
         }
         Ok(texts)
@@ -129,17 +133,25 @@ impl Object {
 
     /// Objects inside, in an array; absent is none.
     pub(crate) fn objects<T: FromJson>(&mut self, name: &str) -> Result<Vec<T>> {
-        let list = self.list(name)?;
-        list.into_iter().map(|value| T::from_json(Self::of(value, self.code)?)).collect()
+        objects(self.list(name)?, self.code)
     }
 
     /// The end of an object in which every field must be known.
     pub(crate) fn end(self) -> Result<()> {
-        match self.fields.keys().next() {
-            Some(name) => Err(Error::new(self.code, format!("the field \"{name}\" is not known"))),
+        match self.fields.iter().next() {
+            Some((name, _)) => Err(Error::new(self.code, format!("the field \"{name}\" is not known"))),
             None => Ok(()),
         }
     }
+}
+
+/// Objects of a list.
+pub(crate) fn objects<T: FromJson>(list: Vec<Json>, code: Code) -> Result<Vec<T>> {
+    let mut objects = Vec::with_capacity(list.len());
+    for value in list {
+        objects.push(T::from_json(Object::of(value, code)?)?);
+    }
+    Ok(objects)
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! Any JSON, as a value.
 
-use serde_json::{Map, Value};
+use whimbrel_protocol::{Fields, Json};
 
-use super::{Number, Tokens};
+use super::Tokens;
 use crate::error::{Code, Error, Result};
 
 /// Brackets inside each other, at most.
 const DEPTH_MAX: usize = 127;
 
 /// Reads JSON; `code` is the code of every error.
-pub(crate) fn parse(text: &[u8], code: Code) -> Result<Value> {
+pub(crate) fn parse(text: &[u8], code: Code) -> Result<Json> {
     if std::str::from_utf8(text).is_err() {
         return Err(Error::new(code, "JSON that is not UTF-8"));
     }
@@ -21,27 +21,23 @@ pub(crate) fn parse(text: &[u8], code: Code) -> Result<Value> {
 
 impl Tokens<'_> {
     /// Takes a value inside `depth` brackets.
-    fn value(&mut self, depth: usize) -> Result<Value> {
+    fn value(&mut self, depth: usize) -> Result<Json> {
         Ok(match self.peek() {
-            Some(b'"') => Value::String(self.owned_text()?),
+            Some(b'"') => Json::Text(self.owned_text()?),
             Some(b'[' | b'{') if depth == DEPTH_MAX => return Err(self.malformed("nested too deep")),
-            Some(b'[') => Value::Array(self.members(b'[', b']', |tokens| tokens.value(depth + 1))?),
+            Some(b'[') => Json::List(self.members(b'[', b']', |tokens| tokens.value(depth + 1))?),
             Some(b'{') => {
                 let member = |tokens: &mut Self| {
                     let name = tokens.owned_text()?;
                     tokens.expect(b':')?;
                     Ok((name, tokens.value(depth + 1)?))
                 };
-                Value::Object(self.members(b'{', b'}', member)?.into_iter().collect::<Map<_, _>>())
+                Json::Object(Fields::from(self.members(b'{', b'}', member)?))
             }
-            Some(b't') => self.word("true").map(|()| Value::Bool(true))?,
-            Some(b'f') => self.word("false").map(|()| Value::Bool(false))?,
-            Some(b'n') => self.word("null").map(|()| Value::Null)?,
-            _ => match self.number()? {
-                Number::Whole(number) => number.into(),
-                Number::Negative(number) => number.into(),
-                Number::Real(number) => number.into(),
-            },
+            Some(b't') => self.word("true").map(|()| Json::Boolean(true))?,
+            Some(b'f') => self.word("false").map(|()| Json::Boolean(false))?,
+            Some(b'n') => self.word("null").map(|()| Json::Null)?,
+            _ => Json::Number(self.number()?),
         })
     }
 

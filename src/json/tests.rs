@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use whimbrel_protocol::Json;
 
 use super::*;
 use crate::error::Code;
@@ -18,7 +19,8 @@ fn check_read(text: &[u8]) {
 }
 
 fn check_written(value: &Value) {
-    assert_eq!(to_text(value).unwrap(), serde_json::to_string(value).unwrap());
+    let own: Json = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(to_text(&own).unwrap(), value.to_string());
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -1,11 +1,11 @@
 //! A tokenizer for JSON that takes what it needs and copies nothing. What it does not understand is an error with its place.
 
+use whimbrel_protocol::Number;
+
 use super::real;
 use super::text::plain_length;
 use crate::error::{Code, Error, Result};
 
-/// The largest whole number that JavaScript holds exactly.
-const INTEGER_MAX: u64 = (1 << 53) - 1;
 /// Brackets inside each other in a value that is passed over, at most.
 const DEPTH_MAX: usize = whimbrel_protocol::JSON_DEPTH_MAX;
 
@@ -23,14 +23,6 @@ pub(crate) struct RawText<'a> {
     /// Between the quotes.
     pub(crate) inner: &'a [u8],
     has_escapes: bool,
-}
-
-/// A number: a real one when it is written as one, is `-0`, or has more digits than a whole one holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Number {
-    Whole(u64),
-    Negative(i64),
-    Real(f64),
 }
 
 impl<'a> Tokens<'a> {
@@ -276,20 +268,4 @@ fn code_unit(rest: &mut &[u8]) -> Option<u32> {
     let (digits, after) = rest.split_at_checked(4)?;
     *rest = after;
     digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
-}
-
-impl Number {
-    /// As a whole number within ±(2⁵³ − 1), also when it was written as `3.0` or `3e0`.
-    pub(crate) fn whole(self) -> Option<i64> {
-        let real = self.real();
-        (real.fract() == 0.0 && real.abs() <= INTEGER_MAX as f64).then_some(real as i64)
-    }
-
-    pub(crate) const fn real(self) -> f64 {
-        match self {
-            Self::Whole(number) => number as f64,
-            Self::Negative(number) => number as f64,
-            Self::Real(real) => real,
-        }
-    }
 }

@@ -9,7 +9,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Value as Json};
+use whimbrel_protocol::{Fields, Json};
 
 use super::{Entity, FieldType, Schema, Value, ValueRef, key};
 use crate::error::{Code, Error, Result};
@@ -161,7 +161,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn filter(&mut self, parts: &Map<String, Json>, depth: usize) -> Result<Filter> {
+    fn filter(&mut self, parts: &Fields, depth: usize) -> Result<Filter> {
         self.count(1)?;
         if depth > DEPTH_MAX {
             return invalid(format!("where is nested deeper than {DEPTH_MAX} levels"));
@@ -186,7 +186,7 @@ impl Parser<'_> {
     }
 
     fn list(&mut self, name: &str, part: &Json, depth: usize) -> Result<Vec<Filter>> {
-        let Some(parts) = part.as_array() else { return invalid(format!("\"{name}\" takes a list")) };
+        let Some(parts) = part.as_list() else { return invalid(format!("\"{name}\" takes a list")) };
         parts.iter().map(|part| self.filter(object(name, part)?, depth + 1)).collect()
     }
 
@@ -239,7 +239,7 @@ impl Parser<'_> {
     }
 
     fn one_of(&mut self, field: FieldRef, name: &str, operand: &Json) -> Result<Filter> {
-        let Some(values) = operand.as_array() else { return invalid(format!("\"{name}\": in takes a list")) };
+        let Some(values) = operand.as_list() else { return invalid(format!("\"{name}\": in takes a list")) };
         self.count(values.len())?;
         let values = values.iter().map(|value| self.value(field, name, value)).collect::<Result<Vec<Value>>>()?;
         Ok(Filter::In(field, values))
@@ -269,7 +269,7 @@ impl Parser<'_> {
 }
 
 fn order_by(entity: &Entity, json: &Json, orders: &mut Vec<Order>) -> Result<()> {
-    if let Some(list) = json.as_array() {
+    if let Some(list) = json.as_list() {
         return list.iter().try_for_each(|part| order_by(entity, part, orders));
     }
     for (name, direction) in object("orderBy", json)? {
@@ -297,7 +297,7 @@ fn field_ref(entity: &Entity, name: &str) -> Result<FieldRef> {
         .ok_or_else(|| Error::new(Code::UnknownField, format!("{} has no field \"{name}\"", entity.name)))
 }
 
-fn object<'a>(what: &str, json: &'a Json) -> Result<&'a Map<String, Json>> {
+fn object<'a>(what: &str, json: &'a Json) -> Result<&'a Fields> {
     json.as_object().ok_or_else(|| Error::new(Code::QueryInvalid, format!("\"{what}\" takes an object")))
 }
 
@@ -311,7 +311,7 @@ fn invalid<T>(detail: String) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Given, json};
 
     use super::*;
     use crate::model::{Field, Policy};
@@ -327,8 +327,9 @@ mod tests {
         Schema { version: 1, entities: vec![entity], units: Vec::new() }
     }
 
-    fn parse(json: &Json) -> Result<Query> {
-        Query::parse("order", json, &schema())
+    fn parse(given: &Given) -> Result<Query> {
+        let json: Json = serde_json::from_value(given.clone()).unwrap();
+        Query::parse("order", &json, &schema())
     }
 
     #[test]
@@ -377,7 +378,7 @@ mod tests {
         for (given, expected) in cases {
             assert_eq!(parse(&given).unwrap_err().to_string(), expected);
         }
-        assert_eq!(Query::parse("nope", &json!({}), &schema()).unwrap_err().code(), Code::UnknownEntity);
+        assert_eq!(Query::parse("nope", &Json::default(), &schema()).unwrap_err().code(), Code::UnknownEntity);
         let deep = (0..40).fold(json!({}), |inner, _| json!({ "not": inner }));
         assert_eq!(parse(&json!({ "where": deep })).unwrap_err().code(), Code::QueryInvalid);
         let many: Vec<u32> = (0..5_000).collect();
@@ -386,7 +387,7 @@ mod tests {
 
     #[test]
     fn null_is_a_value() {
-        let holds = |condition: Json, value: ValueRef<'static>| {
+        let holds = |condition: Given, value: ValueRef<'static>| {
             parse(&json!({ "where": { "due": condition } })).unwrap().filter.holds(&|_| value)
         };
         assert!(holds(json!(null), ValueRef::Null));

@@ -1,18 +1,15 @@
 //! Whether what an app writes fits its schema. The one place where JSON becomes [`Value`]s on the way in.
 
-use serde_json::{Map, Value as Json};
+use whimbrel_protocol::{Fields, Json, Number};
 
 use super::{Entity, Field, FieldType, Value};
 use crate::error::{Code, Error, Result};
-
-/// The largest whole number that JavaScript holds exactly.
-const INTEGER_MAX: i64 = (1 << 53) - 1;
 
 /// The fields of a new record: every one known, of its type, and none missing that is required.
 ///
 /// # Errors
 /// `schema/unknown-field`, `value/type`, `value/too-long`, `value/required`.
-pub fn new_record(entity: &Entity, given: &Map<String, Json>) -> Result<Vec<Value>> {
+pub fn new_record(entity: &Entity, given: &Fields) -> Result<Vec<Value>> {
     known(entity, given)?;
     entity.fields.iter().map(|field| value(entity, field, given.get(&field.name).unwrap_or(&Json::Null))).collect()
 }
@@ -21,16 +18,16 @@ pub fn new_record(entity: &Entity, given: &Map<String, Json>) -> Result<Vec<Valu
 ///
 /// # Errors
 /// As [`new_record`].
-pub fn changed_fields(entity: &Entity, given: &Map<String, Json>) -> Result<Vec<(usize, Value)>> {
+pub fn changed_fields(entity: &Entity, given: &Fields) -> Result<Vec<(usize, Value)>> {
     known(entity, given)?;
     let fields = entity.fields.iter().enumerate();
     let present = fields.filter_map(|(place, field)| Some((place, field, given.get(&field.name)?)));
     present.map(|(place, field, json)| Ok((place, value(entity, field, json)?))).collect()
 }
 
-fn known(entity: &Entity, given: &Map<String, Json>) -> Result<()> {
-    match given.keys().find(|name| !entity.fields.iter().any(|field| field.name == **name)) {
-        Some(name) => Err(Error::new(Code::UnknownField, format!("{} has no field \"{name}\"", entity.name))),
+fn known(entity: &Entity, given: &Fields) -> Result<()> {
+    match given.iter().find(|(name, _)| !entity.fields.iter().any(|field| field.name == *name)) {
+        Some((name, _)) => Err(Error::new(Code::UnknownField, format!("{} has no field \"{name}\"", entity.name))),
         None => Ok(()),
     }
 }
@@ -56,8 +53,8 @@ impl FieldType {
         }
         let value = match self {
             Self::Text { .. } | Self::Ref { .. } => json.as_str().map(|text| Value::Text(text.to_owned())),
-            Self::Integer | Self::Timestamp => integer(json).map(Value::Integer),
-            Self::Real => json.as_f64().filter(|number| number.is_finite()).map(Value::Real),
+            Self::Integer | Self::Timestamp => json.as_number().and_then(Number::integer).map(Value::Integer),
+            Self::Real => json.as_number().map(|number| Value::Real(number.real())),
             Self::Boolean => json.as_bool().map(Value::Boolean),
         };
         let value = value.ok_or_else(|| {
@@ -85,30 +82,20 @@ impl FieldType {
     }
 }
 
-/// A whole number, also when JavaScript wrote it as `3.0` or `3e0`.
-fn integer(json: &Json) -> Option<i64> {
-    let number = match json.as_i64() {
-        Some(number) => number,
-        #[allow(clippy::cast_possible_truncation, reason = "checked: whole and within 2⁵³")]
-        None => json.as_f64().filter(|real| real.fract() == 0.0 && real.abs() <= INTEGER_MAX as f64)? as i64,
-    };
-    (number.abs() <= INTEGER_MAX).then_some(number)
-}
-
 const fn describe_json(json: &Json) -> &'static str {
     match json {
         Json::Null => "null",
-        Json::Bool(_) => "a boolean",
+        Json::Boolean(_) => "a boolean",
         Json::Number(_) => "such a number",
-        Json::String(_) => "text",
-        Json::Array(_) => "an array",
+        Json::Text(_) => "text",
+        Json::List(_) => "an array",
         Json::Object(_) => "an object",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Given, json};
 
     use super::*;
     use crate::model::Policy;
@@ -126,8 +113,12 @@ mod tests {
         }
     }
 
-    fn refused(given: &Json) -> String {
-        let error = new_record(&order(), given.as_object().unwrap()).unwrap_err();
+    fn fields(given: Given) -> Fields {
+        serde_json::from_value(given).unwrap()
+    }
+
+    fn refused(given: Given) -> String {
+        let error = new_record(&order(), &fields(given)).unwrap_err();
         error.to_string()
     }
 
@@ -147,16 +138,16 @@ mod tests {
             (json!({"title": "a", "weight": []}), "value/type: order.weight takes a number, not an array"),
         ];
         for (given, expected) in cases {
-            assert_eq!(refused(&given), expected);
+            assert_eq!(refused(given), expected);
         }
     }
 
     #[test]
     fn values_take_their_fields_type() {
         let given = json!({"title": "äöü", "count": 3.0, "weight": 3});
-        let values = new_record(&order(), given.as_object().unwrap()).unwrap();
+        let values = new_record(&order(), &fields(given)).unwrap();
         assert_eq!(values, [Value::Text("äöü".to_owned()), Value::Integer(3), Value::Real(3.0)]);
-        let changed = changed_fields(&order(), json!({"count": null}).as_object().unwrap()).unwrap();
+        let changed = changed_fields(&order(), &fields(json!({"count": null}))).unwrap();
         assert_eq!(changed, [(1, Value::Null)]);
     }
 }

@@ -1,6 +1,6 @@
 //! One value of one field.
 
-use serde_json::{Number, Value as Json};
+use whimbrel_protocol::Json;
 
 use super::ValueRef;
 use crate::json::{put_integer, put_real, put_text};
@@ -27,10 +27,10 @@ impl Value {
     pub fn to_json(&self) -> Json {
         match self {
             Self::Null => Json::Null,
-            Self::Boolean(value) => Json::Bool(*value),
+            Self::Boolean(value) => Json::Boolean(*value),
             Self::Integer(value) => Json::from(*value),
-            Self::Real(value) => Number::from_f64(*value).map_or(Json::Null, Json::Number),
-            Self::Text(value) => Json::String(value.clone()),
+            Self::Real(value) => Json::from(*value),
+            Self::Text(value) => Json::Text(value.clone()),
         }
     }
 }

@@ -77,12 +77,11 @@ impl Entry {
                 self.set = Fields::new();
             }
             Op::Create | Op::Update => {
-                for (name, value) in later.was {
-                    self.was.entry(name).or_insert(value);
-                }
-                self.set.extend(later.set);
+                // Of the values before, the oldest counts; of the new ones, the newest.
+                self.was = later.was.into_iter().chain(self.was).collect();
+                self.set = self.set.into_iter().chain(later.set).collect();
                 if self.op == Op::Create {
-                    self.was.clear();
+                    self.was = Fields::new();
                 }
             }
         }
@@ -150,7 +149,7 @@ mod tests {
     use super::*;
 
     fn entry(change: &str, op: Op, set: serde_json::Value, was: serde_json::Value) -> Entry {
-        let fields = |json: serde_json::Value| json.as_object().cloned().unwrap_or_default();
+        let fields = |json| serde_json::from_value(json).unwrap();
         Entry {
             change: change.to_owned(),
             folded: Vec::new(),
@@ -195,10 +194,7 @@ mod tests {
         let create = entry("a", Op::Create, json!({"x": 1, "y": 1}), json!({}));
         let update = entry("b", Op::Update, json!({"x": 2}), json!({"x": 1}));
         let both = folded(create, update);
-        assert_eq!(
-            (both.op, both.set, both.was),
-            (Op::Create, json!({"x": 2, "y": 1}).as_object().unwrap().clone(), Fields::new())
-        );
+        assert_eq!((both.op, json!(both.set), both.was), (Op::Create, json!({"x": 2, "y": 1}), Fields::new()));
         assert_eq!((both.change.as_str(), both.folded), ("b", vec!["a".to_owned()]));
     }
 

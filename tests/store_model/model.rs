@@ -60,7 +60,7 @@ impl Model {
 pub(crate) fn object(id: &str, row: &Row) -> Json {
     let mut object = json!({ "id": id });
     for ((name, _), value) in FIELDS.iter().zip(&row.values) {
-        object[*name] = value.to_json();
+        object[*name] = json!(value.to_json());
     }
     object
 }

@@ -135,7 +135,7 @@ impl Device {
 
     /// All records of an entity, as JSON.
     pub(crate) async fn all(&self, entity: &str) -> Value {
-        let query = Query::parse(entity, &json!({}), &self.driver.schema()).unwrap();
+        let query = Query::all(entity);
         let (rows, _) = self.driver.store().query(&query).await.unwrap();
         serde_json::from_str(&rows).unwrap()
     }

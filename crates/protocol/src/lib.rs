@@ -3,11 +3,13 @@
 //! Both sides compile this crate, so the two cannot drift. It holds shapes and limits and no
 //! behaviour. `docs/PROTOCOL.md` is the contract in prose; `tests/golden.rs` pins every shape.
 
+mod json;
 mod limits;
 mod problem;
 mod pull;
 mod push;
 
+pub use json::{Fields, Json, Number};
 pub use limits::*;
 pub use problem::{Problem, ProblemCode};
 pub use pull::{BucketCursor, BucketInfo, Gone, PullLine, PullRequest, RowBatch, Start};
@@ -22,9 +24,6 @@ pub const PROTOCOL_VERSION: u32 = 1;
 /// A row's version: the number of the server's commit that last changed it. Versions grow in commit
 /// order, start at 1 and stay below 2⁵³, so JavaScript can hold them.
 pub type Version = u64;
-
-/// A record of fields as it travels: field name → plain JSON value.
-pub type Fields = serde_json::Map<String, serde_json::Value>;
 
 /// The answer to `GET /v1/ping?nonce=…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

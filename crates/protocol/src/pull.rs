@@ -8,9 +8,8 @@
 //! and the cursor together can stop anywhere and go on from there; an answer without `end` was cut off.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{Problem, Version};
+use crate::{Json, Problem, Version};
 
 /// The body of `POST /v1/pull`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,7 +94,7 @@ pub struct RowBatch {
     pub columns: Vec<String>,
     /// At most [`crate::PULL_BATCH_ROWS_MAX`] rows; in a bucket's first batches (no cursor was sent) in ascending order
     /// of id.
-    pub data: Vec<Vec<Value>>,
+    pub data: Vec<Vec<Json>>,
 }
 
 /// Rows that are gone from a bucket.

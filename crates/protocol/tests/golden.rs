@@ -18,7 +18,11 @@ fn refused<T: DeserializeOwned>(text: &str) {
 }
 
 fn fields(value: serde_json::Value) -> Fields {
-    value.as_object().unwrap().clone()
+    serde_json::from_value(value).unwrap()
+}
+
+fn values(value: serde_json::Value) -> Vec<Json> {
+    serde_json::from_value(value).unwrap()
 }
 
 #[test]
@@ -135,10 +139,7 @@ fn every_line_of_a_pull() {
         &PullLine::Rows(RowBatch {
             bucket: "b".into(),
             columns: vec!["id".into(), "_version".into(), "name".into(), "lat".into()],
-            data: vec![
-                vec![json!("p1"), json!(3), json!("Vila"), json!(42.5)],
-                vec![json!("p2"), json!(4), json!(null), json!(-1.0)],
-            ],
+            data: vec![values(json!(["p1", 3, "Vila", 42.5])), values(json!(["p2", 4, null, -1.0]))],
         }),
         r#"{"rows":{"bucket":"b","columns":["id","_version","name","lat"],"data":[["p1",3,"Vila",42.5],["p2",4,null,-1.0]]}}"#,
     );

@@ -13,7 +13,7 @@ use whimbrel_protocol::PULL_BATCH_ROWS_MAX;
 use super::batch::{BatchRow, RowBatch};
 use super::handle::Store;
 use crate::error::{Code, Error, Result};
-use crate::json::{Number, RawText, Tokens};
+use crate::json::{RawText, Tokens};
 use crate::model::{Kind, Table, Tables, ValueRef, encode_value, is_id, key};
 use crate::ports::Storage;
 
@@ -144,7 +144,7 @@ impl Decoder {
                     row.body = batch.arena.len() as u32;
                 }
                 Column::Version => {
-                    let version = tokens.number()?.whole().and_then(|version| u64::try_from(version).ok());
+                    let version = tokens.number()?.integer().and_then(|version| u64::try_from(version).ok());
                     row.version = version.ok_or_else(|| tokens.malformed("a version is a whole number from 0"))?;
                 }
                 Column::Field(slot, kind) if self.is_in_order => {
@@ -207,12 +207,12 @@ fn value(tokens: &mut Tokens<'_>, kind: Kind, out: &mut Vec<u8>) -> Result<()> {
             }
         }
         Kind::Integer => {
-            let number = tokens.number()?.whole();
+            let number = tokens.number()?.integer();
             let number = number.ok_or_else(|| tokens.malformed("not a whole number within ±(2⁵³ − 1)"))?;
             encode_value(ValueRef::Integer(number), out);
         }
         Kind::Real => {
-            let number: Number = tokens.number()?;
+            let number = tokens.number()?;
             encode_value(ValueRef::Real(number.real()), out);
         }
         Kind::Boolean if next == Some(b't') => {

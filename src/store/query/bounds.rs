@@ -114,7 +114,8 @@ mod tests {
         let fields = vec![field("n", FieldType::Integer), field("t", FieldType::Text { max: None })];
         let entity = Entity { name: "e".to_owned(), policy: Policy::default(), fields };
         let schema = Schema { version: 1, entities: vec![entity], units: Vec::new() };
-        let query = Query::parse("e", &json!({ "where": filter }), &schema).unwrap();
+        let query = serde_json::from_value(json!({ "where": filter })).unwrap();
+        let query = Query::parse("e", &query, &schema).unwrap();
         let mut parts = Vec::new();
         conjuncts(&query.filter, &mut parts);
         of_field(&parts, FieldRef::Place(0))

@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use whimbrel_protocol::{
-    BucketCursor, BucketInfo, Gone, PROTOCOL_VERSION, PULL_BATCH_ROWS_MAX, PULL_LINE_BYTES_MAX, ProblemCode, PullLine,
-    PullRequest, RowBatch, Start, Version,
+    BucketCursor, BucketInfo, Gone, Json, Number, PROTOCOL_VERSION, PULL_BATCH_ROWS_MAX, PULL_LINE_BYTES_MAX,
+    ProblemCode, PullLine, PullRequest, RowBatch, Start, Version,
 };
 
 use self::cursor::{Lineage, Position};
@@ -187,7 +187,7 @@ impl Progress {
             let columns = ["id".to_owned(), "_version".to_owned()].into_iter().chain(fields).collect();
             let data = page.rows.into_iter().map(|row| {
                 let values = row.row.iter().map(crate::model::Value::to_json);
-                [row.id.into(), row.version.into()].into_iter().chain(values).collect()
+                [Json::Text(row.id), Json::Number(Number::Whole(row.version))].into_iter().chain(values).collect()
             });
             lines.push_back(PullLine::Rows(RowBatch { bucket: self.name.clone(), columns, data: data.collect() }));
         }

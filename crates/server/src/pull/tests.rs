@@ -73,7 +73,7 @@ async fn what_is_written_while_a_snapshot_is_on_its_way_comes_with_the_same_answ
         "2000 rows",
         "cursor, more: true",
         "cursor, more: true",
-        r#"rows [String("00000"), String("!"), String("02000")]"#,
+        r#"rows [Text("00000"), Text("!"), Text("02000")]"#,
         r#"gone ["00001"]"#,
         "cursor, more: false",
         "end",

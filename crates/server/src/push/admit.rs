@@ -48,7 +48,7 @@ fn read_fields(entity: &Entity, change: &Change) -> Result<BTreeMap<usize, Value
         }
     }
     if change.op == Op::Create {
-        for field in entity.fields.iter().filter(|field| field.required && !change.set.contains_key(&field.name)) {
+        for field in entity.fields.iter().filter(|field| field.required && change.set.get(&field.name).is_none()) {
             wrong.add(&field.name, Refusal::ValueRequired, REQUIRED.to_owned());
         }
     }

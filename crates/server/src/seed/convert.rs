@@ -1,7 +1,7 @@
 //! From an object of the file to a row: by the names of the fields, text to numbers where the field is one.
 
-use serde_json::{Map, Value as Json};
 use uuid::Uuid;
+use whimbrel_protocol::{Fields, Json};
 
 use crate::config::Seed;
 use crate::model::{Entity, FieldType, Row, Value, ValueError};
@@ -30,13 +30,13 @@ pub enum Misfit {
     Id(String),
 }
 
-pub(super) fn to_row(seed: &Seed, entity: &Entity, object: &Map<String, Json>) -> Result<(String, Row), Misfit> {
+pub(super) fn to_row(seed: &Seed, entity: &Entity, object: &Fields) -> Result<(String, Row), Misfit> {
     let mut row = Row::with_capacity(entity.fields.len());
     for field in &entity.fields {
         let json = object.get(&field.name).unwrap_or(&Json::Null);
         let value = match (json, &field.kind) {
-            (Json::String(text), FieldType::Real | FieldType::Integer | FieldType::Timestamp) => {
-                let number: Json = serde_json::from_str(text.trim()).unwrap_or(Json::Bool(false));
+            (Json::Text(text), FieldType::Real | FieldType::Integer | FieldType::Timestamp) => {
+                let number: Json = serde_json::from_str(text.trim()).unwrap_or(Json::Boolean(false));
                 Value::from_json(&number, &field.kind)
             }
             _ => Value::from_json(json, &field.kind),
@@ -50,14 +50,14 @@ pub(super) fn to_row(seed: &Seed, entity: &Entity, object: &Map<String, Json>) -
     Ok((to_id(seed, object)?, row))
 }
 
-fn to_id(seed: &Seed, object: &Map<String, Json>) -> Result<String, Misfit> {
+fn to_id(seed: &Seed, object: &Fields) -> Result<String, Misfit> {
     let mut name = seed.entity.clone();
     for key in &seed.id_from {
         name.push(SEPARATOR);
         match object.get(key) {
             None => return Err(Misfit::Id(key.clone())),
-            Some(Json::String(text)) => name += text,
-            Some(other) => name += &other.to_string(),
+            Some(Json::Text(text)) => name += text,
+            Some(other) => name += &serde_json::to_string(other).unwrap_or_default(),
         }
     }
     Ok(Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string())

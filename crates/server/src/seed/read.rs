@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
-use serde_json::{Map, Value as Json};
+use whimbrel_protocol::Fields;
 
 use super::SeedError;
 use super::convert::to_row;
@@ -51,7 +51,7 @@ impl<'de, F: FnMut(Vec<(String, Row)>) -> bool> Visitor<'de> for Objects<'_, F> 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut sequence: A) -> Result<(), A::Error> {
         let mut rows = Vec::with_capacity(self.part);
         let mut number = 0;
-        while let Some(object) = sequence.next_element::<Map<String, Json>>()? {
+        while let Some(object) = sequence.next_element::<Fields>()? {
             number += 1;
             match to_row(self.seed, self.entity, &object) {
                 Ok(row) => rows.push(row),
