@@ -53,8 +53,8 @@ fn long(digits: &[u8], exponent: i64) -> f64 {
         exponent -= 1;
     }
     if exponent < 0 {
-        // Room in front, so that the quotient keeps 64 bits and more: a division by ten takes less than four.
-        let room = (4 * exponent.unsigned_abs() as usize).div_ceil(32) + 2;
+        // Room behind, so that 64 bits stay at least: nine divisions by ten take less than a part, and nine digits bring nearly one.
+        let room = (exponent.unsigned_abs() as usize).saturating_sub(counted.len()) / 9 + 3;
         whole.0.splice(0..0, std::iter::repeat_n(0, room));
         shift = 32 * room as i64;
     }

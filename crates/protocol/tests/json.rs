@@ -43,6 +43,13 @@ fn every_value_is_read_and_written() {
 }
 
 #[test]
+fn of_fields_with_one_name_the_last_counts() {
+    // More than a sort handles at once.
+    let fields: Vec<String> = (0..500).map(|number| format!("\"{}\":{number}", number * 7 % 11)).collect();
+    check(&format!("{{{}}}", fields.join(",")));
+}
+
+#[test]
 fn fields_are_found_and_taken_by_their_names() {
     let of = |name: &str, number: i64| (name.to_owned(), Json::from(number));
     let mut fields: Fields = [of("b", 1), of("a", 2), of("c", 3), of("b", 4)].into_iter().collect();
