@@ -126,3 +126,56 @@ impl Whole {
         (bits << bits.leading_zeros().saturating_sub(64 - BITS), length, is_rest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::nearest;
+
+    /// The middle between a number below one and the next, in full, and numbers next to it on either side.
+    fn around_the_middle(real: f64) -> [(String, usize); 3] {
+        let digits = |real: f64| format!("{real:.1100}").replace('.', "").into_bytes();
+        // Their sum, times five, one place further: the middle × 10¹¹⁰¹.
+        let (mut places, mut carry) = (Vec::new(), 0);
+        for (left, right) in digits(real).into_iter().zip(digits(real.next_up())).rev() {
+            let place = 5 * (left - b'0' + right - b'0') + carry;
+            places.push(char::from(b'0' + place % 10));
+            carry = place / 10;
+        }
+        let text: String = places.iter().rev().collect();
+        let whole = format!("{carry}{text}");
+        // It ends in a five, for half of a power of two does.
+        let before = whole.trim_end_matches('0').trim_start_matches('0').strip_suffix('5').unwrap();
+        let exponent = 1_101 - (whole.len() - whole.trim_end_matches('0').len());
+        [
+            (format!("{before}5"), exponent),
+            (format!("{before}50000000001"), exponent + 10),
+            (format!("{before}49"), exponent + 1),
+        ]
+    }
+
+    fn check(real: f64) {
+        for (digits, places) in around_the_middle(real) {
+            let expected: f64 = format!("{digits}e-{places}").parse().unwrap();
+            let found = nearest(digits.as_bytes(), -(places as i64));
+            assert_eq!(found.to_bits(), expected.to_bits(), "{digits}e-{places}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_numbers_are_right() {
+        let normal = f64::MIN_POSITIVE;
+        for real in [0.0, f64::from_bits(1), normal.next_down(), normal, 0.5, 1.0_f64.next_down()] {
+            check(real);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_middle_goes_to_the_even_number(bits in 0..1.0_f64.to_bits(), small in 0_u64..1_000_000) {
+            check(f64::from_bits(bits));
+            check(f64::from_bits(small));
+        }
+    }
+}
