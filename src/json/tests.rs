@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use whimbrel_protocol::Json;
+use whimbrel_protocol::{BucketCursor, Change, Fields, Json, Op, PullRequest, PushRequest};
 
 use super::*;
 use crate::error::Code;
@@ -262,6 +262,30 @@ fn derived_shapes_are_written_as_elsewhere() {
     };
     assert_eq!(to_text(&shape).unwrap(), serde_json::to_string(&shape).unwrap());
     assert_eq!(to_text(&f64::NAN).unwrap(), "null");
+}
+
+#[test]
+fn requests_are_written_as_the_server_reads_them() {
+    let change = Change {
+        seq: 1,
+        change: "c".to_owned(),
+        entity: "order".to_owned(),
+        id: "\u{e4}".to_owned(),
+        op: Op::Update,
+        base: Some(7),
+        set: serde_json::from_value(json!({"b": 0.1, "a": null})).unwrap(),
+        was: Fields::new(),
+        group: None,
+        at: -5,
+    };
+    let changes = vec![change.clone(), Change { base: None, group: Some("g".to_owned()), ..change }];
+    let push = PushRequest { protocol: 1, client: "c".to_owned(), schema: 2, ack: 3, changes };
+    assert_eq!(serde_json::from_str::<PushRequest>(&to_text(&push).unwrap()).unwrap(), push);
+    assert_eq!(to_text(&push).unwrap(), serde_json::to_string(&push).unwrap());
+    let cursor = BucketCursor { bucket: "order/all".to_owned(), cursor: "x".to_owned(), more: true };
+    let (client, entities) = ("c".to_owned(), vec!["order".to_owned()]);
+    let pull = PullRequest { protocol: 1, client, schema: 2, entities, cursors: vec![cursor] };
+    assert_eq!(to_text(&pull).unwrap(), serde_json::to_string(&pull).unwrap());
 }
 
 proptest! {
