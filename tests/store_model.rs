@@ -28,6 +28,8 @@ use ops::{Op, Write, id};
 
 const ROWS: MapId = MapId(16);
 const INDEXES: [MapId; 3] = [MapId(17), MapId(18), MapId(19)];
+/// The place of the field with numbers.
+const WEIGHT: usize = 3;
 const PLAIN: MapId = MapId::OUTBOX;
 
 type Tab = Store<MemoryStorage>;
@@ -147,7 +149,13 @@ impl World {
         let watch = Watch { tab: number, query: query.clone(), answer: rows, footprint, is_stale: false };
         self.watches.borrow_mut().push(watch);
         let everything = self.model.query(&json!({ "where": query["where"] }));
-        assert_eq!(tab.count(parsed).await.unwrap(), everything.as_array().unwrap().len() as u64, "{query}");
+        let everything = everything.as_array().unwrap();
+        assert_eq!(tab.count(parsed.clone()).await.unwrap(), everything.len() as u64, "{query}");
+        let weights: Vec<f64> = everything.iter().filter_map(|row| row["weight"].as_f64()).collect();
+        let sum = tab.sum(parsed, WEIGHT).await.unwrap();
+        assert_eq!(sum.count, weights.len() as u64, "{query}");
+        let tolerance = 1e-12 * weights.iter().map(|weight| weight.abs()).sum::<f64>();
+        assert!((sum.total() - weights.iter().sum::<f64>()).abs() <= tolerance, "{query}: {sum:?}, {weights:?}");
     }
 
     async fn check_all(&mut self) {

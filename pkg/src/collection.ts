@@ -4,7 +4,7 @@ import type { WriteDto } from "./engine.js";
 import { appError } from "./errors.js";
 import { isWellFormed } from "./guard.js";
 import type { CreateInput, RecordOf, UpdateInput } from "./infer.js";
-import { encodeQuery, type Query } from "./query.js";
+import { type Direction, encodeQuery, type Matching, type NumberName, type OrderedName, type Query } from "./query.js";
 import { newRecordId } from "./record-id.js";
 import type { AnyRecord, RecordShape } from "./records.js";
 import type { Entity } from "./schema.js";
@@ -20,7 +20,15 @@ export interface ReadableCollection<R> {
   /** The first record that matches. */
   first(query?: Omit<Query<R>, "limit">): Promise<R | undefined>;
   /** How many match. */
-  count(query?: Pick<Query<R>, "where">): Promise<number>;
+  count(query?: Matching<R>): Promise<number>;
+  /** The sum of a field over the records that match and have a value in it; 0 without any. */
+  sum(field: NumberName<R>, query?: Matching<R>): Promise<number>;
+  /** The mean of a field over the records that match and have a value in it; `null` without any. */
+  avg(field: NumberName<R>, query?: Matching<R>): Promise<number | null>;
+  /** The smallest value of a field in the records that match; `null` without any. */
+  min<N extends OrderedName<R>>(field: N, query?: Matching<R>): Promise<NonNullable<R[N]> | null>;
+  /** The largest value of a field in the records that match; `null` without any. */
+  max<N extends OrderedName<R>>(field: N, query?: Matching<R>): Promise<NonNullable<R[N]> | null>;
   /** The records that match, now and after every change. */
   watch(query?: Query<R>, options?: WatchOptions): Watch<R>;
 }
@@ -96,9 +104,40 @@ export class Collection implements AnyCollection {
     return first;
   }
 
-  async count(query?: Pick<Query<AnyRecord>, "where">): Promise<number> {
+  async count(query?: Matching<AnyRecord>): Promise<number> {
     const encoded = encodeQuery(query);
     return this.#connection.call((engine) => engine.count(this.#shape.entity, encoded));
+  }
+
+  async sum(field: string, query?: Matching<AnyRecord>): Promise<number> {
+    return (await this.#sum(field, query))[0];
+  }
+
+  async avg(field: string, query?: Matching<AnyRecord>): Promise<number | null> {
+    const [sum, count] = await this.#sum(field, query);
+    return count === 0 ? null : sum / count;
+  }
+
+  async min(field: string, query?: Matching<AnyRecord>): Promise<NonNullable<unknown> | null> {
+    return this.#end(field, "asc", query);
+  }
+
+  async max(field: string, query?: Matching<AnyRecord>): Promise<NonNullable<unknown> | null> {
+    return this.#end(field, "desc", query);
+  }
+
+  async #sum(field: string, query?: Matching<AnyRecord>): Promise<[sum: number, count: number]> {
+    const [encoded, name] = [encodeQuery(query), checkFieldName(field)];
+    return this.#connection.call((engine) => engine.sum(this.#shape.entity, encoded, name));
+  }
+
+  /** The value of the first record that has one, in that direction. */
+  async #end(field: string, direction: Direction, query: Matching<AnyRecord> = {}): Promise<NonNullable<unknown> | null> {
+    const name = checkFieldName(field);
+    const hasValue = { [name]: { isNull: false } };
+    const where = query.where === undefined ? hasValue : { and: [hasValue, query.where] };
+    const record = await this.first({ ...query, where, orderBy: { [name]: direction } });
+    return record?.[name] ?? null;
   }
 
   watch(query?: Query<AnyRecord>, options: WatchOptions = {}): Watch<AnyRecord> {
@@ -131,4 +170,9 @@ function checkId(id: unknown): string {
   if (typeof id !== "string") throw appError("value/id", `an id is text, not ${id === null ? "null" : typeof id}`);
   if (!isWellFormed(id)) throw appError("value/id", "an id is well-formed Unicode");
   return id;
+}
+
+function checkFieldName(field: unknown): string {
+  if (typeof field !== "string") throw appError("query/invalid", "a field's name is text");
+  return field;
 }

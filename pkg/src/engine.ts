@@ -25,6 +25,7 @@ export type Engine = Pick<
   | "get"
   | "query"
   | "count"
+  | "sum"
   | "watch"
   | "unwatch"
   | "trigger"

@@ -40,6 +40,20 @@ export interface Query<R> {
   readonly offset?: number;
 }
 
+/** Which records: all that match, in no order. */
+export type Matching<R> = Pick<Query<R>, "where">;
+
+/** The fields whose values are of a type; of a record of unknown type, any. */
+type NameOf<R, Value> = string extends keyof R
+  ? string
+  : { [K in keyof R]: NonNullable<R[K]> extends Value ? K : never }[keyof R];
+
+/** The fields with numbers. */
+export type NumberName<R> = NameOf<R, number>;
+
+/** The fields with an order. */
+export type OrderedName<R> = NameOf<R, string | number | Date>;
+
 /** The query that an entity takes. */
 export type QueryOf<E extends Entity> = Query<RecordOf<E>>;
 

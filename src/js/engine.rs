@@ -94,6 +94,18 @@ impl Engine {
         })
     }
 
+    /// The sum of a field with numbers over the records a query finds, and how many of them have a value.
+    #[wasm_bindgen(unchecked_return_type = "Promise<[sum: number, count: number]>")]
+    pub fn sum(&self, entity: String, query: String, field: String) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move {
+            let query = parse(&driver, &entity, &query)?;
+            let place = Query::number_field(&entity, &field, &driver.schema())?;
+            let sum = driver.store().sum(query, place).await?;
+            Ok(js_sys::Array::of2(&JsValue::from(sum.total()), &number(sum.count)).into())
+        })
+    }
+
     /// Calls `deliver` with the records as JSON, now and whenever they have changed; `fail` with an `ErrorDto`.
     pub fn watch(&self, entity: String, query: String, deliver: Function, fail: Function) -> JsResult<u32> {
         let query = parse(&self.driver, &entity, &query).map_err(thrown)?;

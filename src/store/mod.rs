@@ -56,6 +56,7 @@ pub use handle::{Committed, Store};
 pub use keys::MapId;
 pub use outbox::OUTBOX_MAX;
 pub use piece::Piece;
+pub use query::Sum;
 pub use replica::Counts;
 pub use scan::Scan;
 pub use send::{Batch, next_batch};

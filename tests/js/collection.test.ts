@@ -119,6 +119,29 @@ describe("reading", () => {
     ]);
   });
 
+  it("asks for sums and means of what matches", async () => {
+    const { db, engine } = await openRounds();
+    const records = db.entity("workOrder" as string);
+    expect([await records.sum("floor"), await records.avg("floor")]).toEqual([0, null]);
+    engine.records.set("a", { id: "a", floor: 3 });
+    engine.records.set("b", { id: "b", floor: null });
+    engine.records.set("c", { id: "c", floor: 4 });
+    expect([await records.sum("floor", { where: { title: "x" } }), await records.avg("floor")]).toEqual([7, 3.5]);
+    expect(engine.calls.map((call) => call.slice(0, 4))[2]).toEqual(["sum", "workOrder", '{"where":{"title":"x"}}', "floor"]);
+    await expect(records.sum(5 as never)).rejects.toMatchObject({ code: "query/invalid" });
+  });
+
+  it("finds the smallest and the largest value as the first one in order", async () => {
+    const { db, engine } = await openRounds();
+    expect(await db.workOrder.min("dueAt")).toBeNull();
+    engine.records.set("a", { id: "a", title: "x", dueAt: 0 });
+    expect(await db.workOrder.max("dueAt", { where: { title: "x" } })).toEqual(new Date(0));
+    expect(engine.calls.map(([, , query]) => JSON.parse(query as string))).toEqual([
+      { where: { dueAt: { isNull: false } }, orderBy: [{ dueAt: "asc" }], limit: 1 },
+      { where: { and: [{ dueAt: { isNull: false } }, { title: "x" }] }, orderBy: [{ dueAt: "desc" }], limit: 1 },
+    ]);
+  });
+
   it("keeps the order of the order", async () => {
     const { db, engine } = await openRounds();
     await db.workOrder.query({ orderBy: { title: "desc", dueAt: "asc" } });

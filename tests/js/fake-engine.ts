@@ -87,6 +87,12 @@ export class FakeEngine implements Engine {
     return this.records.size;
   }
 
+  async sum(entity: string, query: string, field: string): Promise<[sum: number, count: number]> {
+    await this.#called("sum", entity, query, field);
+    const values = [...this.records.values()].map((record) => record[field]).filter((value) => typeof value === "number");
+    return [values.reduce((sum, value) => sum + value, 0), values.length];
+  }
+
   watch(entity: string, query: string, deliver: Watched["deliver"], fail: Watched["fail"]): number {
     this.#calledNow("watch", entity, query);
     this.watches.set(++this.#number, { entity, query, deliver, fail });

@@ -15,6 +15,11 @@ export const good = [
   }),
   db.workOrder.query({ where: { title: { startsWith: "Pump" }, placeId: { startsWith: "es/" } } }),
   db.place.first({ where: { name: { gte: "A" } } }),
+  db.workOrder.sum("floor", { where: { urgent: true } }) satisfies Promise<number>,
+  db.workOrder.avg("floor") satisfies Promise<number | null>,
+  db.workOrder.min("dueAt") satisfies Promise<Date | null>,
+  db.workOrder.max("title") satisfies Promise<string | null>,
+  db.entity("workOrder" as string).sum("floor"),
 ];
 
 export const bad = [
@@ -52,4 +57,10 @@ export const bad = [
   db.workOrder.first({ limit: 5 }),
   // @ts-expect-error a count has no order and no limit
   db.workOrder.count({ limit: 5 }),
+  // @ts-expect-error nobody adds up text
+  db.workOrder.sum("title"),
+  // @ts-expect-error booleans have no order
+  db.workOrder.min("urgent"),
+  // @ts-expect-error there is no such field
+  db.workOrder.max("colour"),
 ];

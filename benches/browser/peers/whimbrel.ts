@@ -42,9 +42,8 @@ class Whimbrel implements Peer {
     return this.#database.workOrder.count({ where: { status: "open" } });
   }
 
-  /** There is no sum in a query yet. */
-  async sumOfNumbers(): Promise<number> {
-    return (await this.#database.workOrder.query()).reduce((sum, { number }) => sum + number, 0);
+  sumOfNumbers(): Promise<number> {
+    return this.#database.workOrder.sum("number");
   }
 
   async all(): Promise<FoundRow[]> {

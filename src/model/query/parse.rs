@@ -12,6 +12,20 @@ const DEPTH_MAX: usize = 32;
 const TERMS_MAX: usize = 4_096;
 
 impl Query {
+    /// The place of a field with numbers.
+    ///
+    /// # Errors
+    /// `schema/unknown-entity`, `schema/unknown-field`; `query/invalid` when it has none.
+    pub fn number_field(entity: &str, name: &str, schema: &Schema) -> Result<usize> {
+        let entity = schema.entity(entity)?;
+        let field = field_ref(entity, name)?;
+        let kind = |place: usize| entity.fields.get(place).map(|field| &field.kind);
+        match field {
+            FieldRef::Place(place) if matches!(kind(place), Some(FieldType::Integer | FieldType::Real)) => Ok(place),
+            _ => invalid(format!("{}.{name} has no numbers to add", entity.name)),
+        }
+    }
+
     /// Reads what an app wrote.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ fn schema() -> Schema {
         field("title", FieldType::Text { max: Some(3) }),
         field("due", FieldType::Timestamp),
         field("done", FieldType::Boolean),
+        field("weight", FieldType::Real),
     ];
     let entity = Entity { name: "order".to_owned(), policy: Policy::default(), fields };
     Schema { version: 1, entities: vec![entity], units: Vec::new() }
@@ -72,6 +73,19 @@ fn each_mistake_has_its_code() {
     assert_eq!(parse(&json!({ "where": deep })).unwrap_err().code(), Code::QueryInvalid);
     let many: Vec<u32> = (0..5_000).collect();
     assert_eq!(parse(&json!({"where": {"due": {"in": many}}})).unwrap_err().code(), Code::QueryInvalid);
+}
+
+#[test]
+fn only_numbers_are_added() {
+    let place =
+        |entity: &str, name: &str| Query::number_field(entity, name, &schema()).map_err(|error| error.to_string());
+    assert_eq!(place("order", "weight"), Ok(3));
+    let refused = |detail: &str| Err(format!("query/invalid: {detail} has no numbers to add"));
+    assert_eq!(place("order", "title"), refused("order.title"));
+    assert_eq!(place("order", "due"), refused("order.due"));
+    assert_eq!(place("order", "id"), refused("order.id"));
+    assert_eq!(place("order", "nope"), Err("schema/unknown-field: order has no field \"nope\"".to_owned()));
+    assert!(place("nope", "weight").unwrap_err().starts_with("schema/unknown-entity"));
 }
 
 #[test]

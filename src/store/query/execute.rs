@@ -5,6 +5,7 @@ use super::super::keys::{KeyRange, MapId, full_key};
 use super::super::view::{Interrupt, View};
 use super::access::{self, Access, IndexWalk};
 use super::sort::{Candidate, Candidates};
+use super::sum::Sum;
 use crate::error::Result;
 use crate::model::{FieldRef, Filter, Query, RowRef, Table, ValueRef, key};
 use crate::ports::PageId;
@@ -19,26 +20,30 @@ pub(super) fn run(view: &View<'_>, query: &Query) -> Result<Vec<u8>, Interrupt> 
     if query.limit == 0 {
         return Ok(b"[]".to_vec());
     }
-    match access::choose(view, table, query) {
-        Access::Ids(ids) => run.by_ids(ids)?,
-        Access::Rows => run.by_rows()?,
-        Access::Index(walk) => run.by_index(walk)?,
-    }
+    run.go(access::choose(view, table, query))?;
     run.finish()
 }
 
 /// How many rows a query finds, which has no order and no limit.
 pub(super) fn count(view: &View<'_>, query: &Query) -> Result<u64, Interrupt> {
     let table = view.table(&query.entity)?;
-    let mut run = Run { counts_only: true, ..Run::new(view, table, query) };
+    let mut run = Run { answer: Answer::Count, ..Run::new(view, table, query) };
     match access::choose(view, table, query) {
-        Access::Ids(ids) => run.by_ids(ids)?,
-        Access::Rows => run.by_rows()?,
         Access::Index(IndexWalk { ranges, is_exact: true, .. }) => return count_entries(view, ranges),
-        Access::Index(walk) => run.by_index(walk)?,
+        access => run.go(access)?,
     }
     run.check_missing()?;
     Ok(run.found)
+}
+
+/// The sum of a field over the rows a query finds, which has no order and no limit.
+pub(super) fn sum(view: &View<'_>, query: &Query, place: usize) -> Result<Sum, Interrupt> {
+    let table = view.table(&query.entity)?;
+    let answer = Answer::Sum { slot: table.slot(place), sum: Sum::default() };
+    let mut run = Run { answer, ..Run::new(view, table, query) };
+    run.go(access::choose(view, table, query))?;
+    run.check_missing()?;
+    Ok(if let Answer::Sum { sum, .. } = run.answer { sum } else { Sum::default() })
 }
 
 fn count_entries(view: &View<'_>, ranges: Vec<KeyRange>) -> Result<u64, Interrupt> {
@@ -52,6 +57,16 @@ fn count_entries(view: &View<'_>, ranges: Vec<KeyRange>) -> Result<u64, Interrup
     Ok(count)
 }
 
+/// What is wanted of the rows that are found.
+enum Answer {
+    /// Themselves.
+    Rows,
+    /// How many there are.
+    Count,
+    /// The sum of a field.
+    Sum { slot: usize, sum: Sum },
+}
+
 struct Run<'q, 'v> {
     view: &'q View<'v>,
     table: &'q Table,
@@ -62,7 +77,7 @@ struct Run<'q, 'v> {
     row_key: Vec<u8>,
     candidates: Candidates,
     json: Vec<u8>,
-    counts_only: bool,
+    answer: Answer,
     /// Rows the filter has found.
     found: u64,
     missing: Vec<PageId>,
@@ -81,10 +96,18 @@ impl<'q, 'v> Run<'q, 'v> {
             row_key: full_key(MapId(table.map), &[]),
             candidates: Candidates::default(),
             json: vec![b'['],
-            counts_only: false,
+            answer: Answer::Rows,
             found: 0,
             missing: Vec::new(),
             unseen: 0,
+        }
+    }
+
+    fn go(&mut self, access: Access) -> Result<(), Interrupt> {
+        match access {
+            Access::Ids(ids) => self.by_ids(ids),
+            Access::Rows => self.by_rows(),
+            Access::Index(walk) => self.by_index(walk),
         }
     }
 
@@ -191,13 +214,14 @@ impl<'q, 'v> Run<'q, 'v> {
         if row.deleted() || !self.holds(&row, id) {
             return Ok(());
         }
-        if self.counts_only {
-            self.found += 1;
-        } else if is_ordered {
-            self.write(id, &row);
-        } else {
-            let candidate = Candidate::new(self.query, self.table, id, bytes);
-            self.candidates.add(candidate, usize::try_from(self.wanted()).unwrap_or(usize::MAX));
+        match &mut self.answer {
+            Answer::Count => self.found += 1,
+            Answer::Sum { slot, sum } => sum.add(row.field(*slot)),
+            Answer::Rows if is_ordered => self.write(id, &row),
+            Answer::Rows => {
+                let candidate = Candidate::new(self.query, self.table, id, bytes);
+                self.candidates.add(candidate, usize::try_from(self.wanted()).unwrap_or(usize::MAX));
+            }
         }
         Ok(())
     }

@@ -6,6 +6,9 @@ mod access;
 mod bounds;
 mod execute;
 mod sort;
+mod sum;
+
+pub use sum::Sum;
 
 use super::handle::Store;
 use super::keys::{MapId, full_key};
@@ -29,8 +32,17 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// As [`Store::query`].
     pub fn count(&self, query: Query) -> impl Future<Output = Result<u64>> {
-        let everything = Query { order: Vec::new(), limit: u64::MAX, offset: 0, ..query };
+        let everything = everything(query);
         self.read(move |view| execute::count(view, &everything))
+    }
+
+    /// The sum of the field at a place of the schema, over the rows a query's filter finds; its limit and offset do not count.
+    ///
+    /// # Errors
+    /// As [`Store::query`].
+    pub fn sum(&self, query: Query, place: usize) -> impl Future<Output = Result<Sum>> {
+        let everything = everything(query);
+        self.read(move |view| execute::sum(view, &everything, place))
     }
 
     /// One row as the text of a JSON object.
@@ -40,6 +52,11 @@ impl<S: Storage> Store<S> {
     pub fn get_json(&self, entity: &str, id: &str) -> impl Future<Output = Result<Option<String>>> {
         self.read(move |view| row_json(view, entity, id))
     }
+}
+
+/// All that a query's filter finds, in any order.
+fn everything(query: Query) -> Query {
+    Query { order: Vec::new(), limit: u64::MAX, offset: 0, ..query }
 }
 
 /// The rows of a query as the text of a JSON array.
