@@ -9,15 +9,16 @@ use futures_executor::block_on;
 use futures_util::future::join_all;
 use whimbrel::error::{Code, Error};
 use whimbrel::memory::{Call, Fault, MemoryStorage};
-use whimbrel::model::{Entity, Field, FieldType, Policy, Row, Schema, Value};
+use whimbrel::model::{Entity, Field, FieldType, Row, Schema, Value};
 use whimbrel::ports::{Durability, MirrorOp, MirrorStore};
 use whimbrel::store::{Interrupt, MapId, Read, Store, Txn};
 
 fn schema() -> Schema {
-    let field = |name: &str, kind, index| Field { name: name.to_owned(), kind, optional: true, index };
-    let fields = vec![field("title", FieldType::Text { max: None }, true), field("count", FieldType::Integer, false)];
-    let entity = Entity { name: "order".to_owned(), policy: Policy::default(), fields };
-    Schema { version: 1, entities: vec![entity], units: Vec::new() }
+    let field =
+        |name: &str, kind, index| Field { name: name.to_owned(), kind, optional: true, index, ..Field::default() };
+    let fields = vec![field("title", FieldType::text(None), true), field("count", FieldType::Integer, false)];
+    let entity = Entity { name: "order".to_owned(), fields, ..Entity::default() };
+    Schema { version: 1, entities: vec![entity], ..Schema::default() }
 }
 
 async fn open(disk: &MemoryStorage) -> Store<MemoryStorage> {

@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
 use whimbrel::error::{Code, Error, Result};
 use whimbrel::memory::{Fault, MemoryStorage};
-use whimbrel::model::{Entity, Field, FieldType, Policy, Query, Row, Schema, key};
+use whimbrel::model::{Entity, Field, FieldType, Query, Row, Schema, key};
 use whimbrel::ports::Durability;
 use whimbrel::store::{Footprint, Interrupt, MapId, Read, Store, Txn};
 
@@ -35,22 +35,18 @@ const PLAIN: MapId = MapId::OUTBOX;
 type Tab = Store<MemoryStorage>;
 
 fn schema() -> Schema {
-    let kinds = [
-        FieldType::Text { max: None },
-        FieldType::Timestamp,
-        FieldType::Text { max: None },
-        FieldType::Real,
-        FieldType::Boolean,
-    ];
+    let kinds =
+        [FieldType::text(None), FieldType::Timestamp, FieldType::text(None), FieldType::Real, FieldType::Boolean];
     let field = |((name, index), kind): (&(&str, bool), FieldType)| Field {
         name: (*name).to_owned(),
         kind,
         optional: true,
         index: *index,
+        ..Field::default()
     };
     let fields = FIELDS.iter().zip(kinds).map(field).collect();
-    let entity = Entity { name: "order".to_owned(), policy: Policy::default(), fields };
-    Schema { version: 1, entities: vec![entity], units: Vec::new() }
+    let entity = Entity { name: "order".to_owned(), fields, ..Entity::default() };
+    Schema { version: 1, entities: vec![entity], ..Schema::default() }
 }
 
 struct World {

@@ -6,7 +6,7 @@ use whimbrel_protocol::Json;
 use crate::driver::Options;
 use crate::error::{Code, Error, Result};
 use crate::json::{FromJson, Object};
-use crate::model::{Entity, Field, FieldType, Policy, Schema, Unit};
+use crate::model::{Entity, Field, FieldType, IndexSpec, OnDelete, Policy, Schema, Unit};
 use crate::sync::{Auto, Every, UnitId};
 
 /// The options of `open`.
@@ -36,9 +36,13 @@ pub struct OpenDto {
 #[wasm_bindgen::prelude::wasm_bindgen(typescript_custom_section)]
 const SCHEMA_TYPES: &str = r#"
 export interface SchemaDto { version: number; entities: EntityDto[]; units: UnitDto[] }
-export interface EntityDto { name: string; policy: PolicyDto; fields: FieldDto[] }
+export interface EntityDto { name: string; policy: PolicyDto; fields: FieldDto[]; indexes?: IndexDto[] }
+export interface IndexDto { fields: string[]; unique: boolean }
 export type PolicyDto = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
-export interface FieldDto { name: string; type: FieldTypeDto; max?: number; entity?: string; optional: boolean; index: boolean }
+export interface FieldDto {
+  name: string; type: FieldTypeDto; max?: number; oneOf?: string[]; entity?: string; onDelete?: "restrict" | "cascade" | "setNull";
+  optional: boolean; index: boolean;
+}
 export type FieldTypeDto = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref";
 export interface UnitDto { name: string; push: string[]; pull: string[] }
 export type WriteDto =
@@ -135,7 +139,12 @@ impl FromJson for Entity {
             "detectConflicts" => Policy::DetectConflicts,
             _ => return Err(object.wrong("policy")),
         };
-        Ok(Self { name: object.text("name")?, policy, fields: object.objects("fields")? })
+        Ok(Self {
+            name: object.text("name")?,
+            policy,
+            fields: object.objects("fields")?,
+            indexes: object.objects("indexes")?,
+        })
     }
 }
 
@@ -144,16 +153,32 @@ impl FromJson for Field {
         let kind = match object.text("type")?.as_str() {
             "text" => {
                 let max = object.optional_number("max")?.map(u32::try_from).transpose();
-                FieldType::Text { max: max.map_err(|_| object.wrong("max"))? }
+                FieldType::Text { max: max.map_err(|_| object.wrong("max"))?, one_of: object.texts("oneOf")? }
             }
             "integer" => FieldType::Integer,
             "real" => FieldType::Real,
             "boolean" => FieldType::Boolean,
             "timestamp" => FieldType::Timestamp,
-            "ref" => FieldType::Ref { entity: object.text("entity")? },
+            "ref" => FieldType::Ref { entity: object.text("entity")?, on_delete: on_delete(&mut object)? },
             _ => return Err(object.wrong("type")),
         };
         Ok(Self { name: object.text("name")?, kind, optional: object.flag("optional")?, index: object.flag("index")? })
+    }
+}
+
+fn on_delete(object: &mut Object) -> Result<OnDelete> {
+    match object.optional_text("onDelete")?.as_deref() {
+        None => Ok(OnDelete::Keep),
+        Some("restrict") => Ok(OnDelete::Restrict),
+        Some("cascade") => Ok(OnDelete::Cascade),
+        Some("setNull") => Ok(OnDelete::SetNull),
+        Some(_) => Err(object.wrong("onDelete")),
+    }
+}
+
+impl FromJson for IndexSpec {
+    fn from_json(mut object: Object) -> Result<Self> {
+        Ok(Self { fields: object.texts("fields")?, unique: object.flag("unique")? })
     }
 }
 

@@ -178,7 +178,7 @@ impl CatalogEntity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Field, Policy};
+    use crate::model::Field;
 
     fn schema(fields: &[(&str, FieldType, bool)]) -> Schema {
         let field = |(name, kind, index): &(&str, FieldType, bool)| Field {
@@ -186,15 +186,16 @@ mod tests {
             kind: kind.clone(),
             optional: true,
             index: *index,
+            ..Field::default()
         };
         let fields = fields.iter().map(field).collect();
-        let entity = Entity { name: "order".to_owned(), policy: Policy::default(), fields };
-        Schema { version: 1, entities: vec![entity], units: Vec::new() }
+        let entity = Entity { name: "order".to_owned(), fields, ..Entity::default() };
+        Schema { version: 1, entities: vec![entity], ..Schema::default() }
     }
 
     #[test]
     fn numbers_stay_what_they_were() {
-        let (text, time) = (FieldType::Text { max: None }, FieldType::Timestamp);
+        let (text, time) = (FieldType::text(None), FieldType::Timestamp);
         let mut catalog = Catalog::default();
         let first = catalog.adopt(&schema(&[("title", text.clone(), true), ("due", time.clone(), false)])).unwrap();
         assert_eq!(first.indexes, [NewIndex { entity: 16, slot: 0, map: 17 }]);

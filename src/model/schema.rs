@@ -16,7 +16,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const _: () = assert!(FIELDS_ADVISED < FIELDS_MAX);
 
 /// What a store holds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Schema {
     /// The app's own number of its schema, from 1.
     pub version: u32,
@@ -27,7 +27,7 @@ pub struct Schema {
 }
 
 /// One kind of record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Entity {
     /// Its name.
     pub name: String,
@@ -35,10 +35,12 @@ pub struct Entity {
     pub policy: Policy,
     /// Its fields, in the order they were declared. `id` is not among them.
     pub fields: Vec<Field>,
+    /// Its indexes over several fields, and those that are unique.
+    pub indexes: Vec<IndexSpec>,
 }
 
 /// One field of an entity.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Field {
     /// Its name.
     pub name: String,
@@ -50,6 +52,15 @@ pub struct Field {
     pub index: bool,
 }
 
+/// An index that an entity declares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IndexSpec {
+    /// Its fields, the one that counts most first.
+    pub fields: Vec<String>,
+    /// Whether no two records may have the same values in all of them. Records in which one is null are not compared.
+    pub unique: bool,
+}
+
 /// The type of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldType {
@@ -57,6 +68,8 @@ pub enum FieldType {
     Text {
         /// The limit; none means that only the row's limit holds.
         max: Option<u32>,
+        /// The texts that are possible; empty when all are.
+        one_of: Vec<String>,
     },
     /// A whole number within ±(2⁵³ − 1).
     Integer,
@@ -70,7 +83,37 @@ pub enum FieldType {
     Ref {
         /// The other entity's name.
         entity: String,
+        /// What the deletion of the other record does here.
+        on_delete: OnDelete,
     },
+}
+
+/// What the deletion of a record does to those that refer to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDelete {
+    /// Nothing: the reference is not enforced on this device, where the other record may never have been.
+    #[default]
+    Keep,
+    /// It is refused while there are any.
+    Restrict,
+    /// They are deleted too.
+    Cascade,
+    /// They refer to nothing afterwards.
+    SetNull,
+}
+
+impl Default for FieldType {
+    fn default() -> Self {
+        Self::text(None)
+    }
+}
+
+impl FieldType {
+    /// Any text of at most `max` characters.
+    #[must_use]
+    pub const fn text(max: Option<u32>) -> Self {
+        Self::Text { max, one_of: Vec::new() }
+    }
 }
 
 /// What may be written locally, and how the server settles differences.
@@ -162,7 +205,7 @@ impl Schema {
             if field.name == "id" {
                 return Err(Error::new(Code::SchemaInvalid, format!("{}.id is declared by the engine", entity.name)));
             }
-            if let FieldType::Ref { entity: target } = &field.kind {
+            if let FieldType::Ref { entity: target, .. } = &field.kind {
                 self.entity(target)?;
             }
         }

@@ -61,7 +61,7 @@ impl FieldType {
             Error::new(Code::ValueType, format!("takes {}, not {}", self.describe(), describe_json(json)))
         })?;
         match (self, &value) {
-            (Self::Text { max: Some(max) }, Value::Text(text)) if text.chars().nth(*max as usize).is_some() => {
+            (Self::Text { max: Some(max), .. }, Value::Text(text)) if text.chars().nth(*max as usize).is_some() => {
                 Err(Error::new(Code::ValueTooLong, format!("takes {max} characters at most")))
             }
             _ => Ok(value),
@@ -101,15 +101,22 @@ mod tests {
     use crate::model::Policy;
 
     fn order() -> Entity {
-        let field = |name: &str, kind, optional| Field { name: name.to_owned(), kind, optional, index: false };
+        let field = |name: &str, kind, optional| Field {
+            name: name.to_owned(),
+            kind,
+            optional,
+            index: false,
+            ..Field::default()
+        };
         Entity {
             name: "order".to_owned(),
             policy: Policy::LastWriteWins,
             fields: vec![
-                field("title", FieldType::Text { max: Some(3) }, false),
+                field("title", FieldType::text(Some(3)), false),
                 field("count", FieldType::Integer, true),
                 field("weight", FieldType::Real, true),
             ],
+            ..Entity::default()
         }
     }
 

@@ -25,8 +25,9 @@ pub(crate) struct Device {
 }
 
 pub(crate) fn schema() -> Schema {
-    let field = |name: &str, kind, optional, index| Field { name: name.to_owned(), kind, optional, index };
-    let text = |max| FieldType::Text { max };
+    let field =
+        |name: &str, kind, optional, index| Field { name: name.to_owned(), kind, optional, index, ..Field::default() };
+    let text = |max| FieldType::text(max);
     Schema {
         version: 1,
         entities: vec![
@@ -34,6 +35,7 @@ pub(crate) fn schema() -> Schema {
                 name: "place".to_owned(),
                 policy: Policy::ReadOnly,
                 fields: vec![field("name", text(None), false, true), field("country", text(Some(2)), false, false)],
+                ..Entity::default()
             },
             Entity {
                 name: "workOrder".to_owned(),
@@ -43,6 +45,7 @@ pub(crate) fn schema() -> Schema {
                     field("status", text(None), false, true),
                     field("count", FieldType::Integer, true, false),
                 ],
+                ..Entity::default()
             },
         ],
         units: vec![

@@ -140,7 +140,7 @@ impl Parser<'_> {
     }
 
     fn value(&self, field: FieldRef, name: &str, json: &Json) -> Result<Value> {
-        let text = FieldType::Text { max: None };
+        let text = FieldType::text(None);
         let kind = match field {
             FieldRef::Id => &text,
             FieldRef::Place(place) => match self.entity.fields.get(place).map(|field| &field.kind) {

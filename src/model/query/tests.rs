@@ -3,18 +3,19 @@ use whimbrel_protocol::Json;
 
 use super::*;
 use crate::error::{Code, Result};
-use crate::model::{Entity, Field, FieldType, Policy, Schema};
+use crate::model::{Entity, Field, FieldType, Schema};
 
 fn schema() -> Schema {
-    let field = |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, index: false };
+    let field =
+        |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, index: false, ..Field::default() };
     let fields = vec![
-        field("title", FieldType::Text { max: Some(3) }),
+        field("title", FieldType::text(Some(3))),
         field("due", FieldType::Timestamp),
         field("done", FieldType::Boolean),
         field("weight", FieldType::Real),
     ];
-    let entity = Entity { name: "order".to_owned(), policy: Policy::default(), fields };
-    Schema { version: 1, entities: vec![entity], units: Vec::new() }
+    let entity = Entity { name: "order".to_owned(), fields, ..Entity::default() };
+    Schema { version: 1, entities: vec![entity], ..Schema::default() }
 }
 
 fn parse(given: &Given) -> Result<Query> {

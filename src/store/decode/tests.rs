@@ -2,18 +2,19 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::model::{Catalog, Entity, Field, FieldType, Policy, Schema, Value};
+use crate::model::{Catalog, Entity, Field, FieldType, Schema, Value};
 
 fn tables() -> Tables {
-    let field = |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, index: false };
+    let field =
+        |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, index: false, ..Field::default() };
     let fields = vec![
-        field("title", FieldType::Text { max: Some(3) }),
+        field("title", FieldType::text(Some(3))),
         field("count", FieldType::Integer),
         field("weight", FieldType::Real),
         field("done", FieldType::Boolean),
     ];
-    let entity = Entity { name: "order".to_owned(), policy: Policy::default(), fields };
-    let schema = Schema { version: 1, entities: vec![entity], units: Vec::new() };
+    let entity = Entity { name: "order".to_owned(), fields, ..Entity::default() };
+    let schema = Schema { version: 1, entities: vec![entity], ..Schema::default() };
     let mut catalog = Catalog::default();
     catalog.adopt(&schema).unwrap();
     Tables::new(&catalog, &schema)

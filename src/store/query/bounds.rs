@@ -107,13 +107,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{Entity, Field, FieldType, Policy, Query, Schema};
+    use crate::model::{Entity, Field, FieldType, Query, Schema};
 
     fn bounds(filter: serde_json::Value) -> Option<Bounds> {
-        let field = |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, index: true };
-        let fields = vec![field("n", FieldType::Integer), field("t", FieldType::Text { max: None })];
-        let entity = Entity { name: "e".to_owned(), policy: Policy::default(), fields };
-        let schema = Schema { version: 1, entities: vec![entity], units: Vec::new() };
+        let field =
+            |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, index: true, ..Field::default() };
+        let fields = vec![field("n", FieldType::Integer), field("t", FieldType::text(None))];
+        let entity = Entity { name: "e".to_owned(), fields, ..Entity::default() };
+        let schema = Schema { version: 1, entities: vec![entity], ..Schema::default() };
         let query = serde_json::from_value(json!({ "where": filter })).unwrap();
         let query = Query::parse("e", &query, &schema).unwrap();
         let mut parts = Vec::new();
