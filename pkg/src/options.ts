@@ -63,9 +63,22 @@ export const RESERVED_NAMES = [
   "change",
   "entity",
   "load",
+  "health",
   "close",
   "then",
 ] as const;
+
+/** For the tests of this package only: what guards the data, switched off to see what it guards against. Not part of the interface. */
+export interface Safety {
+  /** Whether the outbox is also kept in a second Storage Bucket. */
+  readonly mirror?: boolean | undefined;
+  /** Whether the browser's log is renewed after an unclean start. */
+  readonly heal?: boolean | undefined;
+}
+
+export function safetyOf(options: object): Safety {
+  return (options as { readonly safety?: Safety }).safety ?? {};
+}
 
 type NoReservedNames = { readonly [Name in (typeof RESERVED_NAMES)[number]]?: never };
 
@@ -108,6 +121,7 @@ export function toOpenDto(options: OpenOptions<Entities, string>): OpenDto {
     auto: autoDto(auto),
     strict: durability === "strict",
     cacheBytes: cacheBytes ?? null,
+    noMirror: safetyOf(options).mirror === false,
   };
   return toPlainObject(dto, "options") as unknown as OpenDto;
 }

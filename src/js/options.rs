@@ -31,6 +31,8 @@ pub struct OpenDto {
     /// The page cache's limit in bytes; none for the default.
     #[tsify(type = "number | null")]
     pub cache_bytes: Option<u32>,
+    /// Whether the outbox is not to be mirrored; for tests.
+    pub no_mirror: bool,
 }
 
 #[wasm_bindgen::prelude::wasm_bindgen(typescript_custom_section)]
@@ -93,6 +95,7 @@ impl FromJson for OpenDto {
             auto: object.optional("auto")?.unwrap_or_default(),
             strict: object.flag("strict")?,
             cache_bytes: object.take("cacheBytes").map(|bytes| small(&object, &bytes)).transpose()?,
+            no_mirror: object.flag("noMirror")?,
         })
     }
 }

@@ -72,6 +72,7 @@ describe("open", () => {
         auto: { start: "home", every: { unit: "home", seconds: 1 } },
         strict: true,
         cacheBytes: 1_000,
+        noMirror: false,
       },
     ]);
   });
