@@ -19,15 +19,16 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
 use whimbrel::error::{Code, Error, Result};
 use whimbrel::memory::{Fault, MemoryStorage};
-use whimbrel::model::{Entity, Field, FieldType, Query, Row, Schema, key};
+use whimbrel::model::{Entity, Field, FieldType, IndexSpec, Query, Row, Schema, key};
 use whimbrel::ports::Durability;
 use whimbrel::store::{Footprint, Interrupt, MapId, Read, Store, Txn};
 
-use model::{FIELDS, Model, object};
+use model::{FIELDS, INDEXES, Model, object};
 use ops::{Op, Write, id};
 
 const ROWS: MapId = MapId(16);
-const INDEXES: [MapId; 3] = [MapId(17), MapId(18), MapId(19)];
+/// The map of the first index; the others follow.
+const FIRST_INDEX: u16 = 17;
 /// The place of the field with numbers.
 const WEIGHT: usize = 3;
 const PLAIN: MapId = MapId::OUTBOX;
@@ -45,7 +46,12 @@ fn schema() -> Schema {
         ..Field::default()
     };
     let fields = FIELDS.iter().zip(kinds).map(field).collect();
-    let entity = Entity { name: "order".to_owned(), fields, ..Entity::default() };
+    let index = |places: &&[usize]| IndexSpec {
+        fields: places.iter().map(|place| FIELDS[*place].0.to_owned()).collect(),
+        unique: false,
+    };
+    let indexes = INDEXES.iter().map(index).collect();
+    let entity = Entity { name: "order".to_owned(), fields, indexes, ..Entity::default() };
     Schema { version: 1, entities: vec![entity], ..Schema::default() }
 }
 
@@ -158,9 +164,9 @@ impl World {
         for tab in &self.tabs {
             tab.catch_up().await.unwrap();
             assert!(dump(tab).await == self.model, "{:?}\n{:?}", dump(tab).await, self.model);
-            for (place, map) in INDEXES.into_iter().enumerate() {
-                let found = tab.read(|view| view.keys_with_prefix(map, &[])).await.unwrap();
-                assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), self.model.index(place), "index {place}");
+            for (places, map) in INDEXES.iter().zip(FIRST_INDEX..) {
+                let found = tab.read(|view| view.keys_with_prefix(MapId(map), &[])).await.unwrap();
+                assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), self.model.index(places), "index {places:?}");
             }
             for number in 0..6 {
                 let id = id(number);

@@ -4,6 +4,7 @@
 //! still runs the older schema keeps the newer one's indexes.
 
 use serde::Serialize;
+use whimbrel_protocol::Json;
 
 use super::{Entity, FieldType, Schema};
 use crate::error::{Code, Error, Result};
@@ -27,6 +28,15 @@ pub(crate) struct CatalogEntity {
     pub(crate) map: u16,
     /// By slot: the place of their values in rows.
     pub(crate) fields: Vec<CatalogField>,
+    pub(crate) indexes: Vec<CatalogIndex>,
+}
+
+/// An index that was seen. Whether it is unique is not known here: that is what a schema asks of new values, the entries are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct CatalogIndex {
+    /// The slots of its fields, the one that counts most first.
+    pub(crate) slots: Vec<usize>,
+    pub(crate) map: u16,
 }
 
 /// A field that was seen. A field whose type changes to another kind is another field: its old values are not of the new type.
@@ -34,9 +44,6 @@ pub(crate) struct CatalogEntity {
 pub(crate) struct CatalogField {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// The map of the index over it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) index: Option<u16>,
 }
 
 /// How a field's values are kept.
@@ -61,12 +68,12 @@ impl From<&FieldType> for Kind {
 }
 
 /// An index that must be built over the rows that are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIndex {
     /// The map of the entity's rows.
     pub entity: u16,
-    /// The field's slot.
-    pub slot: usize,
+    /// The slots of its fields.
+    pub slots: Vec<usize>,
     /// The index's map.
     pub map: u16,
 }
@@ -88,7 +95,20 @@ impl FromJson for Catalog {
 
 impl FromJson for CatalogEntity {
     fn from_json(mut object: Object) -> Result<Self> {
-        Ok(Self { name: object.text("name")?, map: object.small("map")?, fields: object.objects("fields")? })
+        Ok(Self {
+            name: object.text("name")?,
+            map: object.small("map")?,
+            fields: object.objects("fields")?,
+            indexes: object.objects("indexes")?,
+        })
+    }
+}
+
+impl FromJson for CatalogIndex {
+    fn from_json(mut object: Object) -> Result<Self> {
+        let slot = |slot: &Json| slot.as_u64().and_then(|slot| usize::try_from(slot).ok());
+        let slots: Option<Vec<usize>> = object.list("slots")?.iter().map(slot).collect();
+        Ok(Self { slots: slots.ok_or_else(|| object.wrong("slots"))?, map: object.small("map")? })
     }
 }
 
@@ -101,8 +121,7 @@ impl FromJson for CatalogField {
             "boolean" => Kind::Boolean,
             _ => return Err(object.wrong("kind")),
         };
-        let index = object.optional_number("index")?.map(u16::try_from).transpose();
-        Ok(Self { name: object.text("name")?, kind, index: index.map_err(|_| object.wrong("index"))? })
+        Ok(Self { name: object.text("name")?, kind })
     }
 }
 
@@ -114,61 +133,62 @@ impl Catalog {
     pub fn adopt(&mut self, schema: &Schema) -> Result<Adopted> {
         let mut adopted = Adopted::default();
         for entity in &schema.entities {
-            let place = match self.entities.iter().position(|known| known.name == entity.name) {
-                Some(place) => place,
+            let place = self.entities.iter().position(|known| known.name == entity.name);
+            let known = match place.and_then(|place| self.entities.get_mut(place)) {
+                Some(known) => known,
                 None => {
-                    let map = self.new_map()?;
+                    let map = new_map(&mut self.maps)?;
                     adopted.changed = true;
-                    self.entities.push(CatalogEntity { name: entity.name.clone(), map, fields: Vec::new() });
-                    self.entities.len() - 1
+                    let (name, fields, indexes) = (entity.name.clone(), Vec::new(), Vec::new());
+                    self.entities.push_mut(CatalogEntity { name, map, fields, indexes })
                 }
             };
-            self.adopt_fields(place, entity, &mut adopted)?;
+            known.adopt(entity, &mut self.maps, &mut adopted)?;
         }
         Ok(adopted)
-    }
-
-    fn adopt_fields(&mut self, place: usize, entity: &Entity, adopted: &mut Adopted) -> Result<()> {
-        for field in &entity.fields {
-            let kind = Kind::from(&field.kind);
-            let Some(known) = self.entities.get_mut(place) else { continue };
-            let slot = match known.slot(&field.name, kind) {
-                Some(slot) => slot,
-                None => {
-                    adopted.changed = true;
-                    known.fields.push(CatalogField { name: field.name.clone(), kind, index: None });
-                    known.fields.len() - 1
-                }
-            };
-            let entity_map = known.map;
-            let indexed = known.fields.get(slot).is_some_and(|field| field.index.is_some());
-            if field.index && !indexed {
-                let map = self.new_map()?;
-                adopted.changed = true;
-                adopted.indexes.push(NewIndex { entity: entity_map, slot, map });
-                if let Some(field) = self.entities.get_mut(place).and_then(|entity| entity.fields.get_mut(slot)) {
-                    field.index = Some(map);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// What is known of an entity.
     pub(crate) fn entity(&self, name: &str) -> Option<&CatalogEntity> {
         self.entities.iter().find(|entity| entity.name == name)
     }
+}
 
-    fn new_map(&mut self) -> Result<u16> {
-        let map = FIRST_ENTITY_MAP.checked_add(self.maps);
-        let map =
-            map.ok_or_else(|| Error::new(Code::SchemaInvalid, "the store has seen 65,520 entities and indexes"))?;
-        self.maps = self.maps.saturating_add(1);
-        Ok(map)
-    }
+/// The next map; `maps` were given so far.
+fn new_map(maps: &mut u16) -> Result<u16> {
+    let map = FIRST_ENTITY_MAP.checked_add(*maps);
+    let map = map.ok_or_else(|| Error::new(Code::SchemaInvalid, "the store has seen 65,520 entities and indexes"))?;
+    *maps = maps.saturating_add(1);
+    Ok(map)
 }
 
 impl CatalogEntity {
+    fn adopt(&mut self, entity: &Entity, maps: &mut u16, adopted: &mut Adopted) -> Result<()> {
+        for field in &entity.fields {
+            let kind = Kind::from(&field.kind);
+            if self.slot(&field.name, kind).is_none() {
+                adopted.changed = true;
+                self.fields.push(CatalogField { name: field.name.clone(), kind });
+            }
+        }
+        let slots = self.slots(entity);
+        for (places, _) in entity.index_places() {
+            let slots: Vec<usize> = places.iter().filter_map(|place| slots.get(*place).copied()).collect();
+            if !self.indexes.iter().any(|index| index.slots == slots) {
+                let map = new_map(maps)?;
+                adopted.changed = true;
+                adopted.indexes.push(NewIndex { entity: self.map, slots: slots.clone(), map });
+                self.indexes.push(CatalogIndex { slots, map });
+            }
+        }
+        Ok(())
+    }
+
+    /// By place in the schema: the slots of its fields.
+    pub(crate) fn slots(&self, entity: &Entity) -> Vec<usize> {
+        entity.fields.iter().filter_map(|field| self.slot(&field.name, Kind::from(&field.kind))).collect()
+    }
+
     /// The slot of a field; of several of that name and kind there is one.
     pub(crate) fn slot(&self, name: &str, kind: Kind) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name && field.kind == kind)
@@ -198,12 +218,12 @@ mod tests {
         let (text, time) = (FieldType::text(None), FieldType::Timestamp);
         let mut catalog = Catalog::default();
         let first = catalog.adopt(&schema(&[("title", text.clone(), true), ("due", time.clone(), false)])).unwrap();
-        assert_eq!(first.indexes, [NewIndex { entity: 16, slot: 0, map: 17 }]);
+        assert_eq!(first.indexes, [NewIndex { entity: 16, slots: vec![0], map: 17 }]);
         assert_eq!(catalog.adopt(&schema(&[("due", time.clone(), false)])).unwrap(), Adopted::default());
 
         let changed = schema(&[("due", time, true), ("title", FieldType::Integer, false), ("note", text, false)]);
         let second = catalog.adopt(&changed).unwrap();
-        assert_eq!(second.indexes, [NewIndex { entity: 16, slot: 1, map: 18 }]);
+        assert_eq!(second.indexes, [NewIndex { entity: 16, slots: vec![1], map: 18 }]);
         let entity = catalog.entity("order").unwrap();
         assert_eq!(entity.slot("title", Kind::Text), Some(0));
         assert_eq!(entity.slot("title", Kind::Integer), Some(2));

@@ -112,6 +112,16 @@ pub fn split_value(key: &[u8]) -> Option<(&[u8], &[u8])> {
     key.split_at_checked(length)
 }
 
+/// So many values at the front of `key` as they are encoded, and what follows them.
+#[must_use]
+pub fn split_values(key: &[u8], count: usize) -> Option<(&[u8], &[u8])> {
+    let mut rest = key;
+    for _ in 0..count {
+        rest = split_value(rest)?.1;
+    }
+    key.split_at_checked(key.len() - rest.len())
+}
+
 /// Whether a value as an index keeps it may stand for several different ones.
 #[must_use]
 pub fn is_cut(encoded: &[u8]) -> bool {

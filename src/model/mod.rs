@@ -19,8 +19,8 @@ pub use query::{Comparison, FieldRef, Filter, LIMIT_DEFAULT, Order, Query};
 pub use row::{Row, RowRef, ValueRef, Values};
 pub(crate) use row::{encode_header, encode_value, field};
 pub use schema::{
-    ENTITIES_MAX, Entity, FIELDS_ADVISED, FIELDS_MAX, Field, FieldType, IndexSpec, NAME_BYTES_MAX, OnDelete, Policy,
-    Schema, Unit,
+    ENTITIES_MAX, Entity, FIELDS_ADVISED, FIELDS_MAX, Field, FieldType, INDEX_FIELDS_MAX, INDEXES_MAX, IndexSpec,
+    NAME_BYTES_MAX, OnDelete, Policy, Schema, Unit,
 };
 pub use table::{Index, Table, Tables};
 pub use validate::{changed_fields, new_record};

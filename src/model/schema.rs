@@ -12,6 +12,10 @@ pub const FIELDS_MAX: usize = 256;
 pub const FIELDS_ADVISED: usize = 50;
 /// Bytes of a name, at most.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Indexes of an entity, at most.
+pub const INDEXES_MAX: usize = 32;
+/// Fields of an index, at most.
+pub const INDEX_FIELDS_MAX: usize = 8;
 
 const _: () = assert!(FIELDS_ADVISED < FIELDS_MAX);
 
@@ -143,6 +147,32 @@ pub struct Unit {
     pub pull: Vec<String>,
 }
 
+impl Entity {
+    /// Every index that is kept: the places of its fields, and whether it is unique. Those of single fields come first; fields that are named
+    /// in the same order twice have one index. Fields that are not there are left out.
+    #[must_use]
+    pub fn index_places(&self) -> Vec<(Vec<usize>, bool)> {
+        let single = self.fields.iter().enumerate().filter(|(_, field)| field.has_index());
+        let mut all: Vec<(Vec<usize>, bool)> = single.map(|(place, _)| (vec![place], false)).collect();
+        for spec in &self.indexes {
+            let place = |name: &String| self.fields.iter().position(|field| field.name == *name);
+            let places: Vec<usize> = spec.fields.iter().filter_map(place).collect();
+            match all.iter_mut().find(|(known, _)| *known == places) {
+                Some((_, unique)) => *unique |= spec.unique,
+                None => all.push((places, spec.unique)),
+            }
+        }
+        all
+    }
+}
+
+impl Field {
+    /// Whether it has an index of its own: a reference that is enforced is looked up from the other side.
+    fn has_index(&self) -> bool {
+        self.index || matches!(self.kind, FieldType::Ref { on_delete, .. } if on_delete != OnDelete::Keep)
+    }
+}
+
 impl Schema {
     /// Checks everything that can be said of a schema by itself.
     ///
@@ -209,8 +239,32 @@ impl Schema {
                 self.entity(target)?;
             }
         }
-        Ok(())
+        check_indexes(entity)
     }
+}
+
+fn check_indexes(entity: &Entity) -> Result<()> {
+    for IndexSpec { fields, .. } in &entity.indexes {
+        if fields.is_empty() || fields.len() > INDEX_FIELDS_MAX {
+            let detail =
+                format!("an index of {} has 1 to {INDEX_FIELDS_MAX} fields, not {}", entity.name, fields.len());
+            return Err(Error::new(Code::SchemaInvalid, detail));
+        }
+        for (place, name) in fields.iter().enumerate() {
+            let is_known = entity.fields.iter().any(|field| field.name == *name);
+            if !is_known || fields.iter().take(place).any(|before| before == name) {
+                let what = if is_known { " twice" } else { ", which is not there" };
+                let detail = format!("the index [{}] of {} names {name}{what}", fields.join(", "), entity.name);
+                return Err(Error::new(Code::SchemaInvalid, detail));
+            }
+        }
+    }
+    let count = entity.index_places().len();
+    if count > INDEXES_MAX {
+        let detail = format!("entity {} has {count} indexes; {INDEXES_MAX} are possible", entity.name);
+        return Err(Error::new(Code::SchemaInvalid, detail));
+    }
+    Ok(())
 }
 
 fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
@@ -229,4 +283,52 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Resul
         seen.push(name);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entity(fields: usize, indexes: &[(&[&str], bool)]) -> Entity {
+        let field = |number: usize| Field { name: format!("f{number}"), index: number < 2, ..Field::default() };
+        let spec = |(names, unique): &(&[&str], bool)| IndexSpec {
+            fields: names.iter().map(|name| (*name).to_owned()).collect(),
+            unique: *unique,
+        };
+        Entity {
+            name: "e".to_owned(),
+            fields: (0..fields).map(field).collect(),
+            indexes: indexes.iter().map(spec).collect(),
+            ..Entity::default()
+        }
+    }
+
+    fn check(entity: Entity) -> Result<()> {
+        Schema { version: 1, entities: vec![entity], ..Schema::default() }.check()
+    }
+
+    #[test]
+    fn an_index_is_kept_once() {
+        let mut given =
+            entity(4, &[(&["f1", "f0"], false), (&["f0"], true), (&["f1", "f0"], true), (&["f0", "f1"], false)]);
+        given.fields[3].kind = FieldType::Ref { entity: "e".to_owned(), on_delete: OnDelete::Cascade };
+        assert_eq!(check(given.clone()), Ok(()));
+        let expected = [(vec![0], true), (vec![1], false), (vec![3], false), (vec![1, 0], true), (vec![0, 1], false)];
+        assert_eq!(given.index_places(), expected);
+    }
+
+    #[test]
+    fn an_index_that_cannot_be_is_named() {
+        let detail = |entity| check(entity).unwrap_err().detail().to_owned();
+        assert_eq!(detail(entity(2, &[(&[], false)])), "an index of e has 1 to 8 fields, not 0");
+        let names: Vec<String> = (0..9).map(|number| format!("f{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(detail(entity(9, &[(&names, false)])), "an index of e has 1 to 8 fields, not 9");
+        let twice = detail(entity(2, &[(&["f0", "f1", "f0"], false)]));
+        assert_eq!(twice, "the index [f0, f1, f0] of e names f0 twice");
+        assert_eq!(detail(entity(2, &[(&["f0", "g"], true)])), "the index [f0, g] of e names g, which is not there");
+        let mut many = entity(33, &[]);
+        many.fields.iter_mut().for_each(|field| field.index = true);
+        assert_eq!(detail(many), "entity e has 33 indexes; 32 are possible");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::catalog::{Catalog, CatalogEntity, Kind};
+use super::catalog::{Catalog, CatalogEntity, CatalogIndex, Kind};
 use super::{Entity, Row, RowRef, Schema, Value};
 use crate::error::{Code, Error, Result};
 
@@ -30,12 +30,14 @@ pub struct Table {
 }
 
 /// An index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
-    /// The slot of its field.
-    pub slot: usize,
+    /// The slots of its fields, the one that counts most first.
+    pub slots: Vec<usize>,
     /// Its map.
     pub map: u16,
+    /// Whether this schema wants no two records with the same values in all of them.
+    pub unique: bool,
 }
 
 /// A slot.
@@ -74,8 +76,7 @@ impl Tables {
 
 impl Table {
     fn new(entity: &Entity, known: &CatalogEntity) -> Self {
-        let slots: Vec<usize> =
-            entity.fields.iter().filter_map(|field| known.slot(&field.name, Kind::from(&field.kind))).collect();
+        let slots = known.slots(entity);
         let column = |(slot, field): (usize, &super::catalog::CatalogField)| Column {
             name: field.name.clone(),
             kind: field.kind,
@@ -84,11 +85,18 @@ impl Table {
         let columns: Vec<Column> = known.fields.iter().enumerate().map(column).collect();
         let json_name =
             |column: &Column| column.place.map(|_| format!(",\"{}\":", column.name).into_bytes().into_boxed_slice());
-        let index = |(slot, field): (usize, &super::catalog::CatalogField)| field.index.map(|map| Index { slot, map });
+        let declared = entity.index_places();
+        let is_unique = |index: &CatalogIndex| {
+            let is_it =
+                |places: &[usize]| places.iter().map(|place| slots.get(*place)).eq(index.slots.iter().map(Some));
+            declared.iter().any(|(places, unique)| *unique && is_it(places))
+        };
+        let index =
+            |index: &CatalogIndex| Index { slots: index.slots.clone(), map: index.map, unique: is_unique(index) };
         Self {
             name: known.name.clone(),
             map: known.map,
-            indexes: known.fields.iter().enumerate().filter_map(index).collect(),
+            indexes: known.indexes.iter().map(index).collect(),
             json_names: columns.iter().map(json_name).collect(),
             slots,
             columns,
@@ -101,10 +109,10 @@ impl Table {
         self.slots.get(place).copied().unwrap_or(usize::MAX)
     }
 
-    /// The index over a slot.
+    /// An index whose first fields are those of these slots, in this order.
     #[must_use]
-    pub fn index(&self, slot: usize) -> Option<Index> {
-        self.indexes.iter().copied().find(|index| index.slot == slot)
+    pub fn index_of(&self, slots: &[usize]) -> Option<&Index> {
+        self.indexes.iter().find(|index| index.slots.starts_with(slots))
     }
 
     /// A stored row with its values in the schema's order.

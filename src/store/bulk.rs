@@ -98,15 +98,15 @@ impl Txn<'_> {
         Ok(())
     }
 
-    fn build_pages(
+    fn build_pages<'r>(
         &mut self,
         table: &Table,
-        batch: &RowBatch,
+        batch: &'r RowBatch,
         bucket: u16,
-        loaded: &[Loaded<'_>],
+        loaded: &'r [Loaded<'r>],
     ) -> Result<(), Interrupt> {
         let mut pages = Pages::new(self.view(), self.state.directory.next_page);
-        let mut indexes: Vec<Entries> = table.indexes.iter().map(|index| Entries::new(MapId(index.map))).collect();
+        let mut changes = IndexChanges::new(table);
         let mut key = full_key(MapId(table.map), &[]);
         pages.enter(MapId(table.map));
         for Loaded { row, old } in loaded {
@@ -117,9 +117,10 @@ impl Txn<'_> {
             key.extend_from_slice(batch.id_key(row));
             pages.add(&key, Some((&head.bytes, body)));
             if head.is_new {
-                add_entries(table, &mut indexes, batch.id_key(row), body, old.as_ref());
+                changes.add(batch.id_key(row), body, old.as_ref());
             }
         }
+        let mut indexes = changes.indexes;
         indexes.sort_unstable_by_key(Entries::map);
         for entries in &mut indexes {
             pages.enter(entries.map());
@@ -167,36 +168,38 @@ fn header(row: &BatchRow, bucket: u16, old: Option<&RowRef<'_>>) -> Option<Heade
     Some(Header { bytes, is_new })
 }
 
-/// Adds what a row changes in the indexes.
-fn add_entries(table: &Table, indexes: &mut [Entries], id: &[u8], body: &[u8], old: Option<&RowRef<'_>>) {
-    let mut values = Slots::new(body);
-    let mut old_values = old.filter(|old| !old.deleted()).map(|old| Slots::new(old.body()));
-    for (index, entries) in table.indexes.iter().zip(indexes) {
-        let value = values.at(index.slot);
-        if let Some(old_values) = &mut old_values {
-            let old = old_values.at(index.slot);
-            entries.replace(old, value, id);
-        } else {
-            entries.add(value, id, true);
+/// What rows change in the indexes of their table.
+struct IndexChanges<'t, 'r> {
+    table: &'t Table,
+    /// Values that are in an index are in so many of the first slots.
+    width: usize,
+    /// By place in the table's list.
+    indexes: Vec<Entries>,
+    /// The values of the present row, and of the one that was there.
+    new: Vec<ValueRef<'r>>,
+    old: Vec<ValueRef<'r>>,
+}
+
+impl<'t, 'r> IndexChanges<'t, 'r> {
+    fn new(table: &'t Table) -> Self {
+        let last = table.indexes.iter().flat_map(|index| &index.slots).max();
+        let indexes = table.indexes.iter().map(|index| Entries::new(MapId(index.map))).collect();
+        Self { table, width: last.map_or(0, |last| last + 1), indexes, new: Vec::new(), old: Vec::new() }
+    }
+
+    fn add(&mut self, id: &[u8], body: &'r [u8], old: Option<&RowRef<'r>>) {
+        self.new.clear();
+        self.new.extend(Values::new(body).take(self.width));
+        let old = old.filter(|old| !old.deleted());
+        self.old.clear();
+        self.old.extend(old.into_iter().flat_map(|old| old.values().take(self.width)));
+        for (index, entries) in self.table.indexes.iter().zip(&mut self.indexes) {
+            if old.is_some() {
+                entries.replace(&index.slots, &self.old, &self.new, id);
+            } else {
+                entries.add(&index.slots, &self.new, id, true);
+            }
         }
-    }
-}
-
-/// The values of a row by slot, ascending slots asked for.
-struct Slots<'a> {
-    values: Values<'a>,
-    next: usize,
-}
-
-impl<'a> Slots<'a> {
-    const fn new(body: &'a [u8]) -> Self {
-        Self { values: Values::new(body), next: 0 }
-    }
-
-    fn at(&mut self, slot: usize) -> ValueRef<'a> {
-        let skipped = slot.saturating_sub(self.next);
-        self.next = slot + 1;
-        self.values.nth(skipped).unwrap_or(ValueRef::Null)
     }
 }
 

@@ -29,10 +29,12 @@ impl Entries {
         self.map
     }
 
-    /// Adds the entry of a row, or its removal.
-    pub(super) fn add(&mut self, value: ValueRef<'_>, id: &[u8], is_there: bool) {
+    /// Adds the entry of a row, or its removal; `values` has the row's, by slot.
+    pub(super) fn add(&mut self, slots: &[usize], values: &[ValueRef<'_>], id: &[u8], is_there: bool) {
         let start = self.arena.len();
-        key::encode_indexed(value, &mut self.arena);
+        for slot in slots {
+            key::encode_indexed(value_at(values, *slot), &mut self.arena);
+        }
         self.arena.extend_from_slice(id);
         let key = self.arena.get(start..).unwrap_or_default();
         let front = front(key);
@@ -40,14 +42,14 @@ impl Entries {
         self.entries.push(Entry { front, start: start as u32, length, is_there });
     }
 
-    /// Adds what becomes of a row's entry when its value changes: nothing, when the index does not see the difference.
-    pub(super) fn replace(&mut self, old: ValueRef<'_>, new: ValueRef<'_>, id: &[u8]) {
-        if key::compare(old, new).is_eq() {
+    /// Adds what becomes of a row's entry when its values change: nothing, when the index does not see the difference.
+    pub(super) fn replace(&mut self, slots: &[usize], old: &[ValueRef<'_>], new: &[ValueRef<'_>], id: &[u8]) {
+        if slots.iter().all(|slot| key::compare(value_at(old, *slot), value_at(new, *slot)).is_eq()) {
             return;
         }
         let (bytes, count) = (self.arena.len(), self.entries.len());
-        self.add(old, id, false);
-        self.add(new, id, true);
+        self.add(slots, old, id, false);
+        self.add(slots, new, id, true);
         let keys: Vec<&[u8]> = self.entries.iter().skip(count).map(|entry| self.key(entry)).collect();
         if keys.first() == keys.last() {
             self.arena.truncate(bytes);
@@ -76,6 +78,11 @@ impl Entries {
     }
 }
 
+/// A row that ends early has null there.
+fn value_at<'a>(values: &[ValueRef<'a>], slot: usize) -> ValueRef<'a> {
+    values.get(slot).copied().unwrap_or(ValueRef::Null)
+}
+
 /// The first eight bytes of a key as a number that sorts as they do; a shorter key sorts like one with zeros behind it.
 fn front(key: &[u8]) -> u64 {
     let front = key.first_chunk().map(|front| u64::from_be_bytes(*front));
@@ -96,9 +103,9 @@ mod tests {
         let mut entries = Entries::new(MapId(17));
         let values = [Value::Text("b".repeat(20)), Value::Null, Value::Text("b".to_owned()), Value::Integer(5)];
         for (place, value) in values.iter().enumerate() {
-            entries.add(value.as_ref(), &[2, 200 - place as u8, 0], place != 1);
+            entries.add(&[0], &[value.as_ref()], &[2, 200 - place as u8, 0], place != 1);
         }
-        entries.add(values[2].as_ref(), &[2, 1, 0], true);
+        entries.add(&[0], &[values[2].as_ref()], &[2, 1, 0], true);
         entries.sort();
         let mut keys = Vec::new();
         entries.each(|key, is_there| keys.push((key.to_vec(), is_there)));
@@ -111,10 +118,12 @@ mod tests {
     fn a_change_that_the_index_does_not_see_makes_no_entries() {
         let mut entries = Entries::new(MapId(17));
         let long = |end: &str| Value::Text("x".repeat(300) + end);
-        entries.replace(Value::Integer(5).as_ref(), Value::Real(5.0).as_ref(), &[2]);
-        entries.replace(long("a").as_ref(), long("b").as_ref(), &[2]);
-        assert_eq!((entries.entries.len(), entries.arena.len()), (0, 0));
-        entries.replace(Value::Integer(5).as_ref(), Value::Null.as_ref(), &[2]);
-        assert_eq!(entries.entries.len(), 2);
+        let mut replace = |old: [Value; 2], new: [Value; 2]| {
+            let [old, new] = [old, new].map(|[one, two]| [one, two]);
+            entries.replace(&[1, 0], &[old[0].as_ref(), old[1].as_ref()], &[new[0].as_ref(), new[1].as_ref()], &[2]);
+            (entries.entries.len(), entries.arena.len())
+        };
+        assert_eq!(replace([Value::Integer(5), long("a")], [Value::Real(5.0), long("b")]), (0, 0));
+        assert_eq!(replace([Value::Integer(5), long("a")], [Value::Null, long("b")]).0, 2);
     }
 }

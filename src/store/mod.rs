@@ -23,6 +23,7 @@ mod footprint;
 mod handle;
 mod keys;
 mod line;
+mod lookup;
 mod merge;
 mod outbox;
 mod page;

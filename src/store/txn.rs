@@ -118,21 +118,21 @@ impl Txn<'_> {
             return Ok(());
         }
         for index in &adopted.indexes {
-            self.build_index(*index)?;
+            self.build_index(index)?;
         }
         let json = to_json(&catalog)?;
         self.put(MapId::SYSTEM, CATALOG_KEY, json);
         Ok(())
     }
 
-    fn build_index(&mut self, index: NewIndex) -> Result<(), Interrupt> {
+    fn build_index(&mut self, index: &NewIndex) -> Result<(), Interrupt> {
         let mut entries = Vec::new();
         let mut rows = self.scan_prefix(MapId(index.entity), &[]);
         while rows.step()? {
             let Some(value) = rows.value() else { continue };
             let row = RowRef::new(value)?;
             if !row.deleted() {
-                entries.push(index_key(row.body(), index.slot, rows.key()));
+                entries.push(index_key(row.body(), &index.slots, rows.key()));
             }
         }
         drop(rows);
@@ -151,7 +151,7 @@ impl Txn<'_> {
         let old = old.filter(|row| !row.deleted());
         let new = new.filter(|row| !row.deleted());
         for index in &table.indexes {
-            let entry = |row: &RowRef<'_>| index_key(row.body(), index.slot, id);
+            let entry = |row: &RowRef<'_>| index_key(row.body(), &index.slots, id);
             let (old, new) = (old.map(entry), new.map(entry));
             if old == new {
                 continue;
@@ -166,10 +166,12 @@ impl Txn<'_> {
     }
 }
 
-/// The key of a row in an index: the field's value, then the row's id.
-pub(super) fn index_key(body: &[u8], slot: usize, id: &[u8]) -> Vec<u8> {
-    let mut entry = Vec::with_capacity(16 + id.len());
-    key::encode_indexed(crate::model::field(body, slot), &mut entry);
+/// The key of a row in an index: the values of its fields, then the row's id.
+pub(super) fn index_key(body: &[u8], slots: &[usize], id: &[u8]) -> Vec<u8> {
+    let mut entry = Vec::with_capacity(16 * slots.len() + id.len());
+    for slot in slots {
+        key::encode_indexed(crate::model::field(body, *slot), &mut entry);
+    }
     entry.extend_from_slice(id);
     entry
 }

@@ -10,6 +10,9 @@ use whimbrel::model::{Row, key};
 pub(crate) const FIELDS: [(&str, bool); 5] =
     [("status", true), ("due", true), ("note", true), ("weight", false), ("done", false)];
 
+/// The indexes by the places of their fields, in the order of their maps: those of single fields, then those that are declared.
+pub(crate) const INDEXES: [&[usize]; 6] = [&[0], &[1], &[2], &[0, 1], &[2, 1], &[4, 1, 0, 3]];
+
 /// A store's contents.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Model {
@@ -18,12 +21,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// The keys that the index over a field should have.
-    pub(crate) fn index(&self, place: usize) -> BTreeSet<Vec<u8>> {
+    /// The keys that the index over some fields should have.
+    pub(crate) fn index(&self, places: &[usize]) -> BTreeSet<Vec<u8>> {
         let live = self.rows.iter().filter(|(_, row)| !row.deleted);
         live.map(|(id, row)| {
             let mut entry = Vec::new();
-            key::encode_indexed(row.values[place].as_ref(), &mut entry);
+            places.iter().for_each(|place| key::encode_indexed(row.values[*place].as_ref(), &mut entry));
             key::encode_id(id, &mut entry);
             entry
         })

@@ -44,7 +44,8 @@ pub(super) fn choose(view: &View<'_>, table: &Table, query: &Query) -> Access {
         .indexes
         .iter()
         .filter_map(|index| {
-            let place = table.columns.get(index.slot)?.place?;
+            let [slot] = index.slots.as_slice() else { return None };
+            let place = table.columns.get(*slot)?.place?;
             let walk = walk(query, &parts, FieldRef::Place(place), MapId(index.map))?;
             let rows = walk.ranges.iter().map(|range| rows_in(view, range)).sum();
             Some((walk, rows))
