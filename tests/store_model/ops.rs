@@ -52,6 +52,34 @@ pub(crate) enum Op {
         call: u32,
         happens: bool,
     },
+    /// The nth call of the storage from now on fails, and everybody goes on.
+    Hiccup {
+        op: Box<Op>,
+        call: u32,
+        happens: bool,
+    },
+    /// The tab is killed when it has had so many turns; the others go on.
+    Kill {
+        op: Box<Op>,
+        turns: u32,
+    },
+}
+
+impl Op {
+    /// In which tab it happens.
+    pub(crate) fn tab(&self) -> usize {
+        match self {
+            Self::Race { .. } => 0,
+            Self::Write { tab, .. }
+            | Self::Load { tab, .. }
+            | Self::Compact { tab }
+            | Self::CompactAll { tab }
+            | Self::CatchUp { tab }
+            | Self::Reopen { tab, .. }
+            | Self::Query { tab, .. } => *tab,
+            Self::Crash { op, .. } | Self::Hiccup { op, .. } | Self::Kill { op, .. } => op.tab(),
+        }
+    }
 }
 
 /// Everything that happens in a case. Shown as one line each, long texts shortened.
@@ -204,10 +232,13 @@ pub(crate) fn query() -> impl Strategy<Value = Json> {
     })
 }
 
-pub(crate) fn story(length: usize) -> impl Strategy<Value = Story> {
-    let cache = prop::sample::select(vec![0_usize, 60_000, 1 << 25]);
-    let simple = prop_oneof![
-        5 => (tab(), writes(), prop::bool::weighted(0.1)).prop_map(|(tab, writes, fails)| Op::Write { tab, writes, fails }),
+/// Anything but a fault.
+fn simple() -> impl Strategy<Value = Op> + Clone {
+    // No page at all, one page of the largest kind, some pages, all pages.
+    let cache = prop::sample::select(vec![0_usize, 1, 48 * 1024, 60_000, 1 << 25]);
+    let write = (tab(), writes(), prop::bool::weighted(0.1));
+    prop_oneof![
+        5 => write.prop_map(|(tab, writes, fails)| Op::Write { tab, writes, fails }),
         1 => prop::collection::vec((tab(), writes()), 2..6).prop_map(|writes| Op::Race { writes }),
         5 => load(),
         3 => tab().prop_map(|tab| Op::Compact { tab }),
@@ -215,11 +246,23 @@ pub(crate) fn story(length: usize) -> impl Strategy<Value = Story> {
         1 => tab().prop_map(|tab| Op::CatchUp { tab }),
         2 => (tab(), cache).prop_map(|(tab, cache)| Op::Reopen { tab, cache }),
         8 => (tab(), query()).prop_map(|(tab, query)| Op::Query { tab, query }),
+    ]
+}
+
+/// What happens in a case, faults included.
+pub(crate) fn story(length: usize) -> impl Strategy<Value = Story> {
+    let boxed = || simple().prop_map(Box::new);
+    // The first calls, in which most things are over, and those in the middle of a long compaction.
+    let call = || prop_oneof![0_u32..4, 0_u32..24];
+    let fault = prop_oneof![
+        2 => (boxed(), call(), any::<bool>()).prop_map(|(op, call, happens)| Op::Crash { op, call, happens }),
+        1 => (boxed(), call(), any::<bool>()).prop_map(|(op, call, happens)| Op::Hiccup { op, call, happens }),
+        1 => (boxed(), prop_oneof![0_u32..8, 0_u32..60]).prop_map(|(op, turns)| Op::Kill { op, turns }),
     ];
-    let crash = (simple.clone(), 0_u32..4, any::<bool>()).prop_map(|(op, call, happens)| Op::Crash {
-        op: Box::new(op),
-        call,
-        happens,
-    });
-    prop::collection::vec(prop_oneof![9 => simple, 1 => crash], 1..length).prop_map(Story)
+    prop::collection::vec(prop_oneof![8 => simple(), 1 => fault], 1..length).prop_map(Story)
+}
+
+/// What happens in a case without faults.
+pub(crate) fn calm_story(length: usize) -> impl Strategy<Value = Story> {
+    prop::collection::vec(simple(), 1..length).prop_map(Story)
 }

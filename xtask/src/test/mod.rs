@@ -14,7 +14,7 @@ use crate::setup;
 use crate::workspace::Workspace;
 
 use report::{Outcome, Report};
-use step::Step;
+use step::{Effort, Step};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -22,12 +22,21 @@ pub(crate) struct Arguments {
     /// Runs only this step; may be given several times
     #[arg(long, value_enum, value_name = "STEP")]
     only: Vec<Step>,
+    /// Also runs what takes long: 100,000 cases of the store's properties, 10,000 transactions of two tabs
+    #[arg(long)]
+    long: bool,
     /// Goes on after a failed step
     #[arg(long)]
     keep_going: bool,
     /// Prints the steps and runs none
     #[arg(long)]
     list: bool,
+}
+
+impl Arguments {
+    fn effort(&self) -> Effort {
+        if self.long { Effort::Long } else { Effort::Usual }
+    }
 }
 
 /// Sets up, runs the steps in their order, and sums up.
@@ -48,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Fa
         }
         say!("\n=== {}: {}", step.name(), step.purpose());
         let start = Instant::now();
-        let result = step.run(workspace, &tools);
+        let result = step.run(workspace, &tools, arguments.effort());
         let time = start.elapsed();
         let outcome = match result {
             Ok(()) => Outcome::Passed { time },

@@ -14,6 +14,20 @@ use crate::{npm, pkg, size, www};
 /// Real stores and real timers: some of the browser's contract tests take longer than the runner's 20 s.
 const BROWSER_TEST_SECONDS_MAX: &str = "300";
 
+/// Cases of a property in a long run; what they mean to each test is said in tests/property/mod.rs.
+const LONG_CASES: &str = "100000";
+/// The same for the small properties of single functions, which proptest counts by itself.
+const LONG_SMALL_CASES: &str = "10000";
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// What a developer waits for.
+    Usual,
+    /// What a night is for.
+    Long,
+}
+
 /// One step; the order of the variants is the order in which they run, the quick ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
@@ -78,14 +92,14 @@ impl Step {
         }
     }
 
-    pub(super) fn run(self, workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
+    pub(super) fn run(self, workspace: &Workspace, tools: &Tools, effort: Effort) -> Result<(), Failure> {
         match self {
             Self::Fmt => workspace.cargo().args(["fmt", "--all", "--check"]).run(),
             Self::Clippy => {
                 workspace.cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()
             }
             Self::ClippyWasm => clippy_wasm(workspace, tools),
-            Self::Native => workspace.cargo().args(["nextest", "run", "--workspace"]).run(),
+            Self::Native => native(workspace, effort),
             Self::Doc => workspace.cargo().args(["test", "--doc", "--workspace"]).run(),
             Self::Browser => browser(workspace, tools),
             Self::Pkg => pkg::build(workspace, pkg::Mode::Release),
@@ -102,6 +116,16 @@ impl Step {
             Self::E2e => end_to_end(workspace, tools),
         }
     }
+}
+
+fn native(workspace: &Workspace, effort: Effort) -> Result<(), Failure> {
+    workspace.cargo().args(["nextest", "run", "--workspace"]).run()?;
+    if effort == Effort::Usual {
+        return Ok(());
+    }
+    let call = workspace.cargo().args(["nextest", "run", "--package", "whimbrel"]);
+    let call = call.args(["--cargo-profile", "thorough", "--profile", "long", "--no-fail-fast"]);
+    call.env("WHIMBREL_CASES", LONG_CASES).env("PROPTEST_CASES", LONG_SMALL_CASES).run()
 }
 
 fn clippy_wasm(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
