@@ -15,7 +15,9 @@ pub(crate) use catalog::Kind;
 pub use catalog::{Adopted, Catalog, FIRST_ENTITY_MAP, NewIndex};
 pub(crate) use id::is_id;
 pub use id::{check_id, uuid_v7};
-pub use query::{Comparison, FieldRef, Filter, LIMIT_DEFAULT, Order, Query};
+pub use query::{
+    Comparison, FieldRef, Filter, INCLUDE_DEPTH_MAX, INCLUDES_MAX, Include, LIMIT_DEFAULT, Link, Order, Query,
+};
 pub use row::{Row, RowRef, ValueRef, Values};
 pub(crate) use row::{encode_header, encode_value, field};
 pub use schema::{

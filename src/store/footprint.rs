@@ -8,6 +8,8 @@ use crate::ports::Seq;
 
 /// Single keys that a footprint keeps; more make ranges of it.
 const KEYS_MAX: usize = 1_024;
+/// Ranges that it keeps; of more it keeps their maps.
+const RANGES_MAX: usize = 1_024;
 
 /// What a commit changed.
 #[derive(Debug, Clone, Default)]
@@ -71,14 +73,24 @@ impl Footprint {
         if range.start < range.end && !self.ranges.contains(&range) {
             self.ranges.push(range);
         }
+        if self.ranges.len() > RANGES_MAX {
+            for range in std::mem::take(&mut self.ranges) {
+                self.add_range(map_of(&range.start));
+            }
+        }
     }
 
     /// Too many keys: the whole of their maps instead.
     fn make_ranges(&mut self) {
         for key in std::mem::take(&mut self.keys) {
-            self.add_range(KeyRange::map(super::keys::MapId(super::keys::map_of(&key))));
+            self.add_range(map_of(&key));
         }
     }
+}
+
+/// All keys of a key's map.
+fn map_of(key: &[u8]) -> KeyRange {
+    KeyRange::map(super::keys::MapId(super::keys::map_of(key)))
 }
 
 #[cfg(test)]
@@ -117,5 +129,11 @@ mod tests {
         }
         assert!(footprint.is_touched_by(&change(&["never read"], &[])));
         assert!(footprint.keys.len() <= KEYS_MAX);
+        let mut footprint = Footprint::default();
+        for number in 0..2_000 {
+            footprint.add_range(KeyRange::prefix(MapId(20), number.to_string().as_bytes()));
+        }
+        assert!(footprint.is_touched_by(&change(&["never read"], &[])));
+        assert!(footprint.ranges.len() <= RANGES_MAX);
     }
 }

@@ -1,17 +1,20 @@
 //! Queries, as an app writes them and as the store answers them.
 //!
 //! ```text
-//! { where: { status: "open", dueAt: { lt: 5 }, or: [ … ] }, orderBy: { dueAt: "asc" }, limit: 50, offset: 0 }
+//! { where: { status: "open", dueAt: { lt: 5 }, or: [ … ] }, orderBy: { dueAt: "asc" }, limit: 50, offset: 0, include: { … } }
 //! ```
 //!
 //! Null is a value like others: it sorts first, `ne` finds it, and no `lt`, `gt`, `startsWith` does. Rows that are equal in all of `orderBy`
 //! follow their ids, in the direction of the last field.
 
+mod include;
 mod parse;
 
 use std::cmp::Ordering;
 
 use super::{Value, ValueRef, key};
+
+pub use include::{INCLUDE_DEPTH_MAX, INCLUDES_MAX, Include, Link};
 
 /// Rows that a query without a limit gives.
 pub const LIMIT_DEFAULT: u64 = u64::MAX;
@@ -29,6 +32,8 @@ pub struct Query {
     pub limit: u64,
     /// How many to leave out at the front.
     pub offset: u64,
+    /// What comes along with each.
+    pub include: Vec<Include>,
 }
 
 /// A field of the entity, or its id.
@@ -84,7 +89,8 @@ impl Query {
     #[must_use]
     pub fn all(entity: &str) -> Self {
         let entity = entity.to_owned();
-        Self { entity, filter: Filter::And(Vec::new()), order: Vec::new(), limit: LIMIT_DEFAULT, offset: 0 }
+        let filter = Filter::And(Vec::new());
+        Self { entity, filter, order: Vec::new(), limit: LIMIT_DEFAULT, offset: 0, include: Vec::new() }
     }
 
     /// Whether ties, rows that are equal in all of `orderBy`, follow their ids from the largest to the smallest.

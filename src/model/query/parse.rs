@@ -2,6 +2,7 @@
 
 use whimbrel_protocol::{Fields, Json};
 
+use super::include::{self, Nesting};
 use super::{Comparison, FieldRef, Filter, Order, Query};
 use crate::error::{Code, Error, Result};
 use crate::model::{Entity, FieldType, Schema, Value};
@@ -31,9 +32,12 @@ impl Query {
     /// # Errors
     /// `schema/unknown-entity`, `schema/unknown-field`, `value/type`, `query/invalid`.
     pub fn parse(entity: &str, json: &Json, schema: &Schema) -> Result<Self> {
-        let entity = schema.entity(entity)?;
+        Self::parse_parts(schema.entity(entity)?, object("the query", json)?, schema, &mut Nesting::default())
+    }
+
+    pub(super) fn parse_parts(entity: &Entity, parts: &Fields, schema: &Schema, nesting: &mut Nesting) -> Result<Self> {
         let mut query = Self::all(&entity.name);
-        for (name, part) in object("the query", json)? {
+        for (name, part) in parts {
             match name.as_str() {
                 "where" => {
                     let mut parser = Parser { entity, terms: 0 };
@@ -42,7 +46,12 @@ impl Query {
                 "orderBy" => order_by(entity, part, &mut query.order)?,
                 "limit" => query.limit = count("limit", part)?,
                 "offset" => query.offset = count("offset", part)?,
-                _ => return invalid(format!("a query has no \"{name}\"; it has where, orderBy, limit and offset")),
+                "include" => query.include = include::parse(entity, part, schema, nesting)?,
+                _ => {
+                    return invalid(format!(
+                        "a query has no \"{name}\"; it has where, orderBy, limit, offset and include"
+                    ));
+                }
             }
         }
         Ok(query)
@@ -181,7 +190,7 @@ fn order_by(entity: &Entity, json: &Json, orders: &mut Vec<Order>) -> Result<()>
     Ok(())
 }
 
-fn field_ref(entity: &Entity, name: &str) -> Result<FieldRef> {
+pub(super) fn field_ref(entity: &Entity, name: &str) -> Result<FieldRef> {
     if name == "id" {
         return Ok(FieldRef::Id);
     }
@@ -191,7 +200,7 @@ fn field_ref(entity: &Entity, name: &str) -> Result<FieldRef> {
         .ok_or_else(|| Error::new(Code::UnknownField, format!("{} has no field \"{name}\"", entity.name)))
 }
 
-fn object<'a>(what: &str, json: &'a Json) -> Result<&'a Fields> {
+pub(super) fn object<'a>(what: &str, json: &'a Json) -> Result<&'a Fields> {
     json.as_object().ok_or_else(|| Error::new(Code::QueryInvalid, format!("\"{what}\" takes an object")))
 }
 
@@ -199,6 +208,6 @@ fn count(what: &str, json: &Json) -> Result<u64> {
     json.as_u64().ok_or_else(|| Error::new(Code::QueryInvalid, format!("\"{what}\" takes a whole number from 0")))
 }
 
-fn invalid<T>(detail: String) -> Result<T> {
+pub(super) fn invalid<T>(detail: String) -> Result<T> {
     Err(Error::new(Code::QueryInvalid, detail))
 }

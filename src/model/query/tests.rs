@@ -50,7 +50,10 @@ fn a_query_says_what_it_asks_for() {
 fn each_mistake_has_its_code() {
     let cases = [
         (json!([]), "query/invalid: \"the query\" takes an object"),
-        (json!({"were": {}}), "query/invalid: a query has no \"were\"; it has where, orderBy, limit and offset"),
+        (
+            json!({"were": {}}),
+            "query/invalid: a query has no \"were\"; it has where, orderBy, limit, offset and include",
+        ),
         (json!({"where": {"nope": 1}}), "schema/unknown-field: order has no field \"nope\""),
         (json!({"where": {"due": "x"}}), "value/type: order.due takes a time in milliseconds, not text"),
         (json!({"where": {"id": 5}}), "value/type: order.id takes text, not such a number"),

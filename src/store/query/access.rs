@@ -30,7 +30,7 @@ pub(super) struct IndexWalk {
 }
 
 /// What reading a row in its place costs, next to fetching one by its id.
-const SCAN_COST: f64 = 0.25;
+pub(super) const SCAN_COST: f64 = 0.25;
 
 /// The way to a query's rows that reads least.
 pub(super) fn choose(view: &View<'_>, table: &Table, query: &Query) -> Access {
@@ -116,7 +116,7 @@ fn speaks_of(part: &Filter, field: FieldRef) -> bool {
 }
 
 /// About how many entries a range has.
-fn rows_in(view: &View<'_>, range: &KeyRange) -> f64 {
+pub(super) fn rows_in(view: &View<'_>, range: &KeyRange) -> f64 {
     let mut rows = 0.0;
     for run in view.runs() {
         let first = run.position(&range.start);

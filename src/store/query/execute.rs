@@ -4,6 +4,7 @@ use super::super::bytes::Bytes;
 use super::super::keys::{KeyRange, MapId, full_key};
 use super::super::view::{Interrupt, View};
 use super::access::{self, Access, IndexWalk};
+use super::include::{self, Found};
 use super::sort::{Candidate, Candidates};
 use super::sum::Sum;
 use crate::error::Result;
@@ -11,7 +12,7 @@ use crate::model::{FieldRef, Filter, Query, RowRef, Table, ValueRef, key};
 use crate::ports::PageId;
 
 /// Missing pages that are asked for at once, at most.
-const PAGES_AT_ONCE: usize = 128;
+pub(super) const PAGES_AT_ONCE: usize = 128;
 
 /// A query's rows as a JSON array.
 pub(super) fn run(view: &View<'_>, query: &Query) -> Result<Vec<u8>, Interrupt> {
@@ -77,6 +78,8 @@ struct Run<'q, 'v> {
     row_key: Vec<u8>,
     candidates: Candidates,
     json: Vec<u8>,
+    /// The rows of the answer, when others come along with them.
+    kept: Vec<Found>,
     answer: Answer,
     /// Rows the filter has found.
     found: u64,
@@ -96,6 +99,7 @@ impl<'q, 'v> Run<'q, 'v> {
             row_key: full_key(MapId(table.map), &[]),
             candidates: Candidates::default(),
             json: vec![b'['],
+            kept: Vec::new(),
             answer: Answer::Rows,
             found: 0,
             missing: Vec::new(),
@@ -162,7 +166,7 @@ impl<'q, 'v> Run<'q, 'v> {
                 let Some((value, id)) = key::split_value(entries.key()) else { continue };
                 let is_cut = key::is_cut(value);
                 if walk.is_ordered && *group != *value {
-                    self.settle();
+                    self.settle()?;
                     if self.is_full(true) {
                         return Ok(());
                     }
@@ -217,7 +221,7 @@ impl<'q, 'v> Run<'q, 'v> {
         match &mut self.answer {
             Answer::Count => self.found += 1,
             Answer::Sum { slot, sum } => sum.add(row.field(*slot)),
-            Answer::Rows if is_ordered => self.write(id, &row),
+            Answer::Rows if is_ordered => self.write(id, &bytes)?,
             Answer::Rows => {
                 let candidate = Candidate::new(self.query, self.table, id, bytes);
                 self.candidates.add(candidate, usize::try_from(self.wanted()).unwrap_or(usize::MAX));
@@ -239,43 +243,53 @@ impl<'q, 'v> Run<'q, 'v> {
     }
 
     /// Writes the next row of the answer.
-    fn write(&mut self, id: &[u8], row: &RowRef<'_>) {
+    fn write(&mut self, id: &[u8], bytes: &Bytes) -> Result<()> {
         self.found += 1;
         if self.found <= self.query.offset || self.found - self.query.offset > self.query.limit {
-            return;
+            return Ok(());
+        }
+        if !self.query.include.is_empty() {
+            self.kept.push(Found { id: id.to_vec(), bytes: bytes.clone() });
+            return Ok(());
         }
         if self.json.len() > 1 {
             self.json.push(b',');
         }
         self.id.clear();
         key::decode_id(id, &mut self.id);
-        row.write_json(&self.id, &self.table.json_names, &mut self.json);
+        RowRef::new(bytes)?.write_json(&self.id, &self.table.json_names, &mut self.json);
+        Ok(())
     }
 
     /// Writes the rows that waited for their place among each other.
-    fn settle(&mut self) {
-        for candidate in std::mem::take(&mut self.candidates).in_order() {
-            if let Ok(row) = RowRef::new(&candidate.bytes) {
-                self.write(&candidate.id, &row);
-            }
-        }
+    fn settle(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.candidates).in_order();
+        waiting.iter().try_for_each(|candidate| self.write(&candidate.id, &candidate.bytes))
     }
 
     fn finish(mut self) -> Result<Vec<u8>, Interrupt> {
         self.check_missing()?;
-        self.settle();
+        self.settle()?;
+        if !self.query.include.is_empty() {
+            return include::answer(self.view, self.table, self.kept, &self.query.include);
+        }
         self.json.push(b']');
         Ok(self.json)
     }
 
     fn check_missing(&mut self) -> Result<(), Interrupt> {
-        if self.missing.is_empty() {
-            return Ok(());
-        }
-        self.missing.sort_unstable();
-        self.missing.dedup();
-        Err(Interrupt::Pages(std::mem::take(&mut self.missing)))
+        check_missing(std::mem::take(&mut self.missing))
     }
+}
+
+/// Stops when pages are missing.
+pub(super) fn check_missing(mut missing: Vec<PageId>) -> Result<(), Interrupt> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    missing.sort_unstable();
+    missing.dedup();
+    Err(Interrupt::Pages(missing))
 }
 
 fn reads_id(filter: &Filter) -> bool {

@@ -5,6 +5,7 @@
 mod access;
 mod bounds;
 mod execute;
+mod include;
 mod sort;
 mod sum;
 
@@ -56,7 +57,7 @@ impl<S: Storage> Store<S> {
 
 /// All that a query's filter finds, in any order.
 fn everything(query: Query) -> Query {
-    Query { order: Vec::new(), limit: u64::MAX, offset: 0, ..query }
+    Query { order: Vec::new(), limit: u64::MAX, offset: 0, include: Vec::new(), ..query }
 }
 
 /// The rows of a query as the text of a JSON array.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use super::super::bytes::Bytes;
+use super::include::Found;
 use crate::model::{FieldRef, Order, Query, RowRef, Table, key};
 
 /// A row that waits for its place.
@@ -32,6 +33,10 @@ impl Candidate {
         sort_key.extend_from_slice(id);
         turn(&mut sort_key, start, query.ties_descend());
         Self { key: sort_key, id: id.to_vec(), bytes }
+    }
+
+    pub(super) fn into_found(self) -> Found {
+        Found { id: self.id, bytes: self.bytes }
     }
 }
 
@@ -83,6 +88,10 @@ impl Candidates {
 
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.first.len()
     }
 
     /// The rows in their order.
