@@ -131,8 +131,10 @@ codes! {
     StoreCorrupt = "store/corrupt", Device, false;
     /// The store was written by a newer version of the engine.
     StoreNewer = "store/newer", App, false;
-    /// The store was closed or deleted.
+    /// The store was closed.
     StoreClosed = "store/closed", App, false;
+    /// The database was deleted, or the site's data cleared, while it was open.
+    StoreDeleted = "store/deleted", Device, false;
     /// The transaction kept colliding with other tabs.
     StoreContended = "store/contended", Device, true;
     /// A fault of the engine itself.

@@ -1,10 +1,11 @@
 /**
- * The one way to call an open engine. It turns whatever is thrown into a typed error, and knows the three states of a database:
+ * The one way to call an open engine. It turns whatever is thrown into a typed error, and knows the states of a database:
  *
  * open ──► closed
+ *   ├────► ended: the database was deleted, or a newer version of the app has taken over
  *   '────► crashed
  *
- * **Invariant:** in the last two, every call fails with a typed error, and none stays without an answer.
+ * **Invariant:** in all but the first, every call fails with a typed error, and none stays without an answer.
  */
 import type { Engine } from "./engine.js";
 import { closedError, toWhimbrelError, type WhimbrelError } from "./errors.js";
@@ -33,7 +34,7 @@ export class Connection {
     return this.#end;
   }
 
-  /** Told once, when the database is closed or the engine has crashed. */
+  /** Told once, when the database is closed or has ended, or the engine has crashed. */
   onEnd(listener: (why: WhimbrelError) => void): Unsubscribe {
     return this.#ended.add(listener);
   }
@@ -67,6 +68,11 @@ export class Connection {
     } catch (thrown) {
       throw this.#toError(thrown);
     }
+  }
+
+  /** The engine has ended by itself. */
+  fail(why: WhimbrelError): void {
+    if (this.#end === null) this.#finish(why);
   }
 
   /** Lets calls under way come to their end, then closes. A second call waits for the same. */

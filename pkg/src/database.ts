@@ -4,7 +4,7 @@ import { type AnyCollection, Collection, type CollectionOf } from "./collection.
 import type { Connection } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
 import type { EventDto, StatusDto } from "./engine.js";
-import { appError, toWhimbrelError } from "./errors.js";
+import { appError, toWhimbrelError, type WhimbrelError } from "./errors.js";
 import { type Inbox, InboxFacade } from "./inbox.js";
 import type { EntityName } from "./infer.js";
 import { type Network, NetworkFacade } from "./network.js";
@@ -30,6 +30,8 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
   entity(name: string): AnyCollection;
   /** Loads a pull answer (NDJSON) from a file, for seeding. Resolves with the number of rows. */
   load(lines: Lines): Promise<number>;
+  /** Resolves when nothing can be done any more, with the reason: `store/closed`, `store/deleted`, `store/newer`, `engine/internal`. */
+  readonly closed: Promise<WhimbrelError>;
   /** Closes the database. Changes that wait stay on the device and are sent when it is next open. */
   close(): Promise<void>;
 }
@@ -43,6 +45,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   readonly sync: SyncFacade;
   readonly network: NetworkFacade;
   readonly inbox: Inbox;
+  readonly closed: Promise<WhimbrelError>;
   readonly #connection: Connection;
   readonly #receipts: Receipts;
   readonly #writer: Writer;
@@ -60,6 +63,10 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
     this.sync = new SyncFacade(connection, toStatus(status));
     this.network = new NetworkFacade(status.network);
     this.inbox = new InboxFacade(connection);
+    this.closed = new Promise((resolve) => {
+      if (connection.end === null) connection.onEnd(resolve);
+      else resolve(connection.end);
+    });
     for (const [name, collection] of this.#collections) {
       Object.defineProperty(this, name, { value: collection, enumerable: true });
     }
@@ -115,6 +122,8 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
         return this.#receipts.arrived(event);
       case "report":
         return report(event);
+      case "ended":
+        return this.#connection.fail(toWhimbrelError(event.error));
     }
   }
 }

@@ -51,6 +51,7 @@ export const ENGINE_CODES = [
   "store/corrupt",
   "store/newer",
   "store/closed",
+  "store/deleted",
   "store/contended",
   "engine/internal",
 ] as const;

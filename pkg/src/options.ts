@@ -65,6 +65,7 @@ export const RESERVED_NAMES = [
   "load",
   "health",
   "close",
+  "closed",
   "then",
 ] as const;
 

@@ -52,9 +52,9 @@ export class Receipts {
     this.#connection = connection;
     connection.onEnd((why) => {
       for (const [change, asked] of this.#asked) {
-        // Closing is no mistake, and those who asked may have nobody who catches.
-        if (why.code === "store/closed") asked.resolve({ outcome: "unknown", change });
-        else asked.reject(why);
+        // That the database has ended is not the fault of those who asked, and they may have nobody who catches.
+        if (why.blame === "engine") asked.reject(why);
+        else asked.resolve({ outcome: "unknown", change });
       }
       this.#asked.clear();
     });

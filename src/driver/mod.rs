@@ -17,6 +17,7 @@ mod pieces;
 mod pull;
 mod push;
 mod run;
+mod tabs;
 mod timers;
 mod watch;
 mod writes;
@@ -27,7 +28,7 @@ use std::rc::Rc;
 
 use crate::error::{Code, Error, Result};
 use crate::model::{Schema, Unit};
-use crate::ports::{Clock, Durability, Platform, Ports, Random, Spawn, TabChannel};
+use crate::ports::{Clock, Durability, Platform, Ports, Random, Spawn};
 use crate::store::{Counts, Store};
 use crate::sync::{Auto, Effect, Event, Machine, RequestId, Status, UnitId};
 
@@ -138,6 +139,9 @@ impl<P: Platform> Driver<P> {
         if self.inner.is_closed.get() {
             return;
         }
+        if event == Event::Resumed {
+            self.look();
+        }
         let clock = &self.inner.ports.clock;
         let mut draw = |max| self.inner.ports.random.up_to(max);
         let effects = self.inner.machine.borrow_mut().step(clock.now_ms(), &mut draw, event);
@@ -165,11 +169,15 @@ impl<P: Platform> Driver<P> {
 
     /// Ends everything. What was committed holds.
     pub async fn close(&self) {
+        self.stop();
+        self.inner.store.close().await;
+    }
+
+    fn stop(&self) {
         self.inner.is_closed.set(true);
         self.inner.timers.clear();
         self.inner.watches.clear();
         self.inner.active.borrow_mut().take();
-        self.inner.store.close().await;
     }
 
     fn unit(&self, unit: UnitId) -> Result<Unit> {
@@ -189,28 +197,6 @@ impl<P: Platform> Driver<P> {
         }
         self.feed(Event::Started { dirty });
         Ok(())
-    }
-
-    /// Other tabs tell when the log has grown. A lost hint costs nothing but time: every write and every run looks for itself.
-    fn follow_tabs(&self) {
-        let weak = Rc::downgrade(&self.inner);
-        self.inner.ports.tabs.listen(Box::new(move |seq| {
-            let Some(inner) = weak.upgrade() else { return };
-            let driver = Self { inner };
-            if seq > driver.inner.store.seq() {
-                driver.clone().spawn(async move {
-                    let caught_up = driver.inner.store.catch_up().await;
-                    driver.report_failure(caught_up);
-                    driver.after_commit().await;
-                });
-            }
-        }));
-        let weak = Rc::downgrade(&self.inner);
-        self.inner.store.on_change(Box::new(move |change| {
-            if let Some(inner) = weak.upgrade() {
-                Self { inner }.changed(change);
-            }
-        }));
     }
 
     /// What follows every commit of this tab and of others: counts.

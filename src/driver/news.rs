@@ -13,6 +13,8 @@ pub enum News {
     Confirmed(Confirmation),
     /// Something a developer should see.
     Report(Report),
+    /// The engine has ended by itself, and why: the last piece of news there is.
+    Ended(Error),
 }
 
 /// Something a developer should see.

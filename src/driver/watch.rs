@@ -29,6 +29,8 @@ struct Watch {
 #[derive(Default)]
 pub(super) struct Watches {
     last: Cell<u32>,
+    /// Whether the log is looked at now and then.
+    pub(super) is_looking: Cell<bool>,
     /// In the order in which they were opened.
     open: RefCell<Vec<(WatchId, Rc<Watch>)>>,
 }
@@ -36,6 +38,10 @@ pub(super) struct Watches {
 impl Watches {
     pub(super) fn clear(&self) {
         self.open.borrow_mut().clear();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.borrow().is_empty()
     }
 
     fn get(&self, id: WatchId) -> Option<Rc<Watch>> {
@@ -67,6 +73,7 @@ impl<P: Platform> Driver<P> {
         };
         self.inner.watches.open.borrow_mut().push((id, Rc::new(watch)));
         self.run_watch(id);
+        self.keep_looking();
         id
     }
 

@@ -138,6 +138,9 @@ pub enum EventDto {
         level: String,
         error: ErrorDto,
     },
+    Ended {
+        error: ErrorDto,
+    },
 }
 
 /// What became of a change.
@@ -228,6 +231,7 @@ impl Names<'_> {
                 level: if grave { "error" } else { "warn" }.to_owned(),
                 error: ErrorDto::from(&error),
             },
+            News::Ended(error) => EventDto::Ended { error: ErrorDto::from(&error) },
         }
     }
 

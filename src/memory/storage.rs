@@ -48,6 +48,8 @@ struct Disk {
     pages: BTreeMap<PageId, Vec<u8>>,
     mirrors: BTreeMap<(MirrorStore, u64), String>,
     hook: Option<Hook>,
+    is_deleted: bool,
+    listeners: Vec<Rc<dyn Fn()>>,
     /// How often a call gives way, besides once.
     delay: u32,
 }
@@ -120,6 +122,17 @@ impl MemoryStorage {
         self.disk.borrow_mut().pages.remove(&page);
     }
 
+    /// Deletes the database under all its connections, as another tab or the user would.
+    pub fn delete(&self) {
+        let listeners = {
+            let mut disk = self.disk.borrow_mut();
+            let listeners = std::mem::take(&mut disk.listeners);
+            *disk = Disk { is_deleted: true, ..Disk::default() };
+            listeners
+        };
+        listeners.iter().for_each(|listener| listener());
+    }
+
     async fn call<T>(&self, call: Call, happen: impl FnOnce(&mut Disk) -> T) -> Result<T> {
         let delay = self.disk.borrow().delay;
         give_way(delay + 1).await;
@@ -127,6 +140,9 @@ impl MemoryStorage {
             return Err(Error::new(Code::StoreClosed, "the connection is closed"));
         }
         let mut disk = self.disk.borrow_mut();
+        if disk.is_deleted {
+            return Err(Error::new(Code::StoreDeleted, "the database was deleted"));
+        }
         match disk.hook.as_mut().and_then(|hook| hook(call)) {
             None => Ok(happen(&mut disk)),
             Some(Fault::Before(error)) => Err(error),
@@ -158,6 +174,10 @@ impl Storage for MemoryStorage {
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome> {
         self.call(Call::Commit, |disk| disk.commit(commit)).await
+    }
+
+    fn on_disturbed(&self, listener: Box<dyn Fn()>) {
+        self.disk.borrow_mut().listeners.push(listener.into());
     }
 
     async fn close(&self) {

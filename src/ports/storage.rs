@@ -146,6 +146,9 @@ pub trait Storage: 'static {
     async fn pages(&self, ids: &[PageId]) -> Result<Vec<Option<Vec<u8>>>>;
     /// Writes one transaction.
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome>;
+    /// Calls `listener` when something has happened to the connection from outside: somebody deletes the database or clears the site's data,
+    /// or the platform has closed it. What it was, the next call tells: `store/deleted`, or nothing if all is well again.
+    fn on_disturbed(&self, listener: Box<dyn Fn()>);
     /// Ends the connection; later calls fail with `store/closed`.
     async fn close(&self);
 }

@@ -19,6 +19,8 @@ use crate::ports::{Commit, CommitOutcome, Durability, PageId, Seq, Storage};
 
 /// Who is told of commits.
 type Listener = Box<dyn Fn(&Change)>;
+/// Who is told that the store has come to its end without being closed.
+type EndListener = Box<dyn Fn(&Error)>;
 
 /// What the handles share.
 pub(super) struct Core<S> {
@@ -31,7 +33,9 @@ pub(super) struct Core<S> {
     listeners: RefCell<Vec<Rc<Listener>>>,
     /// A commit failed, and it may have happened all the same.
     is_unsure: Cell<bool>,
-    pub(super) is_closed: Cell<bool>,
+    /// Why nothing can be done any more.
+    end: RefCell<Option<Error>>,
+    end_listeners: RefCell<Vec<EndListener>>,
 }
 
 impl<S: Storage> Core<S> {
@@ -44,7 +48,8 @@ impl<S: Storage> Core<S> {
             group: RefCell::default(),
             listeners: RefCell::default(),
             is_unsure: Cell::new(false),
-            is_closed: Cell::new(false),
+            end: RefCell::default(),
+            end_listeners: RefCell::default(),
         }
     }
 
@@ -61,6 +66,35 @@ impl<S: Storage> Core<S> {
         listeners.iter().for_each(|listener| listener(change));
     }
 
+    pub(super) fn listen_to_end(&self, listener: EndListener) {
+        self.end_listeners.borrow_mut().push(listener);
+    }
+
+    /// Notices in what the storage answers that the database is gone.
+    fn judged<T>(&self, answer: Result<T>) -> Result<T> {
+        answer.inspect_err(|error| {
+            if error.code() == Code::StoreDeleted {
+                self.finish(error);
+            }
+        })
+    }
+
+    /// Makes every later call fail like this.
+    fn finish(&self, why: &Error) {
+        if self.close(why) {
+            self.end_listeners.borrow().iter().for_each(|listener| listener(why));
+        }
+    }
+
+    /// As `finish`, for an end that everybody wants; whether it is the first one.
+    pub(super) fn close(&self, why: &Error) -> bool {
+        let is_first = self.end.borrow().is_none();
+        if is_first {
+            self.end.replace(Some(why.clone()));
+        }
+        is_first
+    }
+
     /// A look at what is committed.
     pub(super) fn view<'a>(state: &'a Ref<'_, State>, reading: &'a Reading) -> View<'a> {
         View { state, overlays: [None, None], fresh: None, reading }
@@ -68,7 +102,7 @@ impl<S: Storage> Core<S> {
 
     /// Loads the pages a read asked for and pins them. `false` when one is gone: another tab has changed the pages.
     pub(super) async fn load_pages(&self, ids: &[PageId], reading: &mut Reading) -> Result<bool> {
-        let loaded = self.storage.pages(ids).await?;
+        let loaded = self.judged(self.storage.pages(ids).await)?;
         reading.attempt += 1;
         for (id, bytes) in ids.iter().zip(loaded) {
             let Some(bytes) = bytes else { return Ok(false) };
@@ -90,7 +124,7 @@ impl<S: Storage> Core<S> {
     pub(super) async fn check_named(&self, gone: &[PageId]) -> Result<()> {
         let still_named = |id: &&PageId| self.state.borrow().directory.pages().any(|page| page.id == **id);
         let suspects: Vec<PageId> = gone.iter().filter(still_named).copied().collect();
-        let found = self.storage.pages(&suspects).await?;
+        let found = self.judged(self.storage.pages(&suspects).await)?;
         let lost = suspects.iter().zip(found).find(|(_, bytes)| bytes.is_none());
         lost.map_or(Ok(()), |(id, _)| Err(Error::new(Code::StoreCorrupt, format!("page {id} is lost"))))
     }
@@ -98,7 +132,7 @@ impl<S: Storage> Core<S> {
     /// Learns what other tabs have written.
     pub(super) async fn catch_up(&self) -> Result<()> {
         let known = self.state.borrow().head;
-        let slice = self.storage.log(known.seq).await?;
+        let slice = self.judged(self.storage.log(known.seq).await)?;
         let is_next = slice.log.first().is_none_or(|record| record.seq == known.seq + 1);
         let is_whole = slice.log.last().map_or(known.seq, |record| record.seq) == slice.head.seq;
         if slice.head.directory != known.directory || !is_next || !is_whole {
@@ -111,7 +145,7 @@ impl<S: Storage> Core<S> {
     /// Loads head, directory and log again.
     pub(super) async fn reload(&self) -> Result<()> {
         let known = self.seq();
-        let loaded = self.storage.load().await?;
+        let loaded = self.judged(self.storage.load().await)?;
         let changed = self.state.borrow_mut().replace(loaded, known)?;
         self.state.borrow().evict();
         self.caught_up(known, changed).await
@@ -149,7 +183,7 @@ impl<S: Storage> Core<S> {
                 Err(Interrupt::Pages(ids)) => {
                     if !self.load_pages(&ids, &mut reading).await? {
                         // Another tab compacts right now.
-                        let loaded = self.storage.load().await?;
+                        let loaded = self.judged(self.storage.load().await)?;
                         self.state.borrow_mut().replace(loaded, 0)?;
                         self.check_named(&ids).await?;
                     }
@@ -166,7 +200,7 @@ impl<S: Storage> Core<S> {
     /// Commits what is planned.
     pub(super) async fn commit(&self, mut plan: Plan) -> Outcome {
         let commit = self.commit_of(&mut plan);
-        match self.storage.commit(commit).await {
+        match self.judged(self.storage.commit(commit).await) {
             Ok(CommitOutcome::Committed) => match self.apply(plan) {
                 Ok(change) => {
                     self.tell(&change);
@@ -217,6 +251,6 @@ impl<S: Storage> Core<S> {
 
     /// The error of every call after the end.
     pub(super) fn check_open(&self) -> Result<()> {
-        if self.is_closed.get() { Err(Error::new(Code::StoreClosed, "the store is closed")) } else { Ok(()) }
+        self.end.borrow().clone().map_or(Ok(()), Err)
     }
 }

@@ -112,9 +112,9 @@ impl<S: Storage> Store<S> {
         read: &mut dyn FnMut(&View<'_>) -> Result<(), Interrupt>,
         is_marked: bool,
     ) -> Result<Footprint> {
-        self.core.check_open()?;
         let mut reading = Reading::default();
         loop {
+            self.core.check_open()?;
             reading.footprint = is_marked.then(RefCell::default);
             let answer = {
                 let state = self.core.state.borrow();
@@ -259,6 +259,16 @@ impl<S: Storage> Store<S> {
         self.core.listen(listener);
     }
 
+    /// Calls `listener` when the store comes to its end without being closed: once, with why every later call fails.
+    pub fn on_end(&self, listener: Box<dyn Fn(&Error)>) {
+        self.core.listen_to_end(listener);
+    }
+
+    /// Calls `listener` when something has happened to the database from outside; a look at it tells what.
+    pub fn on_disturbed(&self, listener: Box<dyn Fn()>) {
+        self.core.storage.on_disturbed(listener);
+    }
+
     /// The last commit this tab knows of.
     #[must_use]
     pub fn seq(&self) -> Seq {
@@ -275,7 +285,7 @@ impl<S: Storage> Store<S> {
     pub async fn close(&self) {
         let mut place = Place::enter(self, true);
         place.front().await;
-        self.core.is_closed.set(true);
+        self.core.close(&Error::new(Code::StoreClosed, "the store is closed"));
         self.core.storage.close().await;
     }
 

@@ -1,5 +1,8 @@
 //! IndexedDB that is missing, newer, slow, taken away or exchanged.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use js_sys::Uint8Array;
 use wasm_bindgen_test::wasm_bindgen_test;
 use whimbrel::browser::IndexedDbStorage;
@@ -36,10 +39,10 @@ async fn another_database_of_the_same_name_is_not_ours() {
     let ours = raw.get("meta", "identity").await;
     raw.put("meta", "identity", "another").await;
     let broken = lose_connection_once();
-    assert_eq!(code(storage.commit(record(1, b"b")).await), Some(Code::StoreClosed));
+    assert_eq!(code(storage.commit(record(1, b"b")).await), Some(Code::StoreDeleted));
     drop(broken);
     raw.put("meta", "identity", ours).await;
-    assert_eq!(code(storage.load().await), Some(Code::StoreClosed), "closed is for good");
+    assert_eq!(code(storage.load().await), Some(Code::StoreDeleted), "deleted is for good");
     assert_eq!(open("identity").await.load().await.expect("a load").log.len(), 1);
 }
 
@@ -48,21 +51,33 @@ async fn a_database_that_has_gone_is_not_made_again() {
     let storage = open("gone").await;
     let elsewhere = open_elsewhere("gone-elsewhere");
     let broken = lose_connection_once();
-    assert_eq!(code(storage.load().await), Some(Code::StoreClosed));
+    assert_eq!(code(storage.load().await), Some(Code::StoreDeleted));
     drop((elsewhere, broken));
     assert!(!exists("gone-elsewhere").await);
 }
 
 #[wasm_bindgen_test]
-async fn deletion_closes_every_connection_and_leaves_nothing() {
+async fn deletion_reaches_every_connection_and_leaves_nothing() {
     let (one, two) = (open("deleted").await, open("deleted").await);
     committed(&one, record(0, b"a")).await;
     IndexedDbStorage::delete("deleted").await.expect("a deletion");
-    assert_eq!(code(one.commit(record(1, b"b")).await), Some(Code::StoreClosed));
-    assert_eq!(code(two.load().await), Some(Code::StoreClosed));
+    assert_eq!(code(one.commit(record(1, b"b")).await), Some(Code::StoreDeleted));
+    assert_eq!(code(two.load().await), Some(Code::StoreDeleted));
     assert!(!exists("deleted").await);
     assert_eq!(open("deleted").await.load().await, Ok(whimbrel::ports::Loaded::default()));
     IndexedDbStorage::delete("never-there").await.expect("no error");
+}
+
+/// Nobody has to call anything to be told.
+#[wasm_bindgen_test]
+async fn a_deletion_is_told_at_once() {
+    let storage = open("told").await;
+    let told = Rc::new(Cell::new(0));
+    let ear = Rc::clone(&told);
+    storage.on_disturbed(Box::new(move || ear.set(ear.get() + 1)));
+    IndexedDbStorage::delete("told").await.expect("a deletion");
+    assert_eq!(told.get(), 1);
+    assert_eq!(code(storage.load().await), Some(Code::StoreDeleted));
 }
 
 /// Coming back would mean to wait behind the deletion.
@@ -76,7 +91,7 @@ async fn a_storage_that_made_way_for_a_deletion_does_not_come_back() {
             break error;
         }
     };
-    assert_eq!(error.code(), Code::StoreClosed);
+    assert_eq!(error.code(), Code::StoreDeleted);
     drop(raw);
     deletion.await.expect("a deletion");
 }

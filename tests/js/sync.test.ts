@@ -311,6 +311,31 @@ describe("closing", () => {
     expect(engine.calls).toEqual([["close"]]);
   });
 
+  it("tells everybody when the engine ends by itself", async () => {
+    const { db, engine } = await openRounds();
+    const failures: string[] = [];
+    db.note.watch().subscribe(
+      () => {},
+      (error) => failures.push(error.code),
+    );
+    const run = db.sync.trigger("home");
+    const receipt = db.change("c").confirmed;
+    engine.emit({ type: "ended", error: errorDto("store/deleted", { blame: "device" }) });
+    expect((await db.closed).code).toBe("store/deleted");
+    expect(await run.settled).toMatchObject({ outcome: "error", error: { code: "store/deleted" } });
+    expect(await receipt).toEqual({ outcome: "unknown", change: "c" });
+    expect(await codeOf(() => db.note.get("a"))).toBe("store/deleted");
+    expect(failures).toEqual(["store/deleted"]);
+    await db.close();
+    expect((await db.closed).code).toBe("store/deleted");
+  });
+
+  it("tells why it is closed", async () => {
+    const { db } = await openRounds();
+    await db.close();
+    expect((await db.closed).code).toBe("store/closed");
+  });
+
   it("says when it failed, and is closed all the same", async () => {
     const { db, engine } = await openRounds();
     engine.failures.set("close", errorDto("store/failed"));

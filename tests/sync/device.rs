@@ -157,7 +157,7 @@ impl Device {
         let told = self.told.borrow();
         let confirmed = told.iter().filter_map(|news| match news {
             News::Confirmed(confirmation) => Some(confirmation.clone()),
-            News::Sync(_) | News::Report(_) => None,
+            News::Sync(_) | News::Report(_) | News::Ended(_) => None,
         });
         confirmed.collect()
     }

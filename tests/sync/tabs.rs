@@ -1,7 +1,14 @@
 //! Several tabs of one device.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use serde_json::json;
+use whimbrel::driver::News;
+use whimbrel::error::Code;
 use whimbrel::memory::MemoryStorage;
+use whimbrel::store::Query;
+use whimbrel::sync::Event;
 
 use crate::device::{Device, HOME};
 use crate::platform::Origin;
@@ -66,5 +73,80 @@ local! {
         assert_eq!(ben.orders().await.len(), 100);
         assert_eq!(ben.orders().await, one.orders().await);
         assert_eq!(one.driver.status().pending, 0);
+    }
+}
+
+/// What a watch of all work orders was told, the newest last.
+fn watched(tab: &Device) -> Rc<RefCell<Vec<String>>> {
+    let told: Rc<RefCell<Vec<String>>> = Rc::default();
+    let ear = Rc::clone(&told);
+    tab.driver.watch(
+        Query::all("workOrder"),
+        Box::new(move |rows| ear.borrow_mut().push(rows.map_or_else(|error| error.to_string(), str::to_owned))),
+    );
+    told
+}
+
+async fn until(mut holds: impl FnMut() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}
+
+local! {
+    async fn what_no_hint_told_of_is_seen_all_the_same() {
+        let server = Server::start().await;
+        let storage = MemoryStorage::new();
+        // Two origins: no hint of one reaches the other.
+        let one = Device::open(storage.connect(), &server.network, &Origin::default(), "ana").await;
+        let two = Device::open(storage.connect(), &server.network, &Origin::default(), "ana").await;
+        let told = watched(&two);
+        until(|| !told.borrow().is_empty()).await;
+        one.create("1", "Pump").await;
+        until(|| told.borrow().last().is_some_and(|rows| rows.contains("Pump"))).await;
+        // Nobody watches in the first one; coming to the foreground is enough.
+        two.create("2", "Lift").await;
+        assert_eq!(one.orders().await.len(), 1);
+        one.driver.feed(Event::Resumed);
+        until(|| one.driver.status().pending == 2).await;
+        assert_eq!(one.orders().await.len(), 2);
+    }
+}
+
+local! {
+    async fn a_database_that_is_deleted_ends_every_tab() {
+        let server = Server::start().await;
+        let (origin, storage) = (Origin::default(), MemoryStorage::new());
+        let one = Device::open(storage.connect(), &server.network, &origin, "ana").await;
+        let two = Device::open(storage.connect(), &server.network, &origin, "ana").await;
+        one.create("1", "Pump").await;
+        storage.delete();
+        for tab in [&one, &two] {
+            until(|| matches!(tab.told.borrow().last(), Some(News::Ended(_)))).await;
+            let told = tab.told.borrow();
+            let ends = told.iter().filter(|news| matches!(news, News::Ended(why) if why.code() == Code::StoreDeleted));
+            assert_eq!(ends.count(), 1);
+        }
+        let write = json!([{"op": "delete", "entity": "workOrder", "id": "1"}]);
+        assert_eq!(one.write(write).await.unwrap_err().code(), Code::StoreDeleted);
+        let read = two.driver.store().get_json("workOrder", "1").await;
+        assert_eq!(read.unwrap_err().code(), Code::StoreDeleted);
+        assert_eq!(two.driver.store().catch_up().await.unwrap_err().code(), Code::StoreDeleted);
+    }
+}
+
+local! {
+    async fn a_tab_that_closes_is_not_told_of_its_end() {
+        let server = Server::start().await;
+        let storage = MemoryStorage::new();
+        let tab = Device::open(storage.connect(), &server.network, &Origin::default(), "ana").await;
+        tab.driver.close().await;
+        storage.delete();
+        tab.driver.feed(Event::Resumed);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!tab.told.borrow().iter().any(|news| matches!(news, News::Ended(_))));
+        assert_eq!(tab.driver.store().catch_up().await.unwrap_err().code(), Code::StoreClosed);
     }
 }

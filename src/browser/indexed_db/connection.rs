@@ -33,6 +33,9 @@ pub(super) enum Fate {
     Retired,
 }
 
+/// Who is told when something happens to a connection from outside.
+pub(super) type Disturbed = Rc<RefCell<Option<Box<dyn Fn()>>>>;
+
 pub(super) struct Connection {
     database: IdbDatabase,
     fate: Rc<Cell<Fate>>,
@@ -41,15 +44,15 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Opens the database of that name, creating it if need be. Gives its identity too.
-    pub(super) async fn first(name: &str) -> Result<(Self, String)> {
-        let connection = Self::open(name, true).await?;
+    pub(super) async fn first(name: &str, disturbed: &Disturbed) -> Result<(Self, String)> {
+        let connection = Self::open(name, true, disturbed).await?;
         let identity = connection.identity().await?;
         Ok((connection, identity))
     }
 
     /// Opens the database again, if it is still the one of that identity.
-    pub(super) async fn again(name: &str, identity: &str) -> Result<Self> {
-        let connection = Self::open(name, false).await?;
+    pub(super) async fn again(name: &str, identity: &str, disturbed: &Disturbed) -> Result<Self> {
+        let connection = Self::open(name, false, disturbed).await?;
         if connection.fate() == Fate::Alive && connection.identity().await? == identity {
             Ok(connection)
         } else {
@@ -57,7 +60,7 @@ impl Connection {
         }
     }
 
-    async fn open(name: &str, may_create: bool) -> Result<Self> {
+    async fn open(name: &str, may_create: bool, disturbed: &Disturbed) -> Result<Self> {
         let doing = format!("opening \"{name}\"");
         let request = factory()?.open_with_u32(name, DATABASE_VERSION);
         let request = request.map_err(|thrown| fault::of_opening(&doing, &thrown))?;
@@ -75,21 +78,23 @@ impl Connection {
         let answer = Opening::new(request, Some(upgrade)).answered(&doing).await;
         match refusal.take() {
             Some(error) => Err(error),
-            None => answer.map(|database| Self::watched(database.unchecked_into())),
+            None => answer.map(|database| Self::watched(database.unchecked_into(), disturbed)),
         }
     }
 
-    fn watched(database: IdbDatabase) -> Self {
+    fn watched(database: IdbDatabase, disturbed: &Disturbed) -> Self {
         let fate = Rc::new(Cell::new(Fate::Alive));
-        let (retired, closing) = (Rc::clone(&fate), database.clone());
+        let (retired, closing, listener) = (Rc::clone(&fate), database.clone(), Rc::clone(disturbed));
         let on_version_change = Closure::new(move || {
             retired.set(Fate::Retired);
             closing.close();
+            tell(&listener);
         });
-        let lost = Rc::clone(&fate);
+        let (lost, listener) = (Rc::clone(&fate), Rc::clone(disturbed));
         let on_close = Closure::new(move || {
             if lost.get() == Fate::Alive {
                 lost.set(Fate::Lost);
+                tell(&listener);
             }
         });
         database.set_onversionchange(Some(on_version_change.as_ref().unchecked_ref()));
@@ -138,8 +143,14 @@ impl Drop for Connection {
     }
 }
 
-fn gone() -> Error {
-    Error::new(Code::StoreClosed, "the database was deleted")
+fn tell(disturbed: &Disturbed) {
+    if let Some(listener) = &*disturbed.borrow() {
+        listener();
+    }
+}
+
+pub(super) fn gone() -> Error {
+    Error::new(Code::StoreDeleted, "the database was deleted")
 }
 
 /// The contents of a new database. The only place that makes object stores.

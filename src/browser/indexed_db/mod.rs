@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! open ──► connected ──connection lost──► reopened by the next call, if the database is still the same one
-//!              └──────versionchange, close()──► closed: every call fails with `store/closed`
+//!              ├──────versionchange, another identity, none──► deleted: every call fails with `store/deleted`
+//!              └──────close()──► closed: every call fails with `store/closed`
 //! ```
 //!
 //! - `transaction`: transactions as futures; `opening`: requests for databases as futures.
@@ -26,7 +27,7 @@ use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::IdbRequest;
 
-use self::connection::{Connection, Fate};
+use self::connection::{Connection, Disturbed, Fate};
 use self::layout::{DIRECTORY, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
 use self::opening::{Opening, factory};
 use self::transaction::{Mode, Transaction, result};
@@ -40,8 +41,10 @@ const DEADLINE_MS: u32 = 10_000;
 pub struct IndexedDbStorage {
     name: String,
     identity: String,
-    /// None when it was closed.
+    /// None when it was closed, or deleted.
     connection: RefCell<Option<Rc<Connection>>>,
+    is_deleted: Cell<bool>,
+    disturbed: Disturbed,
     /// The last head seen. A head never changes for its `seq`, so it may be old but not wrong.
     head: Cell<Head>,
 }
@@ -53,9 +56,11 @@ impl IndexedDbStorage {
     /// `store/unavailable` where there is no IndexedDB, `store/newer` when a newer engine wrote it, `store/timeout`, `store/quota`,
     /// `store/failed`, `store/corrupt`.
     pub async fn open(name: &str) -> Result<Self> {
-        let (connection, identity) = Connection::first(name).await?;
+        let disturbed = Disturbed::default();
+        let (connection, identity) = Connection::first(name, &disturbed).await?;
         let connection = RefCell::new(Some(Rc::new(connection)));
-        Ok(Self { name: name.to_owned(), identity, connection, head: Cell::default() })
+        let (name, is_deleted, head) = (name.to_owned(), Cell::default(), Cell::default());
+        Ok(Self { name, identity, connection, is_deleted, disturbed, head })
     }
 
     /// Deletes the database of that name, if there is one. Storages that have it open are closed.
@@ -70,24 +75,32 @@ impl IndexedDbStorage {
 
     /// The connection, a new one when the last was lost.
     async fn connection(&self) -> Result<Rc<Connection>> {
-        let closed = || Error::new(Code::StoreClosed, format!("the store \"{}\" was closed", self.name));
-        let connection = self.connection.borrow().clone().ok_or_else(closed)?;
+        let connection = self.connection.borrow().clone().ok_or_else(|| self.ended())?;
         match connection.fate() {
             Fate::Alive => return Ok(connection),
-            Fate::Retired => return Err(closed()),
+            Fate::Retired => return Err(connection::gone()),
             Fate::Lost => {}
         }
-        let connection = Connection::again(&self.name, &self.identity).await.inspect_err(|error| {
-            if error.code() == Code::StoreClosed {
+        let connection = Connection::again(&self.name, &self.identity, &self.disturbed).await.inspect_err(|error| {
+            if error.code() == Code::StoreDeleted {
+                self.is_deleted.set(true);
                 self.connection.replace(None);
             }
         })?;
         let connection = Rc::new(connection);
         match &mut *self.connection.borrow_mut() {
             Some(current) => *current = Rc::clone(&connection),
-            None => return Err(closed()),
+            None => return Err(self.ended()),
         }
         Ok(connection)
+    }
+
+    /// Why there is no connection any more.
+    fn ended(&self) -> Error {
+        if self.is_deleted.get() {
+            return connection::gone();
+        }
+        Error::new(Code::StoreClosed, format!("the store \"{}\" was closed", self.name))
     }
 
     /// Begins a transaction, on a new connection when the last one turns out to be dead.
@@ -182,6 +195,10 @@ impl Storage for IndexedDbStorage {
         let (outcome, head) = self.judged(burst::write(transaction, &commit, head).await)?;
         self.saw(head);
         Ok(outcome)
+    }
+
+    fn on_disturbed(&self, listener: Box<dyn Fn()>) {
+        self.disturbed.replace(Some(listener));
     }
 
     async fn close(&self) {

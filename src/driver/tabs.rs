@@ -1,0 +1,80 @@
+//! What other tabs do, and what becomes of the database under this one.
+//!
+//! ```text
+//! a hint, the app comes back, a watch is open for a while, the connection is disturbed ──► look at the log
+//!                                                                                          │
+//!                     told to watches and counts ◄── news ──┴── the database is gone ──► stop, and say why
+//! ```
+//!
+//! **Invariant:** nothing depends on a hint: one that is lost costs a few seconds, while somebody watches.
+
+use std::rc::Rc;
+
+use super::{Driver, News};
+use crate::ports::{Clock, Platform, TabChannel};
+
+/// How often an open watch looks for what no hint told of.
+const LOOK_MS: u32 = 5_000;
+
+impl<P: Platform> Driver<P> {
+    /// Listens to other tabs, to the store, and to what happens to the database.
+    pub(super) fn follow_tabs(&self) {
+        let weak = Rc::downgrade(&self.inner);
+        let driver = move || weak.upgrade().map(|inner| Self { inner });
+        let tab = driver.clone();
+        self.inner.ports.tabs.listen(Box::new(move |seq| {
+            if let Some(driver) = tab().filter(|driver| seq > driver.inner.store.seq()) {
+                driver.look();
+            }
+        }));
+        let tab = driver.clone();
+        self.inner.store.on_change(Box::new(move |change| {
+            if let Some(driver) = tab() {
+                driver.changed(change);
+            }
+        }));
+        let tab = driver.clone();
+        self.inner.store.on_disturbed(Box::new(move || {
+            if let Some(driver) = tab() {
+                driver.look();
+            }
+        }));
+        self.inner.store.on_end(Box::new(move |why| {
+            if let Some(driver) = driver().filter(|driver| !driver.inner.is_closed.get()) {
+                driver.stop();
+                driver.tell(News::Ended(why.clone()));
+            }
+        }));
+    }
+
+    /// Looks at what other tabs have written.
+    pub(super) fn look(&self) {
+        let driver = self.clone();
+        self.spawn(async move {
+            let before = driver.inner.store.seq();
+            let caught_up = driver.inner.store.catch_up().await;
+            driver.report_failure(caught_up);
+            if driver.inner.store.seq() != before {
+                driver.after_commit().await;
+            }
+        });
+    }
+
+    /// Looks now and then, while watches are open.
+    pub(super) fn keep_looking(&self) {
+        if self.inner.watches.is_looking.replace(true) {
+            return;
+        }
+        let driver = self.clone();
+        self.spawn(async move {
+            loop {
+                driver.inner.ports.clock.sleep(LOOK_MS).await;
+                if driver.inner.watches.is_empty() {
+                    driver.inner.watches.is_looking.set(false);
+                    return;
+                }
+                driver.look();
+            }
+        });
+    }
+}
