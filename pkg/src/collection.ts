@@ -3,22 +3,33 @@ import type { Connection } from "./connection.js";
 import type { WriteDto } from "./engine.js";
 import { appError } from "./errors.js";
 import { isWellFormed } from "./guard.js";
-import type { CreateInput, RecordOf, UpdateInput } from "./infer.js";
-import { type Direction, encodeQuery, type Matching, type NumberName, type OrderedName, type Query } from "./query.js";
+import { along, type Including, type Includes, type With } from "./include.js";
+import type { CreateInput, EntityName, RecordOf, UpdateInput } from "./infer.js";
+import {
+  type Direction,
+  encodeQuery,
+  type Matching,
+  type NumberName,
+  type OrderedName,
+  type Query,
+  toPlainQuery,
+} from "./query.js";
 import { newRecordId } from "./record-id.js";
 import type { AnyRecord, RecordShape } from "./records.js";
-import type { Entity } from "./schema.js";
+import type { Entities } from "./schema.js";
 import { watch, type Watch, type WatchOptions } from "./watch.js";
 import { type Created, withWrite, type Write, type Writer } from "./writes.js";
 
 /** What every entity can do. */
-export interface ReadableCollection<R> {
+export interface ReadableCollection<E extends Entities, N extends EntityName<E>, R = RecordOf<E[N]>> {
   /** The record of that id. */
   get(id: string): Promise<R | undefined>;
-  /** The records that match, in order. */
-  query(query?: Query<R>): Promise<R[]>;
+  /** The records that match, in order, each with what it includes. */
+  query<const I extends Includes<E, N> = {}>(query?: Query<R> & Including<E, N, I>): Promise<With<E, N, I>[]>;
   /** The first record that matches. */
-  first(query?: Omit<Query<R>, "limit">): Promise<R | undefined>;
+  first<const I extends Includes<E, N> = {}>(
+    query?: Omit<Query<R>, "limit"> & Including<E, N, I>,
+  ): Promise<With<E, N, I> | undefined>;
   /** How many match. */
   count(query?: Matching<R>): Promise<number>;
   /** The sum of a field over the records that match and have a value in it; 0 without any. */
@@ -30,17 +41,31 @@ export interface ReadableCollection<R> {
   /** The largest value of a field in the records that match; `null` without any. */
   max<N extends OrderedName<R>>(field: N, query?: Matching<R>): Promise<NonNullable<R[N]> | null>;
   /** The records that match, now and after every change. */
-  watch(query?: Query<R>, options?: WatchOptions): Watch<R>;
+  watch<const I extends Includes<E, N> = {}>(
+    query?: Query<R> & Including<E, N, I>,
+    options?: WatchOptions,
+  ): Watch<With<E, N, I>>;
 }
 
 /** An entity that takes new records. */
-export interface AppendableCollection<R, Create> extends ReadableCollection<R> {
+export interface AppendableCollection<
+  E extends Entities,
+  N extends EntityName<E>,
+  R = RecordOf<E[N]>,
+  Create = CreateInput<E[N]>,
+> extends ReadableCollection<E, N, R> {
   /** Makes a record. Resolves when it is on the device. */
   create(fields: Create): Promise<Created<R>>;
 }
 
 /** An entity that takes all changes. */
-export interface WritableCollection<R, Create, Update> extends AppendableCollection<R, Create> {
+export interface WritableCollection<
+  E extends Entities,
+  N extends EntityName<E>,
+  R = RecordOf<E[N]>,
+  Create = CreateInput<E[N]>,
+  Update = UpdateInput<E[N]>,
+> extends AppendableCollection<E, N, R, Create> {
   /** Changes some fields of a record. Resolves when that is on the device. */
   update(id: string, fields: Update): Promise<Write>;
   /** Deletes a record. Resolves when that is on the device. */
@@ -48,11 +73,11 @@ export interface WritableCollection<R, Create, Update> extends AppendableCollect
 }
 
 /** What an entity of a schema can do; its policy decides. */
-export type CollectionOf<E extends Entity> = E["policy"] extends "readOnly"
-  ? ReadableCollection<RecordOf<E>>
-  : E["policy"] extends "appendOnly"
-    ? AppendableCollection<RecordOf<E>, CreateInput<E>>
-    : WritableCollection<RecordOf<E>, CreateInput<E>, UpdateInput<E>>;
+export type CollectionOf<E extends Entities, N extends EntityName<E>> = E[N]["policy"] extends "readOnly"
+  ? ReadableCollection<E, N>
+  : E[N]["policy"] extends "appendOnly"
+    ? AppendableCollection<E, N>
+    : WritableCollection<E, N>;
 
 /** Fields whose names are not known while the app is compiled. */
 export interface AnyFields {
@@ -60,18 +85,29 @@ export interface AnyFields {
 }
 
 /** An entity whose name is not known while the app is compiled. The engine checks what the compiler cannot. */
-export type AnyCollection = WritableCollection<AnyRecord, AnyFields, AnyFields>;
+export type AnyCollection = WritableCollection<Entities, string, AnyRecord, AnyFields, AnyFields>;
+
+/** A query whose fields and includes are not known while the app is compiled. */
+type AnyQuery = Query<AnyRecord> & { readonly include?: object };
 
 /** One class for all entities: what a policy forbids is refused by the engine, with its code, also where no compiler has looked. */
-export class Collection implements AnyCollection {
+export class Collection implements Omit<AnyCollection, "query" | "first" | "watch"> {
   readonly #connection: Connection;
   readonly #writer: Writer;
   readonly #shape: RecordShape;
+  /** All of them: other records may come along. */
+  readonly #shapes: ReadonlyMap<string, RecordShape>;
 
-  constructor(connection: Connection, writer: Writer, shape: RecordShape) {
+  constructor(
+    connection: Connection,
+    writer: Writer,
+    shape: RecordShape,
+    shapes: ReadonlyMap<string, RecordShape>,
+  ) {
     this.#connection = connection;
     this.#writer = writer;
     this.#shape = shape;
+    this.#shapes = shapes;
   }
 
   async create(fields: AnyFields): Promise<Created<AnyRecord>> {
@@ -94,12 +130,12 @@ export class Collection implements AnyCollection {
     return text === undefined ? undefined : this.#shape.decode(text);
   }
 
-  async query(query?: Query<AnyRecord>): Promise<AnyRecord[]> {
-    const encoded = encodeQuery(query);
-    return this.#shape.decodeAll(await this.#connection.call((engine) => engine.query(this.#shape.entity, encoded)));
+  async query(query?: AnyQuery): Promise<AnyRecord[]> {
+    const { text, decode } = this.#prepare(query);
+    return decode(await this.#connection.call((engine) => engine.query(this.#shape.entity, text)));
   }
 
-  async first(query?: Omit<Query<AnyRecord>, "limit">): Promise<AnyRecord | undefined> {
+  async first(query?: Omit<AnyQuery, "limit">): Promise<AnyRecord | undefined> {
     const [first] = await this.query({ ...query, limit: 1 });
     return first;
   }
@@ -140,14 +176,22 @@ export class Collection implements AnyCollection {
     return record?.[name] ?? null;
   }
 
-  watch(query?: Query<AnyRecord>, options: WatchOptions = {}): Watch<AnyRecord> {
+  watch(query?: AnyQuery, options: WatchOptions = {}): Watch<AnyRecord> {
+    const { text, decode } = this.#prepare(query);
     return watch({
       connection: this.#connection,
       entity: this.#shape.entity,
-      query: encodeQuery(query),
-      decode: (text) => this.#shape.decodeAll(text),
+      query: text,
+      decode,
       signal: options.signal,
     });
+  }
+
+  /** A query as text, and how its answer is read. */
+  #prepare(query: AnyQuery | undefined): { text: string; decode: (rows: string) => AnyRecord[] } {
+    const plain = toPlainQuery(query);
+    const come = along(this.#shapes, this.#shape, plain.include);
+    return { text: JSON.stringify(plain), decode: (rows) => this.#shape.decodeAll(rows, come) };
   }
 }
 

@@ -26,7 +26,7 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
   /** A change by its id, also after a reload. */
   change(id: string): Change;
   /** An entity by a name that is not known while the app is compiled. Throws `schema/unknown-entity`. */
-  entity<Name extends EntityName<E>>(name: Name): CollectionOf<E[Name]>;
+  entity<Name extends EntityName<E>>(name: Name): CollectionOf<E, Name>;
   entity(name: string): AnyCollection;
   /** Loads a pull answer (NDJSON) from a file, for seeding. Resolves with the number of rows. */
   load(lines: Lines): Promise<number>;
@@ -38,7 +38,7 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
 
 /** An open database: its entities by their names, and the rest. */
 export type Database<E extends Entities, Unit extends string = "all"> = DatabaseCore<E, Unit> & {
-  readonly [Name in EntityName<E>]: CollectionOf<E[Name]>;
+  readonly [Name in EntityName<E>]: CollectionOf<E, Name>;
 };
 
 export class DatabaseFacade implements DatabaseCore<Entities, string> {
@@ -58,7 +58,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
     this.#writer = new Writer(connection, this.#receipts);
     this.#shapes = new Map(Object.entries(entities).map(([name, declared]) => [name, new RecordShape(name, declared)]));
     this.#collections = new Map(
-      [...this.#shapes].map(([name, shape]) => [name, new Collection(connection, this.#writer, shape)]),
+      [...this.#shapes].map(([name, shape]) => [name, new Collection(connection, this.#writer, shape, this.#shapes)]),
     );
     this.sync = new SyncFacade(connection, toStatus(status));
     this.network = new NetworkFacade(status.network);

@@ -30,6 +30,7 @@ export type {
 } from "./collection.js";
 export type { Database, DatabaseCore } from "./database.js";
 export type { Blame, ErrorCode, ErrorInfo } from "./errors.js";
+export type { Includes, With } from "./include.js";
 export type { Inbox, RefusedChange } from "./inbox.js";
 export type { CreateInput, EntityName, RecordOf, UpdateInput, WritableName } from "./infer.js";
 export type { Unsubscribe } from "./listeners.js";

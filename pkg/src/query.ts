@@ -1,6 +1,7 @@
 /** Queries: their types, and how they cross to the engine. */
 import { appError } from "./errors.js";
 import { type Json, toPlainObject } from "./guard.js";
+import { encodeIncludes, type PlainIncludes } from "./include.js";
 import type { RecordOf } from "./infer.js";
 import type { Entity } from "./schema.js";
 
@@ -40,6 +41,9 @@ export interface Query<R> {
   readonly offset?: number;
 }
 
+/** The same for each list of records that comes along with others. */
+export type ListQuery<R> = Pick<Query<R>, "where" | "orderBy" | "limit" | "offset">;
+
 /** Which records: all that match, in no order. */
 export type Matching<R> = Pick<Query<R>, "where">;
 
@@ -57,7 +61,7 @@ export type OrderedName<R> = NameOf<R, string | number | Date>;
 /** The query that an entity takes. */
 export type QueryOf<E extends Entity> = Query<RecordOf<E>>;
 
-const PARTS: ReadonlySet<string> = new Set(["where", "orderBy", "limit", "offset"]);
+const PARTS: ReadonlySet<string> = new Set(["where", "orderBy", "limit", "offset", "include"]);
 
 /** A query before its type is known. */
 interface AnyQuery {
@@ -65,25 +69,40 @@ interface AnyQuery {
   readonly orderBy?: object | undefined;
   readonly limit?: number | undefined;
   readonly offset?: number | undefined;
+  readonly include?: object | undefined;
+}
+
+/** The query as the engine reads it, before it is text. */
+interface PlainQuery {
+  readonly where: Json | undefined;
+  readonly orderBy: Json | undefined;
+  readonly limit: number | undefined;
+  readonly offset: number | undefined;
+  readonly include: PlainIncludes | undefined;
 }
 
 /** The query as the engine reads it. */
-export function encodeQuery(query: AnyQuery = {}): string {
+export function encodeQuery(query?: AnyQuery): string {
+  return JSON.stringify(toPlainQuery(query));
+}
+
+export function toPlainQuery(query: AnyQuery = {}): PlainQuery {
   if (typeof query !== "object" || query === null) throw appError("query/invalid", "a query is an object");
   const unknown = Object.keys(query).find((key) => !PARTS.has(key));
   if (unknown !== undefined) throw appError("query/invalid", `a query has no part "${unknown}"`);
-  const { where, orderBy, limit, offset } = query;
-  return JSON.stringify({
+  const { where, orderBy, limit, offset, include } = query;
+  return {
     // A condition that is `undefined` is refused: leaving it out would answer with every record there is.
     where: where === undefined ? undefined : toPlainObject(where, "where", "refused"),
     orderBy: orderBy === undefined ? undefined : toSteps(toPlainObject(orderBy, "orderBy", "refused")),
     limit: checkCount(limit, "limit"),
     offset: checkCount(offset, "offset"),
-  });
+    include: include === undefined ? undefined : encodeIncludes(toPlainObject(include, "include", "refused")),
+  };
 }
 
 /** One object per field: the order of an object's keys means something here, and nothing in JSON. */
-function toSteps(orderBy: { [field: string]: Json }): { [field: string]: Json }[] {
+export function toSteps(orderBy: { [field: string]: Json }): { [field: string]: Json }[] {
   return Object.entries(orderBy).map(([field, direction]) => ({ [field]: direction }));
 }
 

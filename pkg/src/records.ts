@@ -12,6 +12,13 @@ export interface AnyRecord {
 /** The engine's JSON of one record. */
 type RawRecord = { id: string; [field: string]: unknown };
 
+/** Records that come along with others, and what comes along with them. */
+export interface Along {
+  readonly name: string;
+  readonly shape: RecordShape;
+  readonly inside: readonly Along[];
+}
+
 /** How the records of one entity are read and written. */
 export class RecordShape {
   readonly entity: string;
@@ -39,12 +46,23 @@ export class RecordShape {
   }
 
   /** A list of records from the engine. */
-  decodeAll(text: string): AnyRecord[] {
-    return (JSON.parse(text) as RawRecord[]).map((record) => this.revive(record));
+  decodeAll(text: string, along: readonly Along[] = []): AnyRecord[] {
+    return (JSON.parse(text) as RawRecord[]).map((record) => this.revive(record, along));
+  }
+
+  /** The entity that a field refers to. */
+  target(field: unknown): string | undefined {
+    return this.#fields.find(([name]) => name === field)?.[1].entity;
   }
 
   /** Makes dates of timestamps, and every declared field present. Works in place: the parsed object is nobody else's. */
-  revive(record: RawRecord): AnyRecord {
+  revive(record: RawRecord, along: readonly Along[] = []): AnyRecord {
+    for (const { name, shape, inside } of along) {
+      // The engine gives a list, one record or null.
+      for (const come of [record[name] as RawRecord | RawRecord[] | null].flat()) {
+        if (come !== null) shape.revive(come, inside);
+      }
+    }
     for (const [name, { type }] of this.#fields) {
       const value = record[name] ?? null;
       record[name] = type === "timestamp" && typeof value === "number" ? new Date(value) : value;
