@@ -13,13 +13,16 @@ const NPM_WORKSPACE: &str = "benches/browser";
 /// The peer that has to be built first.
 const WHIMBREL: &str = "whimbrel";
 
+/// Every peer that the bench knows.
+const ALL: &str = "all";
+
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Measures with so many rows; may be given several times [default: 10000 and 100000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
     rows: Vec<u32>,
-    /// Measures only these, for example `whimbrel,raw`; ratios need `raw` [default: all]
+    /// Measures these, for example `whimbrel,raw`, or `all`; ratios need `raw` [default: whimbrel,raw,packed,dexie]
     #[arg(long, value_name = "PEER", value_delimiter = ',')]
     peers: Vec<String>,
     /// How often everything is measured; the table has the medians
@@ -42,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Fa
 
 impl Arguments {
     fn measures(&self, peer: &str) -> bool {
-        self.peers.is_empty() || self.peers.iter().any(|name| name == peer)
+        self.peers.is_empty() || self.peers.iter().any(|name| name == peer || name == ALL)
     }
 
     /// The same, as the bench takes them. It knows its peers, and what is measured when nothing was said.
@@ -85,6 +88,7 @@ mod tests {
         let expected = ["--runs=5", "--rows=10000", "--rows=50000", "--peers=raw,dexie", "--seed=7"];
         assert_eq!(arguments.options(), expected);
         assert!(!arguments.measures(WHIMBREL));
+        assert!(parse("bench --peers all").unwrap().measures(WHIMBREL));
     }
 
     #[test]

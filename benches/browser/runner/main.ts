@@ -12,6 +12,7 @@ import { FORMS, toText } from "../orders/texts";
 import { textPath } from "../page/commands";
 import { bundle } from "./bundles";
 import { Device } from "./device";
+import { durability } from "./durability";
 import { goals } from "./goals";
 import { type Options, parseOptions, type PeerName } from "./options";
 import { OUTPUT, PROFILES } from "./paths";
@@ -36,6 +37,7 @@ async function main(options: Options): Promise<void> {
       summaries.push(await measure(site, rows, options));
     }
     for (const summary of summaries) console.log(["", table(summary), goals(summary) ?? ""].join("\n\n").trimEnd());
+    if (summaries[0] !== undefined) console.log(`\n${durability(summaries[0])}`);
     writeFileSync(RESULTS, `${JSON.stringify(toResults(summaries), null, 2)}\n`);
   } finally {
     await site.stop();

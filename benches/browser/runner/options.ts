@@ -3,12 +3,27 @@ import { parseArgs } from "node:util";
 
 import { BATCH_ROWS } from "../orders/plan";
 
-export const PEERS = ["whimbrel", "raw", "packed", "dexie"] as const;
+export const PEERS = [
+  "whimbrel",
+  "raw",
+  "packed",
+  "dexie",
+  "rxdb",
+  "pouchdb",
+  "watermelondb",
+  "tinybase",
+  "sqlite",
+] as const;
 
 export type PeerName = (typeof PEERS)[number];
 
 /** The peer that the ratios are to. */
 export const REFERENCE: PeerName = "raw";
+
+/** What is measured when nothing was said: the others take minutes with 100,000 rows. */
+const PEERS_DEFAULT: readonly PeerName[] = ["whimbrel", "raw", "packed", "dexie"];
+/** In a list of peers: all of them. */
+const ALL = "all";
 
 export interface Options {
   readonly rows: readonly number[];
@@ -38,7 +53,7 @@ export function parseOptions(args: readonly string[]): Options {
   const rows = values.rows?.map((text) => whole("--rows", text, ROWS_MIN, ROWS_MAX)) ?? ROWS_DEFAULT;
   return {
     rows: [...new Set(rows)],
-    peers: values.peers === undefined ? PEERS : peers(values.peers),
+    peers: values.peers === undefined ? PEERS_DEFAULT : peers(values.peers),
     runs: values.runs === undefined ? RUNS_DEFAULT : whole("--runs", values.runs, 1, RUNS_MAX),
     seed: values.seed === undefined ? SEED_DEFAULT : whole("--seed", values.seed, 0, 2 ** 32 - 1),
   };
@@ -52,7 +67,8 @@ function whole(option: string, text: string, min: number, max: number): number {
 
 function peers(list: string): PeerName[] {
   const names = list.split(",").map((name) => name.trim());
+  if (names.includes(ALL)) return [...PEERS];
   const unknown = names.find((name) => !PEERS.some((peer) => peer === name));
-  if (unknown !== undefined) throw new Error(`--peers: "${unknown}" is none of ${PEERS.join(", ")}`);
+  if (unknown !== undefined) throw new Error(`--peers: "${unknown}" is none of ${PEERS.join(", ")}, ${ALL}`);
   return PEERS.filter((peer) => names.includes(peer));
 }

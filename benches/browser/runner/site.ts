@@ -1,4 +1,4 @@
-/** The loopback server: a page per peer, its script, and the texts. */
+/** The loopback server: a page per peer, its files, and the texts. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
@@ -13,6 +13,7 @@ interface File {
 const FOR_EVER = "public, max-age=31536000, immutable";
 /** The page itself is asked for every time; a text is read once. */
 const NEVER = "no-store";
+const UTF_8 = "charset=utf-8";
 
 export class Site {
   readonly origin: string;
@@ -25,12 +26,16 @@ export class Site {
     this.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  static async start(scripts: ReadonlyMap<string, Uint8Array>): Promise<Site> {
+  static async start(bundle: ReadonlyMap<string, Uint8Array>): Promise<Site> {
     const files = new Map<string, File>();
-    for (const [name, body] of scripts) {
-      files.set(`/${name}`, { type: "text/javascript", body, cache: FOR_EVER });
+    for (const [name, body] of bundle) {
+      if (name.endsWith(".wasm")) {
+        files.set(`/${name}`, { type: "application/wasm", body, cache: FOR_EVER });
+        continue;
+      }
+      files.set(`/${name}`, { type: `text/javascript; ${UTF_8}`, body, cache: FOR_EVER });
       const page = `<!doctype html><meta charset="utf-8"><title>bench</title><script type="module" src="/${name}"></script>`;
-      files.set(`/${name.replace(/\.js$/, ".html")}`, { type: "text/html", body: page, cache: NEVER });
+      files.set(`/${name.replace(/\.js$/, ".html")}`, { type: `text/html; ${UTF_8}`, body: page, cache: NEVER });
     }
     const server = createServer((request, response) => answer(files, request, response)).listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -39,7 +44,7 @@ export class Site {
 
   /** Serves a text at a path from now on. */
   put(path: string, text: string): void {
-    this.#files.set(path, { type: "text/plain", body: Buffer.from(text), cache: NEVER });
+    this.#files.set(path, { type: `text/plain; ${UTF_8}`, body: Buffer.from(text), cache: NEVER });
   }
 
   async stop(): Promise<void> {
@@ -56,7 +61,7 @@ function answer(files: ReadonlyMap<string, File>, request: IncomingMessage, resp
     return;
   }
   response.writeHead(200, {
-    "Content-Type": `${file.type}; charset=utf-8`,
+    "Content-Type": file.type,
     "Cache-Control": file.cache,
     // An isolated page has a clock of 5 µs; another one of 100 µs, which is too coarse for the queries.
     "Cross-Origin-Opener-Policy": "same-origin",

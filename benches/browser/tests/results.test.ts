@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 
 import { median } from "../orders/median";
+import { durability } from "../runner/durability";
 import { goals } from "../runner/goals";
-import { parseOptions, type PeerName } from "../runner/options";
+import { parseOptions, type PeerName, PEERS } from "../runner/options";
 import { EXTRAS, type Figures, WORKLOADS } from "../runner/round";
 import { type RunSummary, summarise, toResults } from "../runner/summary";
 import { number, table } from "../runner/table";
@@ -56,8 +57,14 @@ test("a goal is reached at its limit, not above, and unknown without what it is 
   expect(goals(summary({ raw: [1] }))).toBeUndefined();
 });
 
+test("it is said of every peer measured, and of no other, what a durable write is", () => {
+  const lines = durability(summary({ raw: [1], sqlite: [2] })).split("\n");
+  expect(lines.flatMap((line) => /^- (\w+): ./.exec(line)?.[1] ?? [])).toEqual(["raw", "sqlite"]);
+});
+
 test("options have defaults and limits", () => {
-  expect(parseOptions([])).toMatchObject({ rows: [10_000, 100_000], runs: 3 });
+  expect(parseOptions([])).toMatchObject({ rows: [10_000, 100_000], runs: 3, peers: ["whimbrel", "raw", "packed", "dexie"] });
+  expect(parseOptions(["--peers=all"]).peers).toEqual([...PEERS]);
   expect(parseOptions(["--rows=5000", "--rows", "5000", "--peers=dexie,raw"])).toMatchObject({ rows: [5_000], peers: ["raw", "dexie"] });
   expect(() => parseOptions(["--rows=999"])).toThrow("a whole number from 1000");
   expect(() => parseOptions(["--runs=1.5"])).toThrow("--runs 1.5");
