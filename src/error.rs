@@ -137,6 +137,8 @@ codes! {
     StoreDeleted = "store/deleted", Device, false;
     /// The transaction kept colliding with other tabs.
     StoreContended = "store/contended", Device, true;
+    /// What waits for the server cannot be kept in a second place; it is in the first one.
+    StoreMirror = "store/mirror", Device, true;
     /// A fault of the engine itself.
     Internal = "engine/internal", Engine, false;
 }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use whimbrel::error::{Code, Error};
 use whimbrel::memory::{Call, Fault, MemoryStorage};
 use whimbrel::model::{Entity, Field, FieldType, Row, Schema, Value};
-use whimbrel::ports::{Durability, MirrorOp, MirrorStore};
+use whimbrel::ports::Durability;
 use whimbrel::store::{Interrupt, MapId, Read, Store, Txn};
 
 fn schema() -> Schema {
@@ -49,13 +49,11 @@ fn a_transaction_is_there_after_it_and_after_a_reload() {
                 put(txn, "a", "1");
                 assert_eq!(txn.read(MapId::SYSTEM, b"a")?, Some(b"1".to_vec()));
                 txn.put_row("order", "x", &row("Pump", 4))?;
-                txn.mirror(MirrorOp::Put { store: MirrorStore::Outbox, key: 7, json: "{}".to_owned() });
                 Ok(5)
             })
             .await
             .unwrap();
         assert_eq!((committed.value, committed.seq), (5, before + 1));
-        assert_eq!(disk.mirror(MirrorStore::Outbox), [(7, "{}".to_owned())]);
         for store in [store, open(&disk).await] {
             assert_eq!(get(&store, "a").await.as_deref(), Some("1"));
             let found = store.read(|view| view.row("order", "x")).await.unwrap();

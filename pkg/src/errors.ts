@@ -53,6 +53,7 @@ export const ENGINE_CODES = [
   "store/closed",
   "store/deleted",
   "store/contended",
+  "store/mirror",
   "engine/internal",
 ] as const;
 

@@ -13,7 +13,8 @@ const PAUSE_MS: u32 = 20;
 impl<P: Platform> Driver<P> {
     /// Begins to compact, unless that is under way or there is nothing to do. Called after every commit.
     pub(super) fn compact_when_idle(&self) {
-        if !self.inner.store.is_compaction_due() || self.inner.is_compacting.replace(true) {
+        let is_due = self.inner.store.is_compaction_due() || self.inner.store.wants_snapshot();
+        if !is_due || self.inner.is_compacting.replace(true) {
             return;
         }
         let driver = self.clone();
@@ -38,9 +39,13 @@ impl<P: Platform> Driver<P> {
         loop {
             match self.inner.store.compact_step().await {
                 Ok(true) if !self.inner.is_closed.get() => clock.sleep(PAUSE_MS).await,
-                Ok(_) => return,
+                Ok(_) => break,
                 Err(error) => return self.report_failure::<()>(Err(error)),
             }
+        }
+        if self.inner.store.wants_snapshot() && !self.inner.is_closed.get() {
+            let put = self.inner.store.put_snapshot().await;
+            self.report_failure(put);
         }
     }
 }

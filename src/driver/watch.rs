@@ -92,6 +92,9 @@ impl<P: Platform> Driver<P> {
         for id in self.inner.watches.affected_by(change) {
             self.run_watch(id);
         }
+        if let Some(trouble) = self.inner.store.take_trouble() {
+            self.report(false, trouble);
+        }
         self.compact_when_idle();
     }
 

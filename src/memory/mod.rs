@@ -4,4 +4,4 @@
 
 mod storage;
 
-pub use storage::{Call, Fault, MemoryStorage};
+pub use storage::{Call, Fault, MemoryStorage, Mirroring};

@@ -13,7 +13,7 @@ use std::task::Poll;
 
 use crate::error::{Code, Error, Result};
 use crate::ports::{
-    Commit, CommitOutcome, Head, Loaded, LogRecord, LogSlice, MirrorOp, MirrorStore, PageId, Seq, Storage,
+    Commit, CommitOutcome, Head, Loaded, LogRecord, LogSlice, MirrorRecord, Mirrored, PageId, Seq, Storage,
 };
 
 /// The calls of the port, as a fault hook sees them.
@@ -38,6 +38,18 @@ pub enum Fault {
     After(Error),
 }
 
+/// How the mirror is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mirroring {
+    /// It keeps what it is given.
+    #[default]
+    On,
+    /// Every write to it fails.
+    Fails,
+    /// There is none.
+    Off,
+}
+
 type Hook = Box<dyn FnMut(Call) -> Option<Fault>>;
 
 #[derive(Default)]
@@ -46,7 +58,12 @@ struct Disk {
     directory: Vec<u8>,
     log: BTreeMap<Seq, Vec<u8>>,
     pages: BTreeMap<PageId, Vec<u8>>,
-    mirrors: BTreeMap<(MirrorStore, u64), String>,
+    /// How often the disk was wiped: its identity.
+    wipes: u64,
+    /// The mirrors, by the number of wipes before.
+    mirrors: BTreeMap<u64, Mirrored>,
+    mirror: Mirroring,
+    trouble: Option<Error>,
     hook: Option<Hook>,
     is_deleted: bool,
     listeners: Vec<Rc<dyn Fn()>>,
@@ -89,12 +106,29 @@ impl MemoryStorage {
         self.disk.borrow_mut().delay = times;
     }
 
-    /// What a mirror holds.
+    /// What the mirrors hold, the present one last.
     #[must_use]
-    pub fn mirror(&self, store: MirrorStore) -> Vec<(u64, String)> {
-        let disk = self.disk.borrow();
-        let range = disk.mirrors.range((store, 0)..=(store, u64::MAX));
-        range.map(|((_, key), json)| (*key, json.clone())).collect()
+    pub fn all_mirrors(&self) -> Vec<Mirrored> {
+        self.disk.borrow().mirrors.values().cloned().collect()
+    }
+
+    /// Changes how the mirror is doing.
+    pub fn set_mirror(&self, mirror: Mirroring) {
+        self.disk.borrow_mut().mirror = mirror;
+    }
+
+    /// Changes what the mirrors hold behind the store's back.
+    pub fn change_mirrors(&self, change: impl FnMut(&mut Mirrored)) {
+        self.disk.borrow_mut().mirrors.values_mut().for_each(change);
+    }
+
+    /// Takes everything but the mirrors away, as a browser does that finds its files damaged. Connections of before must not be used any more.
+    pub fn wipe(&self) {
+        let mut disk = self.disk.borrow_mut();
+        (disk.head, disk.directory) = (Head::default(), Vec::new());
+        disk.log.clear();
+        disk.pages.clear();
+        disk.wipes += 1;
     }
 
     /// The ids of all pages.
@@ -180,12 +214,67 @@ impl Storage for MemoryStorage {
         self.disk.borrow_mut().listeners.push(listener.into());
     }
 
+    fn identity(&self) -> String {
+        self.disk.borrow().identity()
+    }
+
+    async fn mirrors(&self, lost: bool) -> Result<Vec<Mirrored>> {
+        give_way(1).await;
+        let disk = self.disk.borrow();
+        let is_wanted =
+            |mirror: &&Mirrored| disk.mirror != Mirroring::Off && (mirror.identity != disk.identity()) == lost;
+        Ok(disk.mirrors.values().filter(is_wanted).cloned().collect())
+    }
+
+    async fn put_snapshot(&self, seq: Seq, parts: Vec<Vec<u8>>) -> Result<()> {
+        give_way(1).await;
+        let mut disk = self.disk.borrow_mut();
+        if disk.mirror == Mirroring::Fails {
+            return Err(Error::new(Code::StoreMirror, "made up"));
+        }
+        let mirror = disk.own_mirror();
+        (mirror.seq, mirror.snapshot) = (seq, parts);
+        mirror.log.retain(|record| record.seq > seq);
+        Ok(())
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        let mut disk = self.disk.borrow_mut();
+        let mirrored = disk.head.mirrored;
+        let mirror = disk.mirror == Mirroring::On;
+        let own = disk.own_mirror();
+        let newest = own.log.last().map_or(own.seq, |record| record.seq);
+        mirror && (newest < mirrored || own.log.len() > MIRROR_RECORDS_MAX)
+    }
+
+    async fn forget_mirror(&self, identity: &str) -> Result<()> {
+        give_way(1).await;
+        self.disk.borrow_mut().mirrors.retain(|_, mirror| mirror.identity != identity);
+        Ok(())
+    }
+
+    fn take_trouble(&self) -> Option<Error> {
+        self.disk.borrow_mut().trouble.take()
+    }
+
     async fn close(&self) {
         self.closed.set(true);
     }
 }
 
+/// Records of the mirror from which a snapshot is worth its while.
+const MIRROR_RECORDS_MAX: usize = 512;
+
 impl Disk {
+    fn identity(&self) -> String {
+        format!("disk {}", self.wipes)
+    }
+
+    fn own_mirror(&mut self) -> &mut Mirrored {
+        let identity = self.identity();
+        self.mirrors.entry(self.wipes).or_insert_with(|| Mirrored { identity, is_sure: true, ..Mirrored::default() })
+    }
+
     fn records(&self, after: Seq) -> Vec<LogRecord> {
         let records = self.log.range(after.saturating_add(1)..);
         records.map(|(seq, bytes)| LogRecord { seq: *seq, bytes: bytes.clone() }).collect()
@@ -197,11 +286,14 @@ impl Disk {
         }
         self.head.seq += 1;
         self.log.insert(self.head.seq, commit.record);
-        for op in commit.mirror {
-            match op {
-                MirrorOp::Put { store, key, json } => self.mirrors.insert((store, key), json),
-                MirrorOp::Delete { store, key } => self.mirrors.remove(&(store, key)),
-            };
+        if !commit.mirror.is_empty() {
+            let record = MirrorRecord { seq: self.head.seq, after: self.head.mirrored, lines: commit.mirror };
+            self.head.mirrored = self.head.seq;
+            match self.mirror {
+                Mirroring::On => self.own_mirror().log.push(record),
+                Mirroring::Fails => self.trouble = Some(Error::new(Code::StoreMirror, "made up")),
+                Mirroring::Off => {}
+            }
         }
         if let Some(change) = commit.pages {
             self.pages.extend(change.put);

@@ -10,7 +10,7 @@ mod transport;
 pub use app::{Session, Spawn};
 pub use platform::{Clock, Lock, Random, TabChannel};
 pub use storage::{
-    Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, LogSlice, MirrorOp, MirrorStore, PageChange, PageId,
+    Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, LogSlice, MirrorRecord, Mirrored, PageChange, PageId,
     Seq, Storage,
 };
 pub use transport::{Body, Method, Request, Response, Transport};

@@ -1,15 +1,17 @@
-//! The storage port: a log, pages, a directory over them, and three readable mirrors.
+//! The storage port: a log, pages, a directory over them, and a mirror of what must not be lost.
 //!
 //! ```text
-//! head ── seq (last log record) ── directory (which directory is current) ── folded (log trimmed up to here)
-//! log  ── seq → record             pages ── id → bytes        outbox, conflicts, inbox ── key → JSON object
+//! head   ── seq (last log record) ── directory (which directory is current) ── folded (log trimmed up to here)
+//! log    ── seq → record             pages ── id → bytes
+//! mirror ── snapshot (as of a seq) ── seq → lines          in another place, so that one accident does not take both
 //! ```
 //!
 //! **Invariant:** a commit is one transaction. It happens whole, or not at all and says so.
 //! **Invariant:** a commit happens only if the head's `seq` is the one expected; it makes `seq` one larger.
 //! **Invariant:** `Ok(Committed)` is answered only after the transaction has completed, never before.
+//! **Invariant:** the mirror never stops a commit: one that cannot be mirrored is committed, and said to be unmirrored.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The number of a log record; the first is 1, an empty store is at 0.
 pub type Seq = u64;
@@ -25,6 +27,8 @@ pub struct Head {
     pub directory: Seq,
     /// Every record up to here is folded into the pages and no longer in the log.
     pub folded: Seq,
+    /// The last log record that had something for the mirror.
+    pub mirrored: Seq,
 }
 
 /// One record of the log.
@@ -66,38 +70,6 @@ pub enum Durability {
     Strict,
 }
 
-/// A store of plain objects beside the log, for DevTools, for rescue and for the eye. Never read by the engine itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MirrorStore {
-    /// Changes that the server has not acknowledged.
-    Outbox,
-    /// Changes that met a newer row.
-    Conflicts,
-    /// Changes that the server refused.
-    Inbox,
-}
-
-/// One write to a mirror.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MirrorOp {
-    /// Puts the object that `json` is the text of.
-    Put {
-        /// Where.
-        store: MirrorStore,
-        /// Its key.
-        key: u64,
-        /// The object.
-        json: String,
-    },
-    /// Removes it.
-    Delete {
-        /// Where.
-        store: MirrorStore,
-        /// Its key.
-        key: u64,
-    },
-}
-
 /// A change of the pages; it always comes with the directory that fits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PageChange {
@@ -118,8 +90,8 @@ pub struct Commit {
     pub expected: Seq,
     /// The log record; it gets the number `expected + 1`.
     pub record: Vec<u8>,
-    /// Writes to the mirrors.
-    pub mirror: Vec<MirrorOp>,
+    /// Lines for the mirror, or nothing.
+    pub mirror: Vec<u8>,
     /// Pages, when the commit brings any.
     pub pages: Option<PageChange>,
     /// When it counts as done.
@@ -133,6 +105,32 @@ pub enum CommitOutcome {
     Committed,
     /// Another tab was first: the head is not the expected one, and nothing was written.
     Behind,
+}
+
+/// What a mirror has of one commit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MirrorRecord {
+    /// The commit's log record.
+    pub seq: Seq,
+    /// The last record before it that had something for the mirror. A commit that is named by none of the later ones never happened.
+    pub after: Seq,
+    /// Lines.
+    pub lines: Vec<u8>,
+}
+
+/// What a mirror holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mirrored {
+    /// The identity of the store it is the mirror of.
+    pub identity: String,
+    /// Everything up to here is in the snapshot; 0 when there is none.
+    pub seq: Seq,
+    /// Lines of the snapshot, in parts.
+    pub snapshot: Vec<Vec<u8>>,
+    /// What came after it, in order.
+    pub log: Vec<MirrorRecord>,
+    /// Whether nothing is known of commits that it should have and has not.
+    pub is_sure: bool,
 }
 
 /// A place that keeps a store.
@@ -149,6 +147,18 @@ pub trait Storage: 'static {
     /// Calls `listener` when something has happened to the connection from outside: somebody deletes the database or clears the site's data,
     /// or the platform has closed it. What it was, the next call tells: `store/deleted`, or nothing if all is well again.
     fn on_disturbed(&self, listener: Box<dyn Fn()>);
+    /// The store's identity, made with it.
+    fn identity(&self) -> String;
+    /// What mirrors hold: this store's own, or (`lost`) those of stores that were here before and are no more.
+    async fn mirrors(&self, lost: bool) -> Result<Vec<Mirrored>>;
+    /// Puts a snapshot as of `seq`, in parts, in place of all that this store's mirror has up to there.
+    async fn put_snapshot(&self, seq: Seq, parts: Vec<Vec<u8>>) -> Result<()>;
+    /// Whether the mirror has grown long, or misses something.
+    fn wants_snapshot(&self) -> bool;
+    /// Forgets the mirror of a store that is no more.
+    async fn forget_mirror(&self, identity: &str) -> Result<()>;
+    /// What has gone wrong with the mirror since the last call.
+    fn take_trouble(&self) -> Option<Error>;
     /// Ends the connection; later calls fail with `store/closed`.
     async fn close(&self);
 }

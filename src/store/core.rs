@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::footprint::Change;
 use super::line::{Line, Outcome};
+use super::mirror;
 use super::page::Page;
 use super::record;
 use super::rewrite::Rewrite;
@@ -227,7 +228,7 @@ impl<S: Storage> Core<S> {
         Commit {
             expected: state.head.seq,
             record: record::encode(&plan.changes, &plan.touched),
-            mirror: std::mem::take(&mut plan.mirror),
+            mirror: mirror::lines(&plan.changes),
             pages: plan.rewrite.as_ref().map(Rewrite::page_change),
             durability: self.durability,
         }

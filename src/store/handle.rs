@@ -73,9 +73,13 @@ impl<S: Storage> Store<S> {
         let core = Rc::new(Core::new(storage, durability, state));
         core.read_catalog().await?;
         let store = Self { core, flight: Rc::default(), is_driven: Rc::default() };
+        if store.seq() == 0 {
+            store.recover().await?;
+        }
         if store.core.state.borrow().is_schema_new()? {
             store.change(&mut |txn| txn.adopt_schema()).await?;
         }
+        store.repair().await?;
         Ok(store)
     }
 

@@ -5,7 +5,6 @@ use super::system::{self, from_json};
 use super::{Interrupt, MapId, Read, Txn};
 use crate::json::to_json;
 use crate::model::Row;
-use crate::ports::{MirrorOp, MirrorStore};
 
 /// The key of everything that belongs to one record: entity map, then id.
 fn record_key(view: &impl Read, entity: &str, id: &str) -> Result<Vec<u8>, Interrupt> {
@@ -20,18 +19,19 @@ fn pending_key(record: &[u8], position: u64) -> Vec<u8> {
 
 /// Stores an entry at its position.
 pub(super) fn put(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
+    link(txn, position, entry)?;
     let json = to_json(entry)?;
+    txn.put(MapId::OUTBOX, &position.to_be_bytes(), json);
+    Ok(())
+}
+
+/// Stores the place of an entry at its record, and at its `seq` if it has one.
+pub(super) fn link(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
     let record = record_key(txn, &entry.entity, &entry.id)?;
     txn.put(MapId::PENDING, &pending_key(&record, position), Vec::new());
     if let Some(seq) = entry.seq {
         txn.put(MapId::SENT, &seq.to_be_bytes(), position.to_be_bytes().to_vec());
     }
-    txn.mirror(MirrorOp::Put {
-        store: MirrorStore::Outbox,
-        key: position,
-        json: String::from_utf8_lossy(&json).into_owned(),
-    });
-    txn.put(MapId::OUTBOX, &position.to_be_bytes(), json);
     Ok(())
 }
 
@@ -40,7 +40,7 @@ pub(super) fn get(view: &impl Read, position: u64) -> Result<Option<Entry>, Inte
     view.read(MapId::OUTBOX, &position.to_be_bytes())?.map(|bytes| from_json(&bytes)).transpose()
 }
 
-/// Removes an entry, its place at its record, and its mirror.
+/// Removes an entry and its place at its record.
 pub(super) fn remove(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
     let record = record_key(txn, &entry.entity, &entry.id)?;
     txn.delete(MapId::PENDING, &pending_key(&record, position));
@@ -48,7 +48,6 @@ pub(super) fn remove(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<
         txn.delete(MapId::SENT, &seq.to_be_bytes());
     }
     txn.delete(MapId::OUTBOX, &position.to_be_bytes());
-    txn.mirror(MirrorOp::Delete { store: MirrorStore::Outbox, key: position });
     super::system::Counter::Pending.add(txn, -1)
 }
 

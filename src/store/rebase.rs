@@ -22,12 +22,22 @@ pub(super) fn rebuild(txn: &mut Txn<'_>, entity: &str, id: &str, server: Option<
         Some(row) => pending::set_base(txn, entity, id, row)?,
         None => pending::delete_base(txn, entity, id)?,
     }
+    // Changes of a row that is not here: they were recovered, and wait unseen until a pull brings it.
+    let is_new = waiting.first().is_some_and(|(_, entry)| entry.op == Op::Create);
+    if server.is_none() && !is_new && !is_shown(txn, entity, id)? {
+        return txn.put_row(entity, id, &Row { dirty: true, deleted: true, ..Row::default() });
+    }
     let mut local = server.cloned().unwrap_or_default();
     (local.dirty, local.deleted) = (true, false);
     for (_, entry) in &waiting {
         lay_over(txn, &mut local, entry)?;
     }
     txn.put_row(entity, id, &local)
+}
+
+/// Whether there is a row that people see.
+pub(super) fn is_shown(view: &impl Read, entity: &str, id: &str) -> Result<bool, Interrupt> {
+    Ok(view.row(entity, id)?.is_some_and(|row| !row.deleted))
 }
 
 /// Lays one change over a row.

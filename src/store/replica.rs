@@ -6,7 +6,7 @@ use super::confirmation::{self, Confirmation};
 use super::system::{self, Counter};
 use super::{Interrupt, MapId, Piece, Read, Store, Txn, View, apply, send};
 use crate::error::{Code, Error, Result};
-use crate::ports::{MirrorOp, MirrorStore, Storage};
+use crate::ports::Storage;
 
 /// Rows of buckets that are gone which one step removes, at most: a step stays short.
 const RETIRED_AT_ONCE: usize = 1_000;
@@ -179,7 +179,6 @@ impl<S: Storage> Store<S> {
                 )));
             }
             txn.delete(MapId::INBOX, &key);
-            txn.mirror(MirrorOp::Delete { store: MirrorStore::Inbox, key: position });
             Counter::Rejected.add(txn, -1)
         };
         self.change(&mut discard).await.map(|_| ())

@@ -12,7 +12,6 @@ use super::outbox::Entry;
 use super::system::{self, Counter};
 use super::{Interrupt, MapId, Read, Txn, pending, rebase};
 use crate::json::to_json;
-use crate::ports::{MirrorOp, MirrorStore};
 
 /// What an answer came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -80,6 +79,7 @@ fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Resu
     let server = match (entry.op, overtaken) {
         (_, true) => base,
         (Op::Delete, false) => None,
+        (Op::Update, false) if base.is_none() && !rebase::is_shown(txn, &entry.entity, &entry.id)? => None,
         (Op::Create | Op::Update, false) => {
             let mut row = base.unwrap_or_default();
             rebase::lay_over(txn, &mut row, entry)?;
@@ -102,8 +102,7 @@ fn conflict(txn: &mut Txn<'_>, position: u64, entry: &Entry, server: Option<&Ser
     let record = to_json(&ConflictRecord { entry, server })?;
     pending::remove(txn, position, entry)?;
     pending::put(txn, position, &Entry { seq: None, conflict: true, ..entry.clone() })?;
-    txn.mirror(MirrorOp::Delete { store: MirrorStore::Outbox, key: position });
-    keep(txn, MapId::CONFLICTS, MirrorStore::Conflicts, position, record);
+    txn.put(MapId::CONFLICTS, &position.to_be_bytes(), record);
     Counter::Conflicts.add(txn, 1)
 }
 
@@ -121,6 +120,11 @@ struct RefusalRecord<'a> {
     code: &'a str,
     message: &'a str,
     fields: &'a BTreeMap<String, String>,
+}
+
+/// A change that is refused for a reason of this device.
+pub(super) fn refusal_json(entry: &Entry, (code, message): (&str, &str)) -> Result<Vec<u8>, Interrupt> {
+    Ok(to_json(&RefusalRecord { entry, code, message, fields: &BTreeMap::new() })?)
 }
 
 struct Refusal<'a> {
@@ -146,7 +150,7 @@ fn reject(
     for (position, entry) in &refused {
         let Refusal { code, message, fields } = *refusal;
         let record = to_json(&RefusalRecord { entry, code, message, fields })?;
-        keep(txn, MapId::INBOX, MirrorStore::Inbox, *position, record);
+        txn.put(MapId::INBOX, &position.to_be_bytes(), record);
         pending::remove(txn, *position, entry)?;
         Counter::Rejected.add(txn, 1)?;
         settled.rejected += 1;
@@ -155,9 +159,4 @@ fn reject(
     }
     let base = pending::base(txn, &entry.entity, &entry.id)?;
     rebase::rebuild(txn, &entry.entity, &entry.id, base.as_ref())
-}
-
-fn keep(txn: &mut Txn<'_>, map: MapId, store: MirrorStore, position: u64, record: Vec<u8>) {
-    txn.mirror(MirrorOp::Put { store, key: position, json: String::from_utf8_lossy(&record).into_owned() });
-    txn.put(map, &position.to_be_bytes(), record);
 }

@@ -12,13 +12,11 @@ use super::view::{Interrupt, Read, Reading, View};
 use crate::error::Result;
 use crate::json::to_json;
 use crate::model::{NewIndex, Row, RowRef, Table, key};
-use crate::ports::MirrorOp;
 
 /// What transactions want to write: one transaction's, or those of all that are committed together.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) changes: Changes,
-    pub(super) mirror: Vec<MirrorOp>,
     /// New pages, newer than all that are there.
     pub(super) fresh: Run,
     /// The keys in them.
@@ -31,7 +29,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.mirror.is_empty() && self.fresh.pages.is_empty()
+        self.changes.is_empty() && self.fresh.pages.is_empty()
     }
 
     /// Adds what a later transaction wants.
@@ -40,7 +38,6 @@ impl Plan {
             |(key, value): (&Vec<u8>, &Option<Bytes>)| key.len() + value.as_ref().map_or(0, |value| value.len());
         self.bytes += later.changes.iter().map(bytes).sum::<usize>();
         self.changes.extend(later.changes);
-        self.mirror.extend(later.mirror);
         self.touched.extend(later.touched);
         later.fresh.pages.into_iter().for_each(|page| self.fresh.insert(page));
     }
@@ -75,11 +72,6 @@ impl Txn<'_> {
     /// Removes a key; nothing happens when it is not there.
     pub fn delete(&mut self, map: MapId, key: &[u8]) {
         self.own.changes.insert(full_key(map, key), None);
-    }
-
-    /// Writes to a mirror, with the commit.
-    pub fn mirror(&mut self, op: MirrorOp) {
-        self.own.mirror.push(op);
     }
 
     /// Stores a row in place of the one that is there, and its entries in the entity's indexes.

@@ -5,7 +5,7 @@ use js_sys::Array;
 use wasm_bindgen_test::wasm_bindgen_test;
 use whimbrel::browser::{BrowserRandom, IndexedDbStorage};
 use whimbrel::error::Code;
-use whimbrel::ports::{Commit, CommitOutcome, Durability, MirrorOp, MirrorStore, PageChange, Random, Storage};
+use whimbrel::ports::{Commit, CommitOutcome, Durability, PageChange, Random, Storage};
 
 use super::page::{Raw, abort_next_write, is_pending, record_durability, throw_on_put};
 use crate::storage_contract;
@@ -22,10 +22,9 @@ pub(crate) async fn committed(storage: &IndexedDbStorage, commit: Commit) {
     assert_eq!(storage.commit(commit).await.expect("a commit"), CommitOutcome::Committed);
 }
 
-fn mirrored(expected: u64, json: &str) -> Commit {
-    let mirror = vec![MirrorOp::Put { store: MirrorStore::Outbox, key: 7, json: json.to_owned() }];
+fn paged(expected: u64) -> Commit {
     let pages = PageChange { put: vec![(1, vec![1])], directory: vec![2], folded: 0, delete: Vec::new() };
-    Commit { mirror, pages: Some(pages), ..record(expected, b"mirrored") }
+    Commit { pages: Some(pages), ..record(expected, b"paged") }
 }
 
 #[wasm_bindgen_test]
@@ -74,12 +73,12 @@ async fn a_full_device_is_a_quota_error_and_nothing_is_written() {
     committed(&storage, record(0, b"before")).await;
     let before = storage.load().await;
     let broken = abort_next_write("QuotaExceededError");
-    let error = storage.commit(mirrored(1, "{}")).await.expect_err("no room");
+    let error = storage.commit(paged(1)).await.expect_err("no room");
     drop(broken);
     assert_eq!(error.code(), Code::StoreQuota);
     assert_eq!(storage.load().await, before);
-    assert_eq!(Raw::open("quota").await.dump("outbox").await, "[]");
-    committed(&storage, mirrored(1, "{}")).await;
+    assert_eq!(Raw::open("quota").await.dump("pages").await, "[]");
+    committed(&storage, paged(1)).await;
 }
 
 #[wasm_bindgen_test]
@@ -97,45 +96,22 @@ async fn an_abort_names_its_cause() {
 async fn a_request_that_throws_takes_the_whole_commit_back() {
     let storage = open("throws").await;
     let broken = throw_on_put("pages", "QuotaExceededError");
-    let error = storage.commit(mirrored(0, "{}")).await.expect_err("thrown");
+    let error = storage.commit(paged(0)).await.expect_err("thrown");
     drop(broken);
     assert_eq!(error.code(), Code::StoreQuota);
     assert_eq!(storage.load().await, Ok(whimbrel::ports::Loaded::default()));
-    assert_eq!(Raw::open("throws").await.dump("outbox").await, "[]");
-}
-
-#[wasm_bindgen_test]
-async fn a_mirror_that_is_not_json_is_our_fault_and_nothing_is_written() {
-    let storage = open("not-json").await;
-    let error = storage.commit(mirrored(0, "{")).await.expect_err("not JSON");
-    assert_eq!(error.code(), Code::Internal);
-    assert_eq!(storage.load().await, Ok(whimbrel::ports::Loaded::default()));
+    assert_eq!(Raw::open("throws").await.dump("pages").await, "[]");
 }
 
 #[wasm_bindgen_test]
 async fn a_dropped_commit_writes_nothing() {
     let storage = open("dropped").await;
     {
-        let mut commit = std::pin::pin!(storage.commit(mirrored(0, "{}")));
+        let mut commit = std::pin::pin!(storage.commit(paged(0)));
         assert!(is_pending(commit.as_mut()).await);
     }
     assert_eq!(storage.load().await, Ok(whimbrel::ports::Loaded::default()));
     committed(&storage, record(0, b"next")).await;
-}
-
-#[wasm_bindgen_test]
-async fn mirrors_are_plain_objects() {
-    let storage = open("plain").await;
-    committed(&storage, mirrored(0, r#"{"__proto__":{"polluted":true},"set":{"title":"Pümpe","n":[1.5,null]}}"#)).await;
-    let raw = Raw::open("plain").await;
-    let expected = r#"[{"__proto__":{"polluted":true},"set":{"title":"Pümpe","n":[1.5,null]}}]"#;
-    assert_eq!(raw.dump("outbox").await, expected);
-    assert_eq!(raw.dump("log").await, format!("[{}]", bytes_dump(b"mirrored")));
-}
-
-fn bytes_dump(bytes: &[u8]) -> String {
-    let parts: Vec<String> = bytes.iter().enumerate().map(|(index, byte)| format!("\"{index}\":{byte}")).collect();
-    format!("{{{}}}", parts.join(","))
 }
 
 #[wasm_bindgen_test]

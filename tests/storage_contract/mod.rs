@@ -4,9 +4,7 @@
 //! `open` gives a connection to the store of that name; the first connection to a name finds it empty, the next ones find what is there.
 
 use whimbrel::error::Code;
-use whimbrel::ports::{
-    Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, MirrorOp, MirrorStore, PageChange, Storage,
-};
+use whimbrel::ports::{Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, MirrorRecord, PageChange, Storage};
 
 /// Runs every case, each on a store of its own.
 pub(crate) async fn run_all<S: Storage>(open: impl AsyncFn(&str) -> S) {
@@ -66,7 +64,7 @@ async fn commits_are_numbered_and_keep_their_order<S: Storage>(open: &impl Async
         committed(&storage, Commit { durability, ..record(expected, &[byte, 0, 255]) }).await;
     }
     let all = loaded(&storage).await;
-    assert_eq!(all.head, Head { seq: 3, directory: 0, folded: 0 });
+    assert_eq!(all.head, Head { seq: 3, directory: 0, folded: 0, mirrored: 0 });
     assert_eq!(records(&all.log), [(1, &[0, 0, 255][..]), (2, &[1, 0, 255]), (3, &[2, 0, 255])]);
     let later = storage.log(2).await.expect("a log");
     assert_eq!((later.head.seq, records(&later.log)), (3, vec![(3, &[2, 0, 255][..])]));
@@ -80,9 +78,9 @@ async fn a_commit_from_behind_writes_nothing<S: Storage>(open: &impl AsyncFn(&st
     let before = loaded(&storage).await;
     for expected in [0, 2, u64::MAX >> 11] {
         let pages = PageChange { put: vec![(9, vec![9])], directory: vec![9], folded: 1, ..PageChange::default() };
-        let mirror = vec![MirrorOp::Put { store: MirrorStore::Outbox, key: 9, json: "{}".to_owned() }];
-        behind(&storage, Commit { mirror, ..with_pages(expected, b"b", pages) }).await;
+        behind(&storage, Commit { mirror: b"never".to_vec(), ..with_pages(expected, b"b", pages) }).await;
         assert_eq!(loaded(&storage).await, before);
+        assert!(storage.mirrors(false).await.expect("mirrors").iter().all(|mirror| mirror.log.is_empty()));
         assert_eq!(storage.pages(&[9]).await.expect("an answer"), [None]);
     }
     committed(&storage, record(1, b"c")).await;
@@ -143,7 +141,7 @@ async fn pages_come_and_go<S: Storage>(open: &impl AsyncFn(&str) -> S) {
     let found = storage.pages(&[1, 2, 300, 301]).await.expect("pages");
     assert_eq!(found, [None, None, Some(vec![3]), Some(vec![4])]);
     let all = loaded(&storage).await;
-    assert_eq!((all.head, all.directory), (Head { seq: 2, directory: 2, folded: 0 }, b"second".to_vec()));
+    assert_eq!((all.head, all.directory), (Head { seq: 2, directory: 2, folded: 0, mirrored: 0 }, b"second".to_vec()));
     storage.close().await;
 }
 
@@ -155,7 +153,7 @@ async fn a_directory_and_the_trimmed_log_are_one_step<S: Storage>(open: &impl As
     let pages = PageChange { put: vec![(1, vec![1])], directory: b"dir".to_vec(), folded: 3, ..PageChange::default() };
     committed(&storage, with_pages(4, b"fold", pages)).await;
     let all = loaded(&other).await;
-    assert_eq!(all.head, Head { seq: 5, directory: 5, folded: 3 });
+    assert_eq!(all.head, Head { seq: 5, directory: 5, folded: 3, mirrored: 0 });
     assert_eq!((all.directory, records(&all.log)), (b"dir".to_vec(), vec![(4, &[7][..]), (5, b"fold")]));
     let slice = other.log(1).await.expect("a log");
     assert_eq!((slice.head, records(&slice.log)), (all.head, vec![(4, &[7][..]), (5, b"fold")]));
@@ -174,27 +172,30 @@ async fn folding_never_goes_back<S: Storage>(open: &impl AsyncFn(&str) -> S) {
     storage.close().await;
 }
 
+/// Where there is a mirror; the storage need not have one.
 async fn mirrors_are_written_with_the_commit<S: Storage>(open: &impl AsyncFn(&str) -> S) {
-    let storage = open("mirrors").await;
-    let put = |store, key, json: &str| MirrorOp::Put { store, key, json: json.to_owned() };
-    let first = vec![
-        put(
-            MirrorStore::Outbox,
-            1,
-            r#"{"entity":"order","set":{"title":"Pümpe \"4\"","n":null,"deep":[{"a":[1.5,true]}]}}"#,
-        ),
-        put(MirrorStore::Conflicts, 1, "{}"),
-        put(MirrorStore::Inbox, 9_007_199_254_740_991, "{}"),
-    ];
-    committed(&storage, Commit { mirror: first, ..record(0, b"a") }).await;
-    let second = vec![
-        put(MirrorStore::Outbox, 1, r#"{"__proto__":{"x":1}}"#),
-        MirrorOp::Delete { store: MirrorStore::Conflicts, key: 1 },
-        MirrorOp::Delete { store: MirrorStore::Inbox, key: 77 },
-    ];
-    committed(&storage, Commit { mirror: second, ..record(1, b"b") }).await;
-    assert_eq!(loaded(&storage).await.head.seq, 2);
+    let (storage, other) = (open("mirrors").await, open("mirrors").await);
+    let mirrored = |expected, lines: &str| Commit { mirror: lines.as_bytes().to_vec(), ..record(expected, b"a") };
+    committed(&storage, mirrored(0, "Pümpe \"4\"\n")).await;
+    committed(&storage, record(1, b"not mirrored")).await;
+    let bytes = Commit { mirror: vec![0, 255, 128], ..record(2, b"c") };
+    committed(&other, bytes).await;
+    assert_eq!((loaded(&storage).await.head.seq, loaded(&storage).await.head.mirrored), (3, 3));
+    assert_eq!(storage.identity(), other.identity());
+    assert_eq!(storage.mirrors(true).await, Ok(Vec::new()));
+    let Some(mirror) = storage.mirrors(false).await.expect("mirrors").pop() else { return };
+    assert_eq!((mirror.identity, mirror.seq, mirror.is_sure), (storage.identity(), 0, true));
+    let (first, last) = ("Pümpe \"4\"\n".as_bytes().to_vec(), vec![0, 255, 128]);
+    let last = MirrorRecord { seq: 3, after: 1, lines: last };
+    assert_eq!(mirror.log, [MirrorRecord { seq: 1, after: 0, lines: first }, last.clone()]);
+    assert!(!storage.wants_snapshot());
+    storage.put_snapshot(2, vec![b"one".to_vec(), b"two".to_vec()]).await.expect("a snapshot");
+    storage.put_snapshot(2, vec![b"three".to_vec()]).await.expect("another one");
+    let mirror = other.mirrors(false).await.expect("mirrors").pop().expect("the mirror");
+    assert_eq!((mirror.seq, mirror.snapshot, mirror.log), (2, vec![b"three".to_vec()], vec![last]));
+    assert_eq!(storage.take_trouble(), None);
     storage.close().await;
+    other.close().await;
 }
 
 async fn large_values_survive<S: Storage>(open: &impl AsyncFn(&str) -> S) {

@@ -4,17 +4,16 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::{JSON, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbKeyRange, IdbObjectStore, IdbRequest};
 
-use super::super::global::describe;
 use super::fault;
-use super::layout::{DIRECTORY, HEAD, LOG, META, PAGES, head_of, head_value, key, mirror};
+use super::layout::{DIRECTORY, HEAD, LOG, META, PAGES, head_of, head_value, key};
 use super::transaction::{Transaction, result};
-use crate::error::{Code, Error, Result};
-use crate::ports::{Commit, CommitOutcome, Head, MirrorOp, PageChange, PageId};
+use crate::error::Result;
+use crate::ports::{Commit, CommitOutcome, Head, PageChange, PageId};
 
 /// The object stores that a commit touches. Reads of others need not wait for it.
 pub(super) fn scope(commit: &Commit) -> Vec<&'static str> {
@@ -22,22 +21,16 @@ pub(super) fn scope(commit: &Commit) -> Vec<&'static str> {
     if commit.pages.is_some() {
         scope.push(PAGES);
     }
-    for op in &commit.mirror {
-        let (MirrorOp::Put { store, .. } | MirrorOp::Delete { store, .. }) = op;
-        let name = mirror(*store);
-        if !scope.contains(&name) {
-            scope.push(name);
-        }
-    }
     scope
 }
 
 /// The head after a commit on `head`.
 pub(super) fn next_head(head: Head, commit: &Commit) -> Head {
     let seq = head.seq + 1;
+    let mirrored = if commit.mirror.is_empty() { head.mirrored } else { seq };
     match &commit.pages {
-        None => Head { seq, ..head },
-        Some(change) => Head { seq, directory: seq, folded: head.folded.max(change.folded) },
+        None => Head { seq, mirrored, ..head },
+        Some(change) => Head { seq, directory: seq, folded: head.folded.max(change.folded), mirrored },
     }
 }
 
@@ -87,9 +80,6 @@ fn issue(transaction: &Transaction, commit: &Commit, head: Head) -> Result<()> {
     let next = next_head(head, commit);
     let (meta, log) = (transaction.store(META)?, transaction.store(LOG)?);
     put(&log, &key(next.seq)?, &bytes(&commit.record))?;
-    for op in &commit.mirror {
-        issue_mirror(transaction, op)?;
-    }
     if let Some(change) = &commit.pages {
         issue_pages(transaction, change)?;
         put(&meta, &JsValue::from_str(DIRECTORY), &bytes(&change.directory))?;
@@ -98,19 +88,6 @@ fn issue(transaction: &Transaction, commit: &Commit, head: Head) -> Result<()> {
         }
     }
     put(&meta, &JsValue::from_str(HEAD), &head_value(next)?)
-}
-
-fn issue_mirror(transaction: &Transaction, op: &MirrorOp) -> Result<()> {
-    match op {
-        MirrorOp::Put { store, key: number, json } => {
-            // `JSON.parse` makes `__proto__` a property like any other.
-            let object = JSON::parse(json);
-            let object =
-                object.map_err(|thrown| Error::new(Code::Internal, format!("a mirror: {}", describe(&thrown))))?;
-            put(&transaction.store(mirror(*store))?, &key(*number)?, &object)
-        }
-        MirrorOp::Delete { store, key: number } => delete(&transaction.store(mirror(*store))?, &key(*number)?),
-    }
 }
 
 fn issue_pages(transaction: &Transaction, change: &PageChange) -> Result<()> {

@@ -2,12 +2,12 @@
 //!
 //! | store | key | value |
 //! |---|---|---|
-//! | `meta` | `head` | `{seq, directory, folded}` |
+//! | `meta` | `head` | `{seq, directory, folded, mirrored}` |
 //! | `meta` | `directory` | bytes |
 //! | `meta` | `identity` | text, made once per database |
 //! | `meta` | `format` | [`FORMAT`] |
 //! | `log`, `pages` | number | bytes |
-//! | `outbox`, `conflicts`, `inbox` | number | plain objects |
+//! | `outbox`, `conflicts`, `inbox` | | nothing any more: what waits is in the mirror too, see `mirror` |
 //!
 //! **Invariant:** the object stores and the database's version never change; what changes is [`FORMAT`].
 
@@ -18,7 +18,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::super::global::whole_number;
 use super::fault;
 use crate::error::{Code, Error, Result};
-use crate::ports::{Head, MirrorStore};
+use crate::ports::Head;
 
 /// IndexedDB's version of every database.
 pub(super) const DATABASE_VERSION: u32 = 1;
@@ -28,21 +28,12 @@ pub(super) const FORMAT: u32 = 1;
 pub(super) const META: &str = "meta";
 pub(super) const LOG: &str = "log";
 pub(super) const PAGES: &str = "pages";
-pub(super) const STORES: [&str; 6] =
-    [META, LOG, PAGES, mirror(MirrorStore::Outbox), mirror(MirrorStore::Conflicts), mirror(MirrorStore::Inbox)];
+pub(super) const STORES: [&str; 6] = [META, LOG, PAGES, "outbox", "conflicts", "inbox"];
 
 pub(super) const HEAD: &str = "head";
 pub(super) const DIRECTORY: &str = "directory";
 pub(super) const IDENTITY: &str = "identity";
 pub(super) const FORMAT_KEY: &str = "format";
-
-pub(super) const fn mirror(store: MirrorStore) -> &'static str {
-    match store {
-        MirrorStore::Outbox => "outbox",
-        MirrorStore::Conflicts => "conflicts",
-        MirrorStore::Inbox => "inbox",
-    }
-}
 
 #[wasm_bindgen]
 extern "C" {
@@ -61,6 +52,10 @@ extern "C" {
     fn folded(this: &StoredHead) -> JsValue;
     #[wasm_bindgen(method, setter)]
     fn set_folded(this: &StoredHead, folded: f64);
+    #[wasm_bindgen(method, getter)]
+    fn mirrored(this: &StoredHead) -> JsValue;
+    #[wasm_bindgen(method, setter)]
+    fn set_mirrored(this: &StoredHead, mirrored: f64);
 }
 
 /// A number as IndexedDB keeps it: a float, exact below 2⁵³.
@@ -84,6 +79,7 @@ pub(super) fn head_value(head: Head) -> Result<JsValue> {
     value.set_seq(number(head.seq)?);
     value.set_directory(number(head.directory)?);
     value.set_folded(number(head.folded)?);
+    value.set_mirrored(number(head.mirrored)?);
     Ok(value.into())
 }
 
@@ -94,7 +90,13 @@ pub(super) fn head_of(value: &JsValue) -> Result<Head> {
     }
     let stored: &StoredHead = value.dyn_ref::<Object>().ok_or_else(|| fault::corrupt("the head"))?.unchecked_ref();
     let part = |value: &JsValue| whole_number(value).ok_or_else(|| fault::corrupt("the head"));
-    Ok(Head { seq: part(&stored.seq())?, directory: part(&stored.directory())?, folded: part(&stored.folded())? })
+    Ok(Head {
+        seq: part(&stored.seq())?,
+        directory: part(&stored.directory())?,
+        folded: part(&stored.folded())?,
+        // Heads of before there was a mirror have none.
+        mirrored: whole_number(&stored.mirrored()).unwrap_or_default(),
+    })
 }
 
 pub(super) fn bytes_of(value: &JsValue, what: &str) -> Result<Vec<u8>> {

@@ -32,7 +32,7 @@ use self::layout::{DIRECTORY, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
 use self::opening::{Opening, factory};
 use self::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
-use crate::ports::{Commit, CommitOutcome, Head, Loaded, LogRecord, LogSlice, PageId, Seq, Storage};
+use crate::ports::{Commit, CommitOutcome, Head, Loaded, LogRecord, LogSlice, Mirrored, PageId, Seq, Storage};
 
 /// How long IndexedDB may take for one request to open or one transaction. It hangs now and then, for good.
 const DEADLINE_MS: u32 = 10_000;
@@ -199,6 +199,30 @@ impl Storage for IndexedDbStorage {
 
     fn on_disturbed(&self, listener: Box<dyn Fn()>) {
         self.disturbed.replace(Some(listener));
+    }
+
+    fn identity(&self) -> String {
+        self.identity.clone()
+    }
+
+    async fn mirrors(&self, _lost: bool) -> Result<Vec<Mirrored>> {
+        Ok(Vec::new())
+    }
+
+    async fn put_snapshot(&self, _seq: Seq, _parts: Vec<Vec<u8>>) -> Result<()> {
+        Ok(())
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        false
+    }
+
+    async fn forget_mirror(&self, _identity: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_trouble(&self) -> Option<Error> {
+        None
     }
 
     async fn close(&self) {
