@@ -106,6 +106,16 @@ impl Engine {
         })
     }
 
+    /// How a query would be answered, as JSON.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn explain(&self, entity: String, query: String) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move {
+            let query = parse(&driver, &entity, &query)?;
+            driver.store().explain(&query).await.map(JsValue::from)
+        })
+    }
+
     /// Calls `deliver` with the records as JSON, now and whenever they have changed; `fail` with an `ErrorDto`.
     pub fn watch(&self, entity: String, query: String, deliver: Function, fail: Function) -> JsResult<u32> {
         let query = parse(&self.driver, &entity, &query).map_err(thrown)?;

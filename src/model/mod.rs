@@ -16,7 +16,7 @@ pub use catalog::{Adopted, Catalog, FIRST_ENTITY_MAP, NewIndex};
 pub(crate) use id::is_id;
 pub use id::{check_id, uuid_v7};
 pub use query::{
-    Comparison, FieldRef, Filter, INCLUDE_DEPTH_MAX, INCLUDES_MAX, Include, LIMIT_DEFAULT, Link, Order, Query,
+    After, Comparison, FieldRef, Filter, INCLUDE_DEPTH_MAX, INCLUDES_MAX, Include, LIMIT_DEFAULT, Link, Order, Query,
 };
 pub use row::{Row, RowRef, ValueRef, Values};
 pub(crate) use row::{encode_header, encode_value, field};

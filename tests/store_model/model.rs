@@ -46,13 +46,20 @@ impl Model {
             Json::Array(orders) => orders.iter().flat_map(order).collect(),
             one => order(one),
         };
+        // Behind the id nothing is equal, whatever a record was that is not there any more.
+        let steps = orders.iter().position(|(field, _)| *field == "id").map_or(orders.len(), |place| place + 1);
+        let orders = &orders[..steps];
         let ties_descend = orders.last().is_some_and(|(_, descending)| *descending);
-        found.sort_by(|left, right| {
+        let compare = |left: &Json, right: &Json| {
             let by_fields = orders.iter().fold(Ordering::Equal, |known, (field, descending)| {
                 known.then_with(|| turned(compare_field(field, &left[*field], &right[*field]), *descending))
             });
             by_fields.then_with(|| turned(compare_field("id", &left["id"], &right["id"]), ties_descend))
-        });
+        };
+        found.sort_by(compare);
+        if query["after"].is_object() {
+            found.retain(|row| compare(row, &query["after"]).is_gt());
+        }
         let offset = query["offset"].as_u64().unwrap_or(0) as usize;
         let limit = query["limit"].as_u64().map_or(usize::MAX, |limit| limit as usize);
         Json::Array(found.into_iter().skip(offset).take(limit).collect())
@@ -120,6 +127,7 @@ fn field_holds(found: &Json, operator: &str, value: &Json) -> bool {
         "ne" => order.is_ne(),
         "in" => value.as_array().unwrap().iter().any(|value| compare(found, value).is_eq()),
         "isNull" => found.is_null() == (value == true),
+        "contains" => found.as_str().is_some_and(|text| text.contains(value.as_str().unwrap())),
         "startsWith" => found.as_str().is_some_and(|text| text.starts_with(value.as_str().unwrap())),
         "lt" => !found.is_null() && order.is_lt(),
         "lte" => !found.is_null() && order.is_le(),

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use whimbrel::model::{Row, Value};
 
+use crate::model;
+
 /// Ids there are.
 const IDS: usize = 48;
 
@@ -175,7 +177,7 @@ fn load() -> impl Strategy<Value = Op> {
     })
 }
 
-fn condition() -> impl Strategy<Value = Json> {
+fn condition() -> BoxedStrategy<Json> {
     let number = -3_i64..12;
     let comparison = prop::sample::select(vec!["eq", "ne", "lt", "lte", "gt", "gte"]);
     let text = prop_oneof![
@@ -191,7 +193,9 @@ fn condition() -> impl Strategy<Value = Json> {
         (text_field.clone(), comparison, text.clone())
             .prop_map(|(field, operator, text)| json!({field: {operator: text}})),
         (text_field.clone(), text).prop_map(|(field, prefix)| json!({field: {"startsWith": prefix}})),
-        (text_field, any::<bool>()).prop_map(|(field, is_null)| json!({field: {"isNull": is_null}})),
+        (text_field.clone(), any::<bool>()).prop_map(|(field, is_null)| json!({field: {"isNull": is_null}})),
+        (text_field, prop::sample::select(vec!["", "e", "nn", "na", "ba", "\u{1}b"]))
+            .prop_map(|(field, part)| json!({field: {"contains": part}})),
         Just(json!({"status": null})),
         any::<bool>().prop_map(|done| json!({ "done": done })),
         (-4_i32..4).prop_map(|number| json!({"weight": {"lte": f64::from(number) / 2.0}})),
@@ -199,37 +203,88 @@ fn condition() -> impl Strategy<Value = Json> {
             .prop_map(|ids| json!({"id": {"in": ids.into_iter().map(id).collect::<Vec<_>>()}})),
         (0..IDS).prop_map(|number| json!({"id": {"gt": id(number)}})),
     ]
+    .boxed()
 }
 
-fn filter() -> impl Strategy<Value = Json> {
+/// Values of the fields of an index, and a range in the last one.
+fn prefix() -> BoxedStrategy<Json> {
+    let status = prop_oneof![
+        prop::sample::select(vec!["open", "done"]).prop_map(|status| json!(status)),
+        Just(json!(null)),
+        Just(json!({"in": ["done", "open", "ä"]})),
+        Just(json!({"gte": "done"})),
+    ];
+    let note = prop_oneof![
+        prop::sample::select(vec![0_usize, 251, 260, 3_000])
+            .prop_map(|length| json!("a".to_owned() + &"n".repeat(length))),
+        Just(json!({"startsWith": "a"})),
+        Just(json!({"in": ["", "a", "b"]})),
+    ];
+    let due = prop_oneof![
+        (-3_i64..12).prop_map(|due| json!(due)),
+        (-3_i64..12, 1_i64..6).prop_map(|(from, length)| json!({"gte": from, "lte": from + length})),
+        Just(json!({"in": [1, 5, null]})),
+        Just(json!({"isNull": false})),
+    ];
+    let done = prop_oneof![any::<bool>().prop_map(|done| json!(done)), Just(json!({"in": [true, null]}))];
+    prop_oneof![
+        (status.clone(), due.clone()).prop_map(|(status, due)| json!({ "status": status, "due": due })),
+        (note, due.clone()).prop_map(|(note, due)| json!({ "note": note, "due": due })),
+        (done, due, prop::option::of(status)).prop_map(|(done, due, status)| match status {
+            Some(status) => json!({ "done": done, "due": due, "status": status }),
+            None => json!({ "done": done, "due": due }),
+        }),
+    ]
+    .boxed()
+}
+
+fn filter() -> BoxedStrategy<Json> {
     let two = || (condition(), condition());
     prop_oneof![
+        4 => prefix(),
+        1 => (prefix(), condition()).prop_map(|(one, two)| json!({ "and": [one, two] })),
         2 => Just(json!({})),
         5 => condition(),
         3 => two().prop_map(|(one, two)| json!({ "and": [one, two] })),
         1 => two().prop_map(|(one, two)| json!({ "or": [one, two] })),
         1 => two().prop_map(|(one, two)| json!({ "and": [one], "not": two })),
     ]
+    .boxed()
 }
 
-pub(crate) fn query() -> impl Strategy<Value = Json> {
+pub(crate) fn query() -> BoxedStrategy<Json> {
     let field = prop::sample::select(vec!["status", "due", "note", "weight", "done", "id"]);
     let direction = prop::sample::select(vec!["asc", "desc"]);
-    let order =
-        prop::collection::vec((field, direction).prop_map(|(field, direction)| json!({ field: direction })), 0..3);
+    let order = prop::collection::vec(
+        (field, direction.clone()).prop_map(|(field, direction)| json!({ field: direction })),
+        0..4,
+    );
+    // As an index has them.
+    let index =
+        (prop::sample::select(model::INDEXES.to_vec()), direction, 0_usize..3).prop_map(|(places, direction, skip)| {
+            let names = places.iter().skip(skip).map(|place| model::FIELDS[*place].0);
+            names.map(|name| json!({ name: direction })).collect::<Vec<_>>()
+        });
+    let order = prop_oneof![order, index];
     let limit = prop::option::weighted(0.6, 0_u32..12);
-    (filter(), order, limit, prop::option::weighted(0.3, 0_u32..8)).prop_map(|(filter, mut order, limit, offset)| {
-        let mut seen = std::collections::BTreeSet::new();
-        order.retain(|part| seen.insert(part.as_object().unwrap().keys().next().cloned()));
-        let mut query = json!({ "where": filter, "orderBy": order });
-        if let Some(limit) = limit {
-            query["limit"] = json!(limit);
-        }
-        if let Some(offset) = offset {
-            query["offset"] = json!(offset);
-        }
-        query
-    })
+    let offset = prop::option::weighted(0.3, 0_u32..8);
+    let after = prop::option::weighted(0.2, (0..IDS, row()));
+    (filter(), order, limit, offset, after)
+        .prop_map(|(filter, mut order, limit, offset, after)| {
+            let mut seen = std::collections::BTreeSet::new();
+            order.retain(|part| seen.insert(part.as_object().unwrap().keys().next().cloned()));
+            let mut query = json!({ "where": filter, "orderBy": order });
+            if let Some(limit) = limit {
+                query["limit"] = json!(limit);
+            }
+            match (after, offset) {
+                (Some((number, row)), _) => query["after"] = model::object(&id(number), &row),
+                (None, Some(offset)) => query["offset"] = json!(offset),
+                (None, None) => {}
+            }
+            query
+        })
+        .boxed()
 }
 
 /// Anything but a fault.

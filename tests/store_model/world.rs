@@ -156,6 +156,13 @@ impl World {
         let (rows, footprint) = tab.query(&parsed).await.unwrap();
         let rows: Json = serde_json::from_str(&rows).unwrap();
         assert_eq!(rows, self.model.query(query), "{query}");
+        if let Some(last) = rows.as_array().and_then(|rows| rows.last()) {
+            let mut next = query.clone();
+            next["after"] = last.clone();
+            next["offset"] = json!(0);
+            let (page, _) = tab.query(&parse(&next).unwrap()).await.unwrap();
+            assert_eq!(serde_json::from_str::<Json>(&page).unwrap(), self.model.query(&next), "{next}");
+        }
         let watch = Watch { tab: number, query: query.clone(), answer: rows, footprint, is_stale: false };
         self.watches.borrow_mut().push(watch);
         let everything = self.model.query(&json!({ "where": query["where"] }));

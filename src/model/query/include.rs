@@ -76,6 +76,9 @@ pub(super) fn parse(entity: &Entity, json: &Json, schema: &Schema, nesting: &mut
             return invalid(format!("include \"{name}\" is one record: it has no \"{other}\""));
         }
         let query = Query::parse_parts(far, &parts, schema, nesting)?;
+        if query.after.is_some() {
+            return invalid(format!("include \"{name}\": the records of each have no \"after\""));
+        }
         parsed.push(Include { name: name.clone(), link, query });
     }
     nesting.depth -= 1;

@@ -1,7 +1,10 @@
 //! Queries, as an app writes them and as the store answers them.
 //!
 //! ```text
-//! { where: { status: "open", dueAt: { lt: 5 }, or: [ … ] }, orderBy: { dueAt: "asc" }, limit: 50, offset: 0, include: { … } }
+//! {
+//!   where: { status: "open", dueAt: { lt: 5 }, or: [ … ] }, orderBy: { dueAt: "asc" }, limit: 50,
+//!   after: { dueAt: 3, id: "…" }, include: { … },
+//! }
 //! ```
 //!
 //! Null is a value like others: it sorts first, `ne` finds it, and no `lt`, `gt`, `startsWith` does. Rows that are equal in all of `orderBy`
@@ -34,6 +37,25 @@ pub struct Query {
     pub offset: u64,
     /// What comes along with each.
     pub include: Vec<Include>,
+    /// Only what comes behind this, in that order.
+    pub after: Option<After>,
+}
+
+/// A place in the order of a query: that of a record, which need not be there any more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct After {
+    /// The record's values, one for each step of the order.
+    pub values: Vec<Value>,
+    /// Its id, encoded.
+    pub id: Vec<u8>,
+}
+
+impl After {
+    /// Its value in a field that the order has.
+    pub(crate) fn value(&self, query: &Query, field: FieldRef) -> Option<&Value> {
+        let place = query.order.iter().position(|step| step.field == field)?;
+        self.values.get(place)
+    }
 }
 
 /// A field of the entity, or its id.
@@ -82,6 +104,8 @@ pub enum Filter {
     Compare(FieldRef, Comparison, Value),
     /// The field has a text that starts so.
     StartsWith(FieldRef, String),
+    /// The field has a text in which this stands somewhere.
+    Contains(FieldRef, String),
 }
 
 impl Query {
@@ -89,8 +113,15 @@ impl Query {
     #[must_use]
     pub fn all(entity: &str) -> Self {
         let entity = entity.to_owned();
-        let filter = Filter::And(Vec::new());
-        Self { entity, filter, order: Vec::new(), limit: LIMIT_DEFAULT, offset: 0, include: Vec::new() }
+        Self {
+            entity,
+            filter: Filter::And(Vec::new()),
+            order: Vec::new(),
+            limit: LIMIT_DEFAULT,
+            offset: 0,
+            include: Vec::new(),
+            after: None,
+        }
     }
 
     /// Whether ties, rows that are equal in all of `orderBy`, follow their ids from the largest to the smallest.
@@ -119,8 +150,25 @@ impl Filter {
                 ValueRef::Text(text) => text.starts_with(prefix.as_bytes()),
                 _ => false,
             },
+            Self::Contains(field, part) => match read(*field) {
+                ValueRef::Text(text) => contains(text, part.as_bytes()),
+                _ => false,
+            },
         }
     }
+}
+
+/// Whether a part stands in a text; the empty one stands in every one.
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    let Some((first, rest)) = part.split_first() else { return true };
+    let mut left = text;
+    while let Some(place) = left.iter().position(|byte| byte == first) {
+        left = left.get(place + 1..).unwrap_or_default();
+        if left.starts_with(rest) {
+            return true;
+        }
+    }
+    false
 }
 
 impl Comparison {

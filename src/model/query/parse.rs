@@ -3,9 +3,9 @@
 use whimbrel_protocol::{Fields, Json};
 
 use super::include::{self, Nesting};
-use super::{Comparison, FieldRef, Filter, Order, Query};
+use super::{After, Comparison, FieldRef, Filter, Order, Query};
 use crate::error::{Code, Error, Result};
-use crate::model::{Entity, FieldType, Schema, Value};
+use crate::model::{Entity, FieldType, Schema, Value, key};
 
 /// Parts of a filter inside each other, at most.
 const DEPTH_MAX: usize = 32;
@@ -37,22 +37,27 @@ impl Query {
 
     pub(super) fn parse_parts(entity: &Entity, parts: &Fields, schema: &Schema, nesting: &mut Nesting) -> Result<Self> {
         let mut query = Self::all(&entity.name);
+        let mut parser = Parser { entity, terms: 0 };
+        let mut last = None;
         for (name, part) in parts {
             match name.as_str() {
-                "where" => {
-                    let mut parser = Parser { entity, terms: 0 };
-                    query.filter = parser.filter(object("where", part)?, 0)?;
-                }
+                "where" => query.filter = parser.filter(object("where", part)?, 0)?,
                 "orderBy" => order_by(entity, part, &mut query.order)?,
                 "limit" => query.limit = count("limit", part)?,
                 "offset" => query.offset = count("offset", part)?,
                 "include" => query.include = include::parse(entity, part, schema, nesting)?,
+                "after" => last = Some(object("after", part)?),
                 _ => {
                     return invalid(format!(
-                        "a query has no \"{name}\"; it has where, orderBy, limit, offset and include"
+                        "a query has no \"{name}\"; it has where, orderBy, limit, offset, after and include"
                     ));
                 }
             }
+        }
+        // The order says what of it counts.
+        query.after = last.map(|last| parser.after(last, &query.order)).transpose()?;
+        if query.after.is_some() && query.offset > 0 {
+            return invalid("a query begins at an offset or after a record, not both".to_owned());
         }
         Ok(query)
     }
@@ -131,12 +136,13 @@ impl Parser<'_> {
                     None => invalid(format!("\"{name}\": isNull takes true or false")),
                 }
             }
-            "startsWith" => match self.value(field, name, operand)? {
-                Value::Text(prefix) => Ok(Filter::StartsWith(field, prefix)),
-                _ => invalid(format!("\"{name}\": startsWith takes text, of a field with text")),
+            "startsWith" | "contains" => match self.value(field, name, operand)? {
+                Value::Text(prefix) if operator == "startsWith" => Ok(Filter::StartsWith(field, prefix)),
+                Value::Text(part) => Ok(Filter::Contains(field, part)),
+                _ => invalid(format!("\"{name}\": {operator} takes text, of a field with text")),
             },
             _ => invalid(format!(
-                "\"{name}\" has no condition \"{operator}\"; there are eq, ne, lt, lte, gt, gte, in, isNull, startsWith"
+                "\"{name}\" has no condition \"{operator}\"; there are eq, ne, lt, lte, gt, gte, in, isNull, startsWith, contains"
             )),
         }
     }
@@ -160,6 +166,22 @@ impl Parser<'_> {
         };
         kind.value(json)
             .map_err(|error| Error::new(error.code(), format!("{}.{name} {}", self.entity.name, error.detail())))
+    }
+
+    fn after(&self, record: &Fields, order: &[Order]) -> Result<After> {
+        let value = |field: FieldRef| {
+            let name = match field {
+                FieldRef::Id => "id",
+                FieldRef::Place(place) => self.entity.fields.get(place).map_or("", |field| &field.name),
+            };
+            match record.get(name) {
+                Some(json) => self.value(field, name, json),
+                None => invalid(format!("\"after\" has no \"{name}\", which the order asks for")),
+            }
+        };
+        let Value::Text(id) = value(FieldRef::Id)? else { return invalid("\"after\" has no id".to_owned()) };
+        let values = order.iter().map(|step| value(step.field)).collect::<Result<Vec<Value>>>()?;
+        Ok(After { values, id: key::id_key(&id) })
     }
 
     fn count(&mut self, terms: usize) -> Result<()> {

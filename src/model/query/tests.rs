@@ -52,7 +52,7 @@ fn each_mistake_has_its_code() {
         (json!([]), "query/invalid: \"the query\" takes an object"),
         (
             json!({"were": {}}),
-            "query/invalid: a query has no \"were\"; it has where, orderBy, limit, offset and include",
+            "query/invalid: a query has no \"were\"; it has where, orderBy, limit, offset, after and include",
         ),
         (json!({"where": {"nope": 1}}), "schema/unknown-field: order has no field \"nope\""),
         (json!({"where": {"due": "x"}}), "value/type: order.due takes a time in milliseconds, not text"),

@@ -2,68 +2,98 @@
 
 use super::super::keys::{KeyRange, MapId, full_key};
 use super::super::view::View;
-use super::bounds::{self, Bounds};
+use super::bounds;
+use super::order::Steps;
 use crate::model::{FieldRef, Filter, Query, Table, key};
 
 /// A way to the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Access {
-    /// By their ids (encoded, ascending).
-    Ids(Vec<Vec<u8>>),
+    /// By their ids (encoded, ascending); whether they come in the query's order when they are walked through in its direction.
+    Ids(Vec<Vec<u8>>, bool),
     /// Through an index.
-    Index(IndexWalk),
-    /// All of them, by id.
-    Rows,
+    Index(Walk),
+    /// Through the rows, by id.
+    Rows(Walk),
 }
 
-/// A walk through parts of an index.
+/// A walk through parts of a map.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct IndexWalk {
+pub(super) struct Walk {
+    /// The index, by its place in the table's list.
+    pub(super) index: usize,
     /// Full keys, ascending.
     pub(super) ranges: Vec<KeyRange>,
-    /// Whether the entries are in the order that the query wants by its first field.
+    /// Values in a key before the id.
+    pub(super) fields: usize,
+    /// So many of them settle the place of a row in the query's order, as far as keys can: rows that are equal in these are put in order
+    /// among themselves.
+    pub(super) group: usize,
+    /// Whether keys settle all of it.
     pub(super) is_ordered: bool,
-    /// Whether the rows come in the order of their ids.
-    pub(super) by_id: bool,
-    /// Whether every row behind the entries is one the query finds.
+    /// Whether it goes from the largest key to the smallest.
+    pub(super) reverse: bool,
+    /// Whether every row behind the keys is one the query's filter finds.
     pub(super) is_exact: bool,
+}
+
+/// A way that was chosen, and what it costs.
+pub(super) struct Chosen {
+    pub(super) access: Access,
+    /// Rows that are read, about.
+    pub(super) rows: f64,
+    /// Rows there are, about.
+    pub(super) total: f64,
 }
 
 /// What reading a row in its place costs, next to fetching one by its id.
 pub(super) const SCAN_COST: f64 = 0.25;
+/// Ranges of a walk, at most; a condition that would make more of them is left to the filter.
+const RANGES_MAX: usize = 4_096;
 
 /// The way to a query's rows that reads least.
-pub(super) fn choose(view: &View<'_>, table: &Table, query: &Query) -> Access {
+pub(super) fn choose(view: &View<'_>, table: &Table, query: &Query) -> Chosen {
     let mut parts = Vec::new();
     bounds::conjuncts(&query.filter, &mut parts);
+    let steps = Steps::new(query, &parts);
+    let everything = KeyRange::map(MapId(table.map));
+    let total = rows_in(view, &everything);
     if let Some(ids) = ids(&parts) {
-        return Access::Ids(ids);
+        let rows = ids.len() as f64;
+        return Chosen { access: Access::Ids(ids, steps.is_by(&[])), rows, total };
     }
-    let total = rows_in(view, &KeyRange::map(MapId(table.map))).max(1.0);
-    let walks: Vec<(IndexWalk, f64)> = table
-        .indexes
-        .iter()
+    let rows_walk = Walk { is_exact: parts.is_empty(), ..steps.walk(MapId(table.map), &[], vec![everything]) };
+    let rows = rows_walk.ranges.iter().map(|range| rows_in(view, range)).sum();
+    let walks: Vec<(Walk, f64)> = (0..table.indexes.len())
         .filter_map(|index| {
-            let [slot] = index.slots.as_slice() else { return None };
-            let place = table.columns.get(*slot)?.place?;
-            let walk = walk(query, &parts, FieldRef::Place(place), MapId(index.map))?;
+            let walk = walk(table, index, &parts, &steps)?;
             let rows = walk.ranges.iter().map(|range| rows_in(view, range)).sum();
             Some((walk, rows))
         })
         .collect();
     // The rows the query finds are not more than the narrowest walk has.
-    let found = walks.iter().map(|(_, rows)| *rows).fold(total, f64::min).max(1.0);
+    let found = walks.iter().map(|(_, rows)| *rows).fold(rows, f64::min).max(1.0);
     let wanted = query.limit.saturating_add(query.offset) as f64;
-    let share = |rows: f64| (wanted * (rows / found).max(1.0)).min(rows);
-    let is_by_id = query.order.first().is_none_or(|order| order.field == FieldRef::Id);
-    let mut best = (Access::Rows, SCAN_COST * if is_by_id { share(total) } else { total });
+    let read = |walk: &Walk, rows: f64| {
+        let share = (wanted * (rows / found).max(1.0)).min(rows);
+        match (walk.is_ordered, walk.group) {
+            (true, _) => share,
+            (false, 0) => rows,
+            // The last group is read to its end.
+            (false, _) => (2.0 * share).min(rows),
+        }
+    };
+    let rows = read(&rows_walk, rows);
+    let mut best = (Access::Rows(rows_walk), rows);
+    let mut least = SCAN_COST * rows.max(1.0);
     for (walk, rows) in walks {
-        let cost = if walk.is_ordered || (query.order.is_empty() && walk.by_id) { share(rows) } else { rows };
-        if cost < best.1 {
-            best = (Access::Index(walk), cost);
+        let rows = read(&walk, rows);
+        if rows < least || (rows <= least && walk.is_exact) {
+            least = rows;
+            best = (Access::Index(walk), rows);
         }
     }
-    best.0
+    Chosen { access: best.0, rows: best.1, total }
 }
 
 fn ids(parts: &[&Filter]) -> Option<Vec<Vec<u8>>> {
@@ -83,27 +113,27 @@ fn ids(parts: &[&Filter]) -> Option<Vec<Vec<u8>>> {
     Some(ids)
 }
 
-fn walk(query: &Query, parts: &[&Filter], field: FieldRef, map: MapId) -> Option<IndexWalk> {
-    let is_ordered = query.order.first().is_some_and(|order| order.field == field);
-    let bounds = bounds::of_field(parts, field);
-    if bounds.is_none() && !is_ordered {
+/// The walk through an index; `None` when it helps neither the filter nor the order.
+fn walk(table: &Table, index: usize, parts: &[&Filter], steps: &Steps<'_>) -> Option<Walk> {
+    let declared = table.indexes.get(index)?;
+    let place = |slot: &usize| table.columns.get(*slot).and_then(|column| column.place);
+    // A field that this schema does not know is in no condition and in no order.
+    let fields: Vec<FieldRef> =
+        declared.slots.iter().map(|slot| FieldRef::Place(place(slot).unwrap_or(usize::MAX))).collect();
+    let (ranges, used, is_exact) = bounds::of_fields(parts, &fields, RANGES_MAX);
+    let map = MapId(declared.map);
+    let full = |range: std::ops::Range<Vec<u8>>| KeyRange {
+        start: full_key(map, &range.start),
+        end: full_key(map, &range.end),
+    };
+    let ranges = ranges.into_iter().map(full).collect();
+    let walk = steps.walk(map, &fields, ranges);
+    if used == 0 && walk.group == 0 {
         return None;
     }
-    let is_exact =
-        bounds.as_ref().is_some_and(|bounds| bounds.exact) && parts.iter().all(|part| speaks_of(part, field));
-    let by_id = bounds.as_ref().is_some_and(is_one_value);
-    let ranges = match bounds {
-        Some(Bounds { ranges, .. }) => ranges
-            .into_iter()
-            .map(|range| KeyRange { start: full_key(map, &range.start), end: full_key(map, &range.end) })
-            .collect(),
-        None => vec![KeyRange::map(map)],
-    };
-    Some(IndexWalk { ranges, is_ordered, by_id, is_exact })
-}
-
-fn is_one_value(bounds: &Bounds) -> bool {
-    bounds.points && bounds.ranges.len() <= 1
+    let known = fields.get(..used).unwrap_or_default();
+    let is_exact = is_exact && used > 0 && parts.iter().all(|part| known.iter().any(|field| speaks_of(part, *field)));
+    Some(Walk { index, is_exact, ..walk })
 }
 
 /// Whether a part is of the kind that bounds, and of that field.
@@ -111,7 +141,7 @@ fn speaks_of(part: &Filter, field: FieldRef) -> bool {
     match part {
         Filter::In(of, _) | Filter::Compare(of, ..) | Filter::StartsWith(of, _) => *of == field,
         Filter::Not(inner) => bounds::is_null(inner, field),
-        Filter::And(_) | Filter::Or(_) => false,
+        Filter::And(_) | Filter::Or(_) | Filter::Contains(..) => false,
     }
 }
 

@@ -26,10 +26,40 @@ pub(super) struct Bounds {
 pub(super) fn conjuncts<'f>(filter: &'f Filter, parts: &mut Vec<&'f Filter>) {
     match filter {
         Filter::And(inner) => inner.iter().for_each(|part| conjuncts(part, parts)),
-        Filter::Or(_) | Filter::Not(_) | Filter::In(..) | Filter::Compare(..) | Filter::StartsWith(..) => {
-            parts.push(filter);
+        Filter::Or(_)
+        | Filter::Not(_)
+        | Filter::In(..)
+        | Filter::Compare(..)
+        | Filter::StartsWith(..)
+        | Filter::Contains(..) => parts.push(filter),
+    }
+}
+
+/// What the parts say of the fields of an index: values of the first ones and at last a range, as far as that makes `most` ranges. Also of how
+/// many fields something was said, and whether all of that is exact.
+pub(super) fn of_fields(parts: &[&Filter], fields: &[FieldRef], most: usize) -> (Vec<Range<Vec<u8>>>, usize, bool) {
+    let mut ranges = vec![Vec::new()..END.to_vec()];
+    let (mut used, mut exact) = (0, true);
+    for field in fields {
+        let Some(bounds) = of_field(parts, *field) else { break };
+        if ranges.len() * bounds.ranges.len() > most {
+            break;
+        }
+        used += 1;
+        exact &= bounds.exact;
+        let inside = |values: &Range<Vec<u8>>| {
+            let within = |range: &Range<Vec<u8>>| {
+                let [start, end] = [&range.start, &range.end].map(|end| [values.start.as_slice(), end].concat());
+                start..end
+            };
+            bounds.ranges.iter().map(within).collect::<Vec<_>>()
+        };
+        ranges = ranges.iter().flat_map(inside).collect();
+        if !bounds.points {
+            break;
         }
     }
+    (ranges, used, exact)
 }
 
 /// What the parts say of a field; `None` when they say nothing that helps.

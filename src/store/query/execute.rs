@@ -3,8 +3,9 @@
 use super::super::bytes::Bytes;
 use super::super::keys::{KeyRange, MapId, full_key};
 use super::super::view::{Interrupt, View};
-use super::access::{self, Access, IndexWalk};
+use super::access::{self, Access, Walk};
 use super::include::{self, Found};
+use super::order;
 use super::sort::{Candidate, Candidates};
 use super::sum::Sum;
 use crate::error::Result;
@@ -21,7 +22,7 @@ pub(super) fn run(view: &View<'_>, query: &Query) -> Result<Vec<u8>, Interrupt> 
     if query.limit == 0 {
         return Ok(b"[]".to_vec());
     }
-    run.go(access::choose(view, table, query))?;
+    run.go(access::choose(view, table, query).access)?;
     run.finish()
 }
 
@@ -29,8 +30,8 @@ pub(super) fn run(view: &View<'_>, query: &Query) -> Result<Vec<u8>, Interrupt> 
 pub(super) fn count(view: &View<'_>, query: &Query) -> Result<u64, Interrupt> {
     let table = view.table(&query.entity)?;
     let mut run = Run { answer: Answer::Count, ..Run::new(view, table, query) };
-    match access::choose(view, table, query) {
-        Access::Index(IndexWalk { ranges, is_exact: true, .. }) => return count_entries(view, ranges),
+    match access::choose(view, table, query).access {
+        Access::Index(Walk { ranges, is_exact: true, .. }) => return count_entries(view, ranges),
         access => run.go(access)?,
     }
     run.check_missing()?;
@@ -42,7 +43,7 @@ pub(super) fn sum(view: &View<'_>, query: &Query, place: usize) -> Result<Sum, I
     let table = view.table(&query.entity)?;
     let answer = Answer::Sum { slot: table.slot(place), sum: Sum::default() };
     let mut run = Run { answer, ..Run::new(view, table, query) };
-    run.go(access::choose(view, table, query))?;
+    run.go(access::choose(view, table, query).access)?;
     run.check_missing()?;
     Ok(if let Answer::Sum { sum, .. } = run.answer { sum } else { Sum::default() })
 }
@@ -74,6 +75,8 @@ struct Run<'q, 'v> {
     query: &'q Query,
     /// Whether the filter asks for ids, which have to be decoded for it.
     reads_id: bool,
+    /// Whether only rows that the filter finds come.
+    is_filtered: bool,
     id: Vec<u8>,
     row_key: Vec<u8>,
     candidates: Candidates,
@@ -95,6 +98,7 @@ impl<'q, 'v> Run<'q, 'v> {
             table,
             query,
             reads_id: reads_id(&query.filter),
+            is_filtered: false,
             id: Vec::new(),
             row_key: full_key(MapId(table.map), &[]),
             candidates: Candidates::default(),
@@ -109,14 +113,13 @@ impl<'q, 'v> Run<'q, 'v> {
 
     fn go(&mut self, access: Access) -> Result<(), Interrupt> {
         match access {
-            Access::Ids(ids) => self.by_ids(ids),
-            Access::Rows => self.by_rows(),
+            Access::Ids(ids, is_ordered) => self.by_ids(ids, is_ordered),
+            Access::Rows(walk) => self.by_rows(walk),
             Access::Index(walk) => self.by_index(walk),
         }
     }
 
-    fn by_ids(&mut self, mut ids: Vec<Vec<u8>>) -> Result<(), Interrupt> {
-        let is_ordered = self.is_by_id();
+    fn by_ids(&mut self, mut ids: Vec<Vec<u8>>, is_ordered: bool) -> Result<(), Interrupt> {
         if is_ordered && self.query.ties_descend() {
             ids.reverse();
         }
@@ -129,31 +132,28 @@ impl<'q, 'v> Run<'q, 'v> {
         Ok(())
     }
 
-    fn by_rows(&mut self) -> Result<(), Interrupt> {
-        let is_ordered = self.is_by_id();
-        let turned = is_ordered && self.query.ties_descend();
-        let mut rows = self.view.scan_range(KeyRange::map(MapId(self.table.map)), turned);
-        while !self.is_full(is_ordered) && rows.step()? {
-            if let Some(bytes) = rows.value() {
-                let bytes = bytes.clone();
-                self.take(rows.key(), bytes, is_ordered)?;
+    fn by_rows(&mut self, walk: Walk) -> Result<(), Interrupt> {
+        for range in walk.ranges {
+            let mut rows = self.view.scan_range(range, walk.reverse);
+            while !self.is_full(walk.is_ordered) && rows.step()? {
+                if let Some(bytes) = rows.value() {
+                    let bytes = bytes.clone();
+                    self.take(rows.key(), bytes, walk.is_ordered)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn by_index(&mut self, mut walk: IndexWalk) -> Result<(), Interrupt> {
-        let reverse = walk.is_ordered && self.query.order.first().is_some_and(|order| order.descending);
-        // Entries of one value come in the order of their ids, which settles it unless other fields come first or the value was cut.
-        let is_by_entry = walk.is_ordered && self.query.order.len() == 1;
-        let is_direct = is_by_entry || (self.query.order.is_empty() && walk.by_id);
-        if reverse {
+    fn by_index(&mut self, mut walk: Walk) -> Result<(), Interrupt> {
+        self.is_filtered = walk.is_exact;
+        if walk.reverse {
             walk.ranges.reverse();
         }
         let mut group: Vec<u8> = Vec::new();
-        for range in walk.ranges {
-            let mut entries = self.view.scan_range(range, reverse);
-            while !self.is_full(is_direct) {
+        for range in std::mem::take(&mut walk.ranges) {
+            let mut entries = self.view.scan_range(range, walk.reverse);
+            while !self.is_full(walk.is_ordered) {
                 match entries.step() {
                     Ok(true) => {}
                     Ok(false) => break,
@@ -163,25 +163,19 @@ impl<'q, 'v> Run<'q, 'v> {
                     }
                     Err(failed) => return Err(failed),
                 }
-                let Some((value, id)) = key::split_value(entries.key()) else { continue };
-                let is_cut = key::is_cut(value);
-                if walk.is_ordered && *group != *value {
+                let Some((settled, is_cut, id)) = split(entries.key(), &walk) else { continue };
+                if *group != *settled {
                     self.settle()?;
                     if self.is_full(true) {
                         return Ok(());
                     }
                     group.clear();
-                    group.extend_from_slice(value);
+                    group.extend_from_slice(settled);
                 }
-                self.fetch(id, is_direct && !is_cut)?;
+                self.fetch(id, walk.is_ordered && !is_cut)?;
             }
         }
         Ok(())
-    }
-
-    /// Whether rows that come by id come in the order of the query.
-    fn is_by_id(&self) -> bool {
-        self.query.order.first().is_none_or(|order| order.field == FieldRef::Id)
     }
 
     /// How many rows are wanted, with those that come before them and are not written.
@@ -231,6 +225,12 @@ impl<'q, 'v> Run<'q, 'v> {
     }
 
     fn holds(&mut self, row: &RowRef<'_>, id: &[u8]) -> bool {
+        if self.query.after.as_ref().is_some_and(|after| !order::is_behind(self.query, after, self.table, row, id)) {
+            return false;
+        }
+        if self.is_filtered {
+            return true;
+        }
         if self.reads_id {
             self.id.clear();
             key::decode_id(id, &mut self.id);
@@ -292,10 +292,27 @@ pub(super) fn check_missing(mut missing: Vec<PageId>) -> Result<(), Interrupt> {
     Err(Interrupt::Pages(missing))
 }
 
+/// The front of an entry's key that settles its row's place, as far as keys can; whether that ends with a text that was cut; and the row's id.
+fn split<'k>(key: &'k [u8], walk: &Walk) -> Option<(&'k [u8], bool, &'k [u8])> {
+    let (mut settled, mut is_cut, mut rest) = (0, false, key);
+    for place in 0..walk.fields {
+        let (value, after) = key::split_value(rest)?;
+        rest = after;
+        if place < walk.group && !is_cut {
+            settled = key.len() - rest.len();
+            is_cut = key::is_cut(value);
+        }
+    }
+    Some((key.get(..settled)?, is_cut, rest))
+}
+
 fn reads_id(filter: &Filter) -> bool {
     match filter {
         Filter::And(parts) | Filter::Or(parts) => parts.iter().any(reads_id),
         Filter::Not(part) => reads_id(part),
-        Filter::In(field, _) | Filter::Compare(field, ..) | Filter::StartsWith(field, _) => *field == FieldRef::Id,
+        Filter::In(field, _)
+        | Filter::Compare(field, ..)
+        | Filter::StartsWith(field, _)
+        | Filter::Contains(field, _) => *field == FieldRef::Id,
     }
 }

@@ -5,7 +5,9 @@
 mod access;
 mod bounds;
 mod execute;
+mod explain;
 mod include;
+mod order;
 mod sort;
 mod sum;
 
@@ -57,7 +59,7 @@ impl<S: Storage> Store<S> {
 
 /// All that a query's filter finds, in any order.
 fn everything(query: Query) -> Query {
-    Query { order: Vec::new(), limit: u64::MAX, offset: 0, include: Vec::new(), ..query }
+    Query { order: Vec::new(), limit: u64::MAX, offset: 0, include: Vec::new(), after: None, ..query }
 }
 
 /// The rows of a query as the text of a JSON array.
