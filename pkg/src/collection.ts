@@ -12,6 +12,7 @@ import {
   type NumberName,
   type OrderedName,
   type Query,
+  type QueryPlan,
   toPlainQuery,
 } from "./query.js";
 import { newRecordId } from "./record-id.js";
@@ -45,6 +46,8 @@ export interface ReadableCollection<E extends Entities, N extends EntityName<E>,
     query?: Query<R> & Including<E, N, I>,
     options?: WatchOptions,
   ): Watch<With<E, N, I>>;
+  /** How a query would be answered now. */
+  explain(query?: Query<R>): Promise<QueryPlan>;
 }
 
 /** An entity that takes new records. */
@@ -174,6 +177,12 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
     const where = query.where === undefined ? hasValue : { and: [hasValue, query.where] };
     const record = await this.first({ ...query, where, orderBy: { [name]: direction } });
     return record?.[name] ?? null;
+  }
+
+  async explain(query?: Query<AnyRecord>): Promise<QueryPlan> {
+    const encoded = encodeQuery(query);
+    const plan = await this.#connection.call((engine) => engine.explain(this.#shape.entity, encoded));
+    return JSON.parse(plan) as QueryPlan;
   }
 
   watch(query?: AnyQuery, options: WatchOptions = {}): Watch<AnyRecord> {

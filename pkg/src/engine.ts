@@ -26,6 +26,7 @@ export type Engine = Pick<
   | "query"
   | "count"
   | "sum"
+  | "explain"
   | "watch"
   | "unwatch"
   | "trigger"

@@ -3,7 +3,7 @@ import type { EntityDto, OpenDto } from "./engine.js";
 import { appError } from "./errors.js";
 import { toPlainObject } from "./guard.js";
 import type { CheckedRefs, EntityName, WritableName } from "./infer.js";
-import type { AnyField, Entities, Entity } from "./schema.js";
+import type { AnyField, Entities, Entity, Fields } from "./schema.js";
 
 /** What is synced together: a list is sent and received; `push` and `pull` say it one by one. */
 export type UnitSpec<E extends Entities> =
@@ -132,16 +132,28 @@ function entityDto(name: string, entity: Entity): EntityDto {
   if (RESERVED_NAMES.some((reserved) => reserved === name)) {
     throw appError("schema/invalid", `"${name}" is a name that the database has for itself`);
   }
+  const { policy, fields, indexes, unique } = entity;
+  check(isListOfLists(indexes) && isListOfLists(unique), `the indexes of entities.${name} are lists of names`);
   return {
     name,
-    policy: entity.policy,
-    fields: Object.entries(entity.fields).map(([field, made]) => fieldDto(name, field, made)),
+    policy,
+    fields: Object.entries(fields).map(([field, made]) => fieldDto(name, field, made)),
+    indexes: [
+      ...indexes.map((fields) => ({ fields: [...fields], unique: false })),
+      ...uniqueFields(fields).map((field) => ({ fields: [field], unique: true })),
+      ...unique.map((fields) => ({ fields: [...fields], unique: true })),
+    ],
   };
+}
+
+function uniqueFields(fields: Fields): string[] {
+  return Object.entries(fields).flatMap(([name, { spec }]) => (spec.unique === true ? [name] : []));
 }
 
 function fieldDto(entity: string, name: string, field: AnyField): EntityDto["fields"][number] {
   check(isObject(field) && isObject(field.spec), `entities.${entity}.${name} is made by text(), integer() …`);
-  return { name, ...field.spec };
+  const { unique: _, ...spec } = field.spec; // It is among the entity's indexes.
+  return { name, ...spec };
 }
 
 function unitDto(name: string, unit: UnitSpec<Entities>, entities: Entities): OpenDto["schema"]["units"][number] {
@@ -165,6 +177,10 @@ function autoDto({ start, online, resume, change, every }: AutoOptions<string>):
 
 function isList(unit: UnitSpec<Entities>): unit is readonly string[] {
   return Array.isArray(unit);
+}
+
+function isListOfLists(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => Array.isArray(one));
 }
 
 function isObject(value: unknown): value is object {

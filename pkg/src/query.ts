@@ -11,7 +11,7 @@ export type Condition<Value> = {
   readonly ne?: Value;
   readonly in?: readonly Value[];
 } & (null extends Value ? { readonly isNull?: boolean } : unknown) &
-  (NonNullable<Value> extends string ? { readonly startsWith?: string } : unknown) &
+  (NonNullable<Value> extends string ? { readonly startsWith?: string; readonly contains?: string } : unknown) &
   (NonNullable<Value> extends string | number | Date
     ? {
         readonly lt?: NonNullable<Value>;
@@ -39,6 +39,29 @@ export interface Query<R> {
   readonly limit?: number;
   /** Leaves out so many of the first ones. */
   readonly offset?: number;
+  /** Begins behind this record, which need not be there any more: the last one of the page before. Not together with `offset`. */
+  readonly after?: Cursor<R> | undefined;
+}
+
+/** A record, or as much of it as says where it stands: the fields of `orderBy`, and the id. */
+export type Cursor<R> = { readonly [K in keyof R]?: R[K] } & { readonly id: string };
+
+/** How a query is answered, by what is known without reading a record. */
+export interface QueryPlan {
+  /** By ids, through an index, or through all records. */
+  readonly access: "ids" | "index" | "rows";
+  /** The fields of the index. */
+  readonly index: readonly string[] | null;
+  /** Parts of the index or of the records that are read, or ids. */
+  readonly ranges: number;
+  /** Whether records come in the order of the query: then nothing is sorted, and a `limit` ends the reading. */
+  readonly ordered: boolean;
+  /** Whether only records that match are read. */
+  readonly exact: boolean;
+  /** Records that are read, about. */
+  readonly estimatedRows: number;
+  /** Records there are, about. */
+  readonly totalRows: number;
 }
 
 /** The same for each list of records that comes along with others. */
@@ -61,7 +84,7 @@ export type OrderedName<R> = NameOf<R, string | number | Date>;
 /** The query that an entity takes. */
 export type QueryOf<E extends Entity> = Query<RecordOf<E>>;
 
-const PARTS: ReadonlySet<string> = new Set(["where", "orderBy", "limit", "offset", "include"]);
+const PARTS: ReadonlySet<string> = new Set(["where", "orderBy", "limit", "offset", "after", "include"]);
 
 /** A query before its type is known. */
 interface AnyQuery {
@@ -69,6 +92,7 @@ interface AnyQuery {
   readonly orderBy?: object | undefined;
   readonly limit?: number | undefined;
   readonly offset?: number | undefined;
+  readonly after?: object | undefined;
   readonly include?: object | undefined;
 }
 
@@ -78,6 +102,7 @@ interface PlainQuery {
   readonly orderBy: Json | undefined;
   readonly limit: number | undefined;
   readonly offset: number | undefined;
+  readonly after: Json | undefined;
   readonly include: PlainIncludes | undefined;
 }
 
@@ -90,15 +115,23 @@ export function toPlainQuery(query: AnyQuery = {}): PlainQuery {
   if (typeof query !== "object" || query === null) throw appError("query/invalid", "a query is an object");
   const unknown = Object.keys(query).find((key) => !PARTS.has(key));
   if (unknown !== undefined) throw appError("query/invalid", `a query has no part "${unknown}"`);
-  const { where, orderBy, limit, offset, include } = query;
+  const { where, orderBy, limit, offset, after, include } = query;
   return {
     // A condition that is `undefined` is refused: leaving it out would answer with every record there is.
     where: where === undefined ? undefined : toPlainObject(where, "where", "refused"),
     orderBy: orderBy === undefined ? undefined : toSteps(toPlainObject(orderBy, "orderBy", "refused")),
     limit: checkCount(limit, "limit"),
     offset: checkCount(offset, "offset"),
+    after: after === undefined ? undefined : toCursor(after, orderBy),
     include: include === undefined ? undefined : encodeIncludes(toPlainObject(include, "include", "refused")),
   };
+}
+
+/** Of a record, what says where it stands. */
+function toCursor(after: object, orderBy: object = {}): { [field: string]: Json } {
+  if (typeof after !== "object" || after === null) throw appError("query/invalid", "after is a record");
+  const fields = ["id", ...Object.keys(orderBy)].map((name) => [name, Reflect.get(after, name)]);
+  return toPlainObject(Object.fromEntries(fields), "after", "refused");
 }
 
 /** One object per field: the order of an object's keys means something here, and nothing in JSON. */

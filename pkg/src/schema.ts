@@ -21,6 +21,7 @@ export interface FieldSpec {
   readonly type: FieldType;
   readonly optional: boolean;
   readonly index: boolean;
+  readonly unique?: boolean;
   readonly max?: number;
   readonly entity?: string;
 }
@@ -36,12 +37,15 @@ export interface Field<Value, Optional extends boolean = false, Target extends s
   optional(): Field<Value, true, Target>;
   /** Keeps an index over it, for `where` and `orderBy`. */
   index(): Field<Value, Optional, Target>;
+  /** No two records have the same value in it; `null` is no value. Keeps an index over it, too. */
+  unique(): Field<Value, Optional, Target>;
 }
 
 /** A field of text. */
 export interface TextField<Optional extends boolean = false> extends Field<string, Optional> {
   optional(): TextField<true>;
   index(): TextField<Optional>;
+  unique(): TextField<Optional>;
   /** At most so many characters (Unicode scalar values). */
   max(characters: number): TextField<Optional>;
 }
@@ -56,6 +60,20 @@ export interface Fields {
 export interface Entity<F extends Fields = Fields, P extends Policy = Policy> {
   readonly fields: F;
   readonly policy: P;
+  readonly indexes: readonly (readonly string[])[];
+  readonly unique: readonly (readonly string[])[];
+}
+
+/** The fields of an index, by their names: one to eight. */
+type IndexFields<F extends Fields> = readonly [keyof F & string, ...(keyof F & string)[]];
+
+export interface EntityOptions<F extends Fields, P extends Policy> {
+  /** See {@link Policy}; `lastWriteWins` when absent. */
+  readonly sync?: P;
+  /** Indexes over several fields: `["status", "dueAt"]` is for an equal `status` and any condition or order of `dueAt`. */
+  readonly indexes?: readonly IndexFields<NoInfer<F>>[];
+  /** No two records have the same values in all fields of one of these; those in which one is `null` are not compared. Indexes, too. */
+  readonly unique?: readonly IndexFields<NoInfer<F>>[];
 }
 
 /** The entities of an app, by name. */
@@ -79,16 +97,13 @@ export const timestamp = (): Field<Date> => field({ type: "timestamp", optional:
 export const ref = <const Target extends string>(entity: Target): Field<string, false, Target> =>
   field({ type: "ref", optional: false, index: false, entity });
 
-/**
- * One kind of record. Every record also has an `id` (text), which the engine makes when none is given.
- *
- * @param options `sync`: see {@link Policy}; `lastWriteWins` when absent.
- */
+/** One kind of record. Every record also has an `id` (text), which the engine makes when none is given. */
 export function entity<F extends Fields, const P extends Policy = "lastWriteWins">(
   fields: F & { readonly id?: never },
-  options: { readonly sync?: P } = {},
+  options: EntityOptions<F, P> = {},
 ): Entity<F, P> {
-  return { fields, policy: options.sync ?? ("lastWriteWins" as P) };
+  const { sync = "lastWriteWins" as P, indexes = [], unique = [] } = options;
+  return { fields, policy: sync, indexes, unique };
 }
 
 /** All fields are made of one kind of object; their interfaces say which steps make sense for which type. */
@@ -97,6 +112,7 @@ function field<Made>(spec: FieldSpec): Made {
     spec,
     optional: () => field({ ...spec, optional: true }),
     index: () => field({ ...spec, index: true }),
+    unique: () => field({ ...spec, unique: true }),
     max: (characters: number) => {
       if (!Number.isInteger(characters) || characters < 1 || characters > CHARACTERS_MAX) {
         throw appError("schema/invalid", `max(${characters}): a whole number of characters from 1`);

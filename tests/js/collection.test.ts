@@ -148,6 +148,25 @@ describe("reading", () => {
     expect(engine.calls[0]?.[2]).toBe('{"orderBy":[{"title":"desc"},{"dueAt":"asc"}]}');
   });
 
+  it("begins behind a record, of which it sends what the order asks for", async () => {
+    const { db, engine } = await openRounds();
+    const last = { id: "a", title: "x", dueAt: due, placeId: null };
+    await db.workOrder.query({ orderBy: { dueAt: "asc" }, after: last });
+    await db.workOrder.query({ limit: 5, after: last });
+    await db.workOrder.query({ limit: 5, after: undefined });
+    expect(engine.calls.map(([, , query]) => JSON.parse(query as string))).toEqual([
+      { orderBy: [{ dueAt: "asc" }], after: { id: "a", dueAt: due.getTime() } },
+      { limit: 5, after: { id: "a" } },
+      { limit: 5 },
+    ]);
+  });
+
+  it("tells how a query is answered", async () => {
+    const { db, engine } = await openRounds();
+    expect(await db.workOrder.explain({ where: { title: { contains: "x" } } })).toEqual({ access: "rows", index: null });
+    expect(engine.calls[0]?.slice(0, 3)).toEqual(["explain", "workOrder", '{"where":{"title":{"contains":"x"}}}']);
+  });
+
   it("refuses queries that cannot be meant", async () => {
     const { db, engine } = await openRounds();
     const wrong: [unknown, string][] = [
@@ -160,6 +179,10 @@ describe("reading", () => {
       [{ limit: 1.5 }, "query/invalid"],
       [{ offset: "3" }, "query/invalid"],
       [{ filter: {} }, "query/invalid"],
+      [{ after: "a" }, "query/invalid"],
+      [{ after: null }, "query/invalid"],
+      [{ after: {} }, "value/not-json"],
+      [{ orderBy: { body: "asc" }, after: { id: "a" } }, "value/not-json"],
       [5, "query/invalid"],
       [null, "query/invalid"],
     ];

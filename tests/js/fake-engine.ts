@@ -93,6 +93,11 @@ export class FakeEngine implements Engine {
     return [values.reduce((sum, value) => sum + value, 0), values.length];
   }
 
+  async explain(entity: string, query: string): Promise<string> {
+    await this.#called("explain", entity, query);
+    return '{"access":"rows","index":null}';
+  }
+
   watch(entity: string, query: string, deliver: Watched["deliver"], fail: Watched["fail"]): number {
     this.#calledNow("watch", entity, query);
     this.watches.set(++this.#number, { entity, query, deliver, fail });

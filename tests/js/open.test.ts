@@ -24,8 +24,8 @@ describe("open", () => {
       entities: {
         place: entity({ name: text(), open: boolean().optional() }, { sync: "readOnly" }),
         order: entity(
-          { title: text().max(9).index(), n: integer(), x: real(), at: timestamp(), placeId: ref("place") },
-          { sync: "merge" },
+          { title: text().max(9).index(), n: integer().unique(), x: real(), at: timestamp(), placeId: ref("place") },
+          { sync: "merge", indexes: [["n", "at"]], unique: [["placeId", "title"]] },
         ),
       },
       units: { home: ["place", "order"], reference: { pull: ["place"] }, send: { push: ["order"] } },
@@ -50,6 +50,7 @@ describe("open", () => {
                 { name: "name", type: "text", ...plain },
                 { name: "open", type: "boolean", ...plain, optional: true },
               ],
+              indexes: [],
             },
             {
               name: "order",
@@ -60,6 +61,11 @@ describe("open", () => {
                 { name: "x", type: "real", ...plain },
                 { name: "at", type: "timestamp", ...plain },
                 { name: "placeId", type: "ref", ...plain, entity: "place" },
+              ],
+              indexes: [
+                { fields: ["n", "at"], unique: false },
+                { fields: ["n"], unique: true },
+                { fields: ["placeId", "title"], unique: true },
               ],
             },
           ],
@@ -98,6 +104,7 @@ describe("open", () => {
     ["no entities", { entities: undefined }, "open/invalid"],
     ["an entity that is none", { entities: { note: {} } }, "open/invalid"],
     ["a field that is none", { entities: { note: { policy: "merge", fields: { body: "text" } } } }, "open/invalid"],
+    ["an index that is no list", { entities: { note: { ...note.note, indexes: ["body"] } } }, "open/invalid"],
     ["a unit that is none", { units: { home: 5 } }, "open/invalid"],
     ["an entity with a name of the database", { entities: { sync: note.note } }, "schema/invalid"],
     ["an entity that would make it a promise", { entities: { then: note.note } }, "schema/invalid"],

@@ -14,6 +14,10 @@ export const good = [
     where: { or: [{ floor: { isNull: true } }, { and: [{ urgent: true }, { not: { status: "done" } }] }] },
   }),
   db.workOrder.query({ where: { title: { startsWith: "Pump" }, placeId: { startsWith: "es/" } } }),
+  db.workOrder.query({ where: { title: { contains: "Pump" } }, limit: 50, after: undefined }),
+  db.workOrder.first().then((last) => db.workOrder.query({ orderBy: { dueAt: "asc" }, after: last })),
+  db.workOrder.query({ orderBy: { dueAt: "asc" }, after: { dueAt: now, id: "a" } }),
+  db.workOrder.explain({ orderBy: { dueAt: "asc" } }).then((plan) => plan.index satisfies readonly string[] | null),
   db.place.first({ where: { name: { gte: "A" } } }),
   db.workOrder.sum("floor", { where: { urgent: true } }) satisfies Promise<number>,
   db.workOrder.avg("floor") satisfies Promise<number | null>,
@@ -39,6 +43,12 @@ export const bad = [
   db.workOrder.query({ where: { title: { isNull: true } } }),
   // @ts-expect-error only text starts with something
   db.workOrder.query({ where: { floor: { startsWith: "1" } } }),
+  // @ts-expect-error only text contains something
+  db.workOrder.query({ where: { floor: { contains: "1" } } }),
+  // @ts-expect-error a place in an order has an id
+  db.workOrder.query({ orderBy: { dueAt: "asc" }, after: { dueAt: now } }),
+  // @ts-expect-error dueAt is a Date
+  db.workOrder.query({ orderBy: { dueAt: "asc" }, after: { dueAt: 5, id: "a" } }),
   // @ts-expect-error there is no such field
   db.workOrder.query({ where: { or: [{ colour: "red" }] } }),
   // @ts-expect-error a list of conditions

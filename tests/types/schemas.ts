@@ -16,6 +16,17 @@ integer().max(5);
 timestamp().optional().max(5);
 
 text().optional().index().max(5).max(6);
+text().unique().max(5).optional();
+integer().unique().optional();
+entity({ a: text(), b: integer() }, { indexes: [["a", "b"], ["b"]], unique: [["b", "a"]], sync: "merge" });
+// @ts-expect-error there is no such field
+entity({ a: text() }, { indexes: [["b"]] });
+// @ts-expect-error there is no such field
+entity({ a: text() }, { unique: [["a", "b"]] });
+// @ts-expect-error an index has a field
+entity({ a: text() }, { indexes: [[]] });
+// @ts-expect-error a list of lists
+entity({ a: text() }, { indexes: ["a"] });
 text().max(5).optional();
 
 // @ts-expect-error a ref names an entity that is there
