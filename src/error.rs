@@ -139,6 +139,8 @@ codes! {
     StoreContended = "store/contended", Device, true;
     /// What waits for the server cannot be kept in a second place; it is in the first one.
     StoreMirror = "store/mirror", Device, true;
+    /// What a transaction has read, or builds on, was changed before it could be committed; it can be run again.
+    TransactionConflict = "transaction/conflict", Device, true;
     /// A fault of the engine itself.
     Internal = "engine/internal", Engine, false;
 }

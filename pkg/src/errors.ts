@@ -54,6 +54,7 @@ export const ENGINE_CODES = [
   "store/deleted",
   "store/contended",
   "store/mirror",
+  "transaction/conflict",
   "engine/internal",
 ] as const;
 
@@ -62,6 +63,9 @@ export const PACKAGE_CODES = [
   "sync/unknown-event",
   "open/aborted",
   "batch/invalid",
+  "transaction/invalid",
+  "transaction/ended",
+  "transaction/aborted",
   "load/failed",
   "engine/unavailable",
 ] as const;

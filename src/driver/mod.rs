@@ -56,11 +56,13 @@ pub struct Options {
 /// An open engine. Clones are the same engine.
 pub struct Driver<P: Platform> {
     inner: Rc<Inner<P>>,
+    /// The store, or a transaction in it.
+    store: Store<P::Storage>,
 }
 
 impl<P: Platform> Clone for Driver<P> {
     fn clone(&self) -> Self {
-        Self { inner: Rc::clone(&self.inner) }
+        Self { inner: Rc::clone(&self.inner), store: self.store.clone() }
     }
 }
 
@@ -114,7 +116,7 @@ impl<P: Platform> Driver<P> {
             is_compacting: Cell::new(false),
             is_closed: Cell::new(false),
         });
-        let driver = Self { inner };
+        let driver = Self::of(inner);
         driver.follow_tabs();
         driver.start().await?;
         Ok(driver)
@@ -161,10 +163,10 @@ impl<P: Platform> Driver<P> {
         self.inner.store.schema()
     }
 
-    /// The store, for reading.
+    /// The store, for reading; in a transaction, what that sees.
     #[must_use]
-    pub fn store(&self) -> &Store<P::Storage> {
-        &self.inner.store
+    pub const fn store(&self) -> &Store<P::Storage> {
+        &self.store
     }
 
     /// Ends everything. What was committed holds.
@@ -178,6 +180,10 @@ impl<P: Platform> Driver<P> {
         self.inner.timers.clear();
         self.inner.watches.clear();
         self.inner.active.borrow_mut().take();
+    }
+
+    fn of(inner: Rc<Inner<P>>) -> Self {
+        Self { store: inner.store.clone(), inner }
     }
 
     fn unit(&self, unit: UnitId) -> Result<Unit> {

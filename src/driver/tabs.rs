@@ -20,7 +20,7 @@ impl<P: Platform> Driver<P> {
     /// Listens to other tabs, to the store, and to what happens to the database.
     pub(super) fn follow_tabs(&self) {
         let weak = Rc::downgrade(&self.inner);
-        let driver = move || weak.upgrade().map(|inner| Self { inner });
+        let driver = move || weak.upgrade().map(Self::of);
         let tab = driver.clone();
         self.inner.ports.tabs.listen(Box::new(move |seq| {
             if let Some(driver) = tab().filter(|driver| seq > driver.inner.store.seq()) {

@@ -1,5 +1,7 @@
 //! Local writes, from the app to the store.
 
+use std::rc::Rc;
+
 use whimbrel_protocol::{Fields, Json, Op};
 
 use super::{Driver, News};
@@ -7,7 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::json::{FromJson, Object, objects, parse};
 use crate::model::uuid_v7;
 use crate::ports::{Clock, Platform, Random};
-use crate::store::{LocalWrite, write};
+use crate::store::{Confirmation, LocalWrite};
 use crate::sync::Event;
 
 /// A write the app asks for.
@@ -78,31 +80,42 @@ pub struct Written {
 }
 
 impl<P: Platform> Driver<P> {
-    /// Writes all of it in one transaction, or nothing. When this returns, it is on the device.
+    /// Writes all of it, or nothing. When this returns, it is on the device; in a transaction it is seen there, and waits for [`Driver::commit`].
     ///
     /// # Errors
     /// Every code of bad input, and those of the store.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
         let writes: Vec<LocalWrite> = writes.into_iter().map(|write| self.local(write)).collect();
-        let confirmed = self
-            .inner
-            .store
-            .transact(|txn| {
-                let mut confirmed = Vec::new();
-                for one in &writes {
-                    confirmed.extend(write(txn, one)?);
-                }
-                Ok(confirmed)
-            })
-            .await?
-            .value;
+        let confirmed = self.store.write(&writes).await?;
+        if !self.store.is_transaction() {
+            self.wrote(confirmed).await;
+        }
+        let written = |write: LocalWrite| Written { change: write.change, entity: write.entity, id: write.id };
+        Ok(writes.into_iter().map(written).collect())
+    }
+
+    /// This engine, with a transaction of its own to read and write in. Dropping it without a commit leaves no trace.
+    #[must_use]
+    pub fn begin(&self) -> Self {
+        Self { inner: Rc::clone(&self.inner), store: self.inner.store.begin() }
+    }
+
+    /// Commits the transaction.
+    ///
+    /// # Errors
+    /// `transaction/conflict`, and those of the store; then nothing was written.
+    pub async fn commit(&self) -> Result<()> {
+        let confirmed = self.store.commit().await?;
+        self.wrote(confirmed).await;
+        Ok(())
+    }
+
+    async fn wrote(&self, confirmed: Vec<Confirmation>) {
         for confirmation in confirmed {
             self.tell(News::Confirmed(confirmation));
         }
         self.after_commit().await;
         self.feed(Event::Wrote);
-        let written = |write: LocalWrite| Written { change: write.change, entity: write.entity, id: write.id };
-        Ok(writes.into_iter().map(written).collect())
     }
 
     /// Forgets a refused change, for good.

@@ -49,7 +49,8 @@ type JsResult<T> = std::result::Result<T, JsValue>;
 pub struct Engine {
     driver: Driver<Browser>,
     tab: String,
-    _network: NetworkListener,
+    /// None in a transaction.
+    _network: Option<NetworkListener>,
 }
 
 #[wasm_bindgen]
@@ -58,6 +59,18 @@ impl Engine {
     #[wasm_bindgen(unchecked_return_type = "Promise<Engine>")]
     pub fn open(options: OpenOptions, host: Host) -> Promise {
         promise(async move { open(options, host).await.map(JsValue::from) })
+    }
+
+    /// The same store with a transaction of its own: what is read and written through it is of that. Freeing it without a commit leaves no trace.
+    pub fn begin(&self) -> Engine {
+        Self { driver: self.driver.begin(), tab: self.tab.clone(), _network: None }
+    }
+
+    /// Commits the transaction.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn commit(&self) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.commit().await.map(|()| JsValue::UNDEFINED) })
     }
 
     /// Writes all of `WriteDto[]` (as JSON) or nothing; resolves to `WrittenDto[]` (as JSON) when it is durable.
@@ -259,7 +272,7 @@ async fn open(options: OpenOptions, host: Host) -> Result<Engine> {
             NetworkHint::Resumed => Event::Resumed,
         });
     });
-    Ok(Engine { driver, tab, _network: network })
+    Ok(Engine { driver, tab, _network: Some(network) })
 }
 
 async fn write(driver: &Driver<Browser>, writes: &str) -> Result<String> {

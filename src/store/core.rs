@@ -4,7 +4,7 @@
 //! **Invariant:** the state changes only while a commit flies, or in the hands of the one at the front of the line.
 
 use std::cell::{Cell, Ref, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::footprint::Change;
 use super::line::{Line, Outcome};
@@ -13,6 +13,7 @@ use super::page::Page;
 use super::record;
 use super::rewrite::Rewrite;
 use super::state::{Changed, State};
+use super::transaction::Transaction;
 use super::txn::Plan;
 use super::view::{Interrupt, Reading, View};
 use crate::error::{Code, Error, Result};
@@ -32,6 +33,8 @@ pub(super) struct Core<S> {
     /// What is planned and does not fly yet.
     pub(super) group: RefCell<Plan>,
     listeners: RefCell<Vec<Rc<Listener>>>,
+    /// Transactions that have not come to their end.
+    transactions: RefCell<Vec<Weak<Transaction>>>,
     /// A commit failed, and it may have happened all the same.
     is_unsure: Cell<bool>,
     /// Why nothing can be done any more.
@@ -48,6 +51,7 @@ impl<S: Storage> Core<S> {
             line: Line::default(),
             group: RefCell::default(),
             listeners: RefCell::default(),
+            transactions: RefCell::default(),
             is_unsure: Cell::new(false),
             end: RefCell::default(),
             end_listeners: RefCell::default(),
@@ -62,7 +66,18 @@ impl<S: Storage> Core<S> {
         self.listeners.borrow_mut().push(Rc::new(listener));
     }
 
+    /// A new transaction on the present state, told of every commit from now on.
+    pub(super) fn begin(&self) -> Rc<Transaction> {
+        let transaction = Rc::new(Transaction::new(self.seq()));
+        self.transactions.borrow_mut().push(Rc::downgrade(&transaction));
+        transaction
+    }
+
     fn tell(&self, change: &Change) {
+        self.transactions.borrow_mut().retain(|transaction| {
+            let transaction = transaction.upgrade();
+            transaction.inspect(|transaction| transaction.hear(change)).is_some()
+        });
         let listeners = self.listeners.borrow().clone();
         listeners.iter().for_each(|listener| listener(change));
     }

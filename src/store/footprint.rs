@@ -62,7 +62,11 @@ impl Footprint {
 
     pub(super) fn add_key(&mut self, key: Vec<u8>) {
         if self.keys.len() >= KEYS_MAX {
-            self.make_ranges();
+            self.keys.sort_unstable();
+            self.keys.dedup();
+            if self.keys.len() > KEYS_MAX / 2 {
+                self.make_ranges();
+            }
         }
         if !self.ranges.iter().any(|range| range.contains(&key)) {
             self.keys.push(key);
@@ -78,6 +82,12 @@ impl Footprint {
                 self.add_range(map_of(&range.start));
             }
         }
+    }
+
+    /// Adds what another read has looked at.
+    pub(super) fn join(&mut self, other: Self) {
+        other.ranges.into_iter().for_each(|range| self.add_range(range));
+        other.keys.into_iter().for_each(|key| self.add_key(key));
     }
 
     /// Too many keys: the whole of their maps instead.

@@ -1,15 +1,16 @@
 //! A store: the one way in. Handles are cheap to clone and are all the same store.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use super::core::Core;
 use super::footprint::{Change, Footprint};
-use super::line::{Number, Outcome};
+use super::line::Outcome;
+use super::place::Place;
 use super::state::State;
+use super::transaction::Transaction;
 use super::txn::{Plan, Txn};
 use super::view::{Interrupt, Reading, View};
 use crate::error::{Code, Error, Result};
@@ -35,11 +36,14 @@ pub struct Store<S> {
     flight: Rc<RefCell<Option<Flight>>>,
     /// Whether the flight is in somebody's hands at this moment.
     is_driven: Rc<Cell<bool>>,
+    /// The transaction that this handle reads and writes in.
+    pub(super) within: Option<Rc<Transaction>>,
 }
 
 impl<S> Clone for Store<S> {
     fn clone(&self) -> Self {
-        Self { core: Rc::clone(&self.core), flight: Rc::clone(&self.flight), is_driven: Rc::clone(&self.is_driven) }
+        let (core, flight, is_driven) = (Rc::clone(&self.core), Rc::clone(&self.flight), Rc::clone(&self.is_driven));
+        Self { core, flight, is_driven, within: self.within.clone() }
     }
 }
 
@@ -72,7 +76,7 @@ impl<S: Storage> Store<S> {
         let state = State::new(loaded, Rc::new(schema), cache_bytes.unwrap_or(CACHE_BYTES_DEFAULT))?;
         let core = Rc::new(Core::new(storage, durability, state));
         core.read_catalog().await?;
-        let store = Self { core, flight: Rc::default(), is_driven: Rc::default() };
+        let store = Self { core, flight: Rc::default(), is_driven: Rc::default(), within: None };
         if store.seq() == 0 {
             store.recover().await?;
         }
@@ -116,16 +120,28 @@ impl<S: Storage> Store<S> {
         read: &mut dyn FnMut(&View<'_>) -> Result<(), Interrupt>,
         is_marked: bool,
     ) -> Result<Footprint> {
+        let mut once = |state: &State, reading: &mut Reading| match &self.within {
+            Some(transaction) => transaction.read(state, reading, read),
+            None => {
+                reading.footprint = is_marked.then(RefCell::default);
+                read(&View { state, overlays: [None, None], fresh: None, reading })
+            }
+        };
+        let reading = self.look(&mut once).await?;
+        Ok(reading.footprint.map(RefCell::into_inner).unwrap_or_default())
+    }
+
+    /// Looks at the present state, again whenever pages were missing.
+    pub(super) async fn look(
+        &self,
+        once: &mut dyn FnMut(&State, &mut Reading) -> Result<(), Interrupt>,
+    ) -> Result<Reading> {
         let mut reading = Reading::default();
         loop {
             self.core.check_open()?;
-            reading.footprint = is_marked.then(RefCell::default);
-            let answer = {
-                let state = self.core.state.borrow();
-                read(&Core::<S>::view(&state, &reading))
-            };
+            let answer = once(&self.core.state.borrow(), &mut reading);
             match answer {
-                Ok(()) => return Ok(reading.footprint.map(RefCell::into_inner).unwrap_or_default()),
+                Ok(()) => return Ok(reading),
                 Err(Interrupt::Fail(error)) => return Err(error),
                 Err(Interrupt::Pages(ids)) => {
                     if !self.core.load_pages(&ids, &mut reading).await? {
@@ -293,13 +309,13 @@ impl<S: Storage> Store<S> {
         self.core.storage.close().await;
     }
 
-    fn forget_group(&self) {
+    pub(super) fn forget_group(&self) {
         *self.core.group.borrow_mut() = Plan::default();
         self.core.line.plan_again();
     }
 
     /// Goes on with the commit that is on its way; whether there is none any more.
-    fn drive(&self, context: &mut Context<'_>) -> bool {
+    pub(super) fn drive(&self, context: &mut Context<'_>) -> bool {
         if self.is_driven.get() {
             return false;
         }
@@ -313,7 +329,7 @@ impl<S: Storage> Store<S> {
         is_over
     }
 
-    fn take_off(&self) {
+    pub(super) fn take_off(&self) {
         let plan = std::mem::take(&mut *self.core.group.borrow_mut());
         self.core.line.fly();
         let core = Rc::clone(&self.core);
@@ -322,7 +338,7 @@ impl<S: Storage> Store<S> {
     }
 
     /// Whether what is planned cannot grow any more.
-    fn is_group_full(&self) -> bool {
+    pub(super) fn is_group_full(&self) -> bool {
         let group = self.core.group.borrow();
         let is_alone = !group.fresh.pages.is_empty() || group.rewrite.is_some();
         is_alone || group.bytes >= GROUP_BYTES_MAX || self.core.line.planned() >= GROUP_MAX
@@ -332,73 +348,4 @@ impl<S: Storage> Store<S> {
 /// A closure that neither answers nor fails; `read` and `transact` have none.
 fn unanswered() -> Error {
     Error::new(Code::Internal, "a read gave no answer")
-}
-
-/// A place in the line. Dropping it gives it up.
-struct Place<'s, S: Storage> {
-    store: &'s Store<S>,
-    number: Number,
-    is_alone: bool,
-    is_done: bool,
-}
-
-impl<'s, S: Storage> Place<'s, S> {
-    fn enter(store: &'s Store<S>, is_alone: bool) -> Self {
-        Self { store, number: store.core.line.enter(is_alone), is_alone, is_done: false }
-    }
-
-    /// Waits until it is at the front and no commit is on its way; a place that is alone also until nothing is planned.
-    async fn front(&mut self) {
-        let (store, line) = (self.store, &self.store.core.line);
-        poll_fn(|context| {
-            while store.drive(context) {
-                if !line.is_front(self.number) {
-                    break;
-                }
-                if !line.has_planned() || !(self.is_alone || store.is_group_full()) {
-                    return Poll::Ready(());
-                }
-                store.take_off();
-            }
-            line.wait(self.number, context);
-            Poll::Pending
-        })
-        .await;
-    }
-
-    /// Waits for what becomes of its plan.
-    async fn outcome(&mut self) -> Outcome {
-        let (store, line) = (self.store, &self.store.core.line);
-        let outcome = poll_fn(|context| {
-            loop {
-                if let Some(outcome) = line.take_outcome(self.number) {
-                    return Poll::Ready(outcome);
-                }
-                if !store.drive(context) {
-                    break;
-                }
-                if let Some(outcome) = line.take_outcome(self.number) {
-                    return Poll::Ready(outcome);
-                }
-                if !(line.is_closed() || store.is_group_full()) {
-                    break;
-                }
-                store.take_off();
-            }
-            line.wait(self.number, context);
-            Poll::Pending
-        })
-        .await;
-        self.is_done = outcome != Outcome::Again;
-        outcome
-    }
-}
-
-impl<S: Storage> Drop for Place<'_, S> {
-    fn drop(&mut self) {
-        if !self.is_done && self.store.core.line.leave(self.number) {
-            // It was planned: others have planned on top of it.
-            self.store.forget_group();
-        }
-    }
 }
