@@ -1,5 +1,5 @@
 /** The records of one entity: read, write, watch. */
-import type { Connection } from "./connection.js";
+import type { Caller, Connection } from "./connection.js";
 import type { WriteDto } from "./engine.js";
 import { appError } from "./errors.js";
 import { isWellFormed } from "./guard.js";
@@ -100,17 +100,21 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
   readonly #shape: RecordShape;
   /** All of them: other records may come along. */
   readonly #shapes: ReadonlyMap<string, RecordShape>;
+  readonly #caller: Caller;
 
+  /** @param caller who answers what is asked once: the database, or a transaction. */
   constructor(
     connection: Connection,
     writer: Writer,
     shape: RecordShape,
     shapes: ReadonlyMap<string, RecordShape>,
+    caller: Caller = connection,
   ) {
     this.#connection = connection;
     this.#writer = writer;
     this.#shape = shape;
     this.#shapes = shapes;
+    this.#caller = caller;
   }
 
   async create(fields: AnyFields): Promise<Created<AnyRecord>> {
@@ -129,13 +133,13 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
 
   async get(id: string): Promise<AnyRecord | undefined> {
     const checked = checkId(id);
-    const text = await this.#connection.call((engine) => engine.get(this.#shape.entity, checked));
+    const text = await this.#caller.call((engine) => engine.get(this.#shape.entity, checked));
     return text === undefined ? undefined : this.#shape.decode(text);
   }
 
   async query(query?: AnyQuery): Promise<AnyRecord[]> {
     const { text, decode } = this.#prepare(query);
-    return decode(await this.#connection.call((engine) => engine.query(this.#shape.entity, text)));
+    return decode(await this.#caller.call((engine) => engine.query(this.#shape.entity, text)));
   }
 
   async first(query?: Omit<AnyQuery, "limit">): Promise<AnyRecord | undefined> {
@@ -145,7 +149,7 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
 
   async count(query?: Matching<AnyRecord>): Promise<number> {
     const encoded = encodeQuery(query);
-    return this.#connection.call((engine) => engine.count(this.#shape.entity, encoded));
+    return this.#caller.call((engine) => engine.count(this.#shape.entity, encoded));
   }
 
   async sum(field: string, query?: Matching<AnyRecord>): Promise<number> {
@@ -167,7 +171,7 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
 
   async #sum(field: string, query?: Matching<AnyRecord>): Promise<[sum: number, count: number]> {
     const [encoded, name] = [encodeQuery(query), checkFieldName(field)];
-    return this.#connection.call((engine) => engine.sum(this.#shape.entity, encoded, name));
+    return this.#caller.call((engine) => engine.sum(this.#shape.entity, encoded, name));
   }
 
   /** The value of the first record that has one, in that direction. */
@@ -181,7 +185,7 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
 
   async explain(query?: Query<AnyRecord>): Promise<QueryPlan> {
     const encoded = encodeQuery(query);
-    const plan = await this.#connection.call((engine) => engine.explain(this.#shape.entity, encoded));
+    const plan = await this.#caller.call((engine) => engine.explain(this.#shape.entity, encoded));
     return JSON.parse(plan) as QueryPlan;
   }
 

@@ -12,6 +12,9 @@ import { closedError, toWhimbrelError, type WhimbrelError } from "./errors.js";
 import type { Health } from "./health.js";
 import { Listeners, type Unsubscribe } from "./listeners.js";
 
+/** Where calls with an answer go: to the database, or into a transaction. */
+export type Caller = Pick<Connection, "call">;
+
 export class Connection {
   readonly #engine: Engine;
   readonly #health: Health;

@@ -14,6 +14,7 @@ import type { Entities } from "./schema.js";
 import { type Lines, toBytes } from "./seed.js";
 import { toStatus } from "./status.js";
 import { type Sync, SyncFacade } from "./sync.js";
+import { type Transaction, type TransactionOptions, Transactions } from "./transaction.js";
 import { type Change, type Write, Writer } from "./writes.js";
 
 /** What every database has beside its entities. */
@@ -23,6 +24,12 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
   readonly inbox: Inbox;
   /** Several writes that happen together or not at all. The function is synchronous. */
   batch(fill: (batch: Batch<E>) => void): Promise<Write[]>;
+  /**
+   * Reads and writes of several records, all or nothing. `tx` has the entities as the transaction sees them. The function is run again
+   * when what it has read was changed meanwhile, so it does nothing else that must not happen twice. Resolves, when all is on the device,
+   * to what the function gives.
+   */
+  transaction<T>(work: (tx: Transaction<E>) => T, options?: TransactionOptions): Promise<Awaited<T>>;
   /** A change by its id, also after a reload. */
   change(id: string): Change;
   /** An entity by a name that is not known while the app is compiled. Throws `schema/unknown-entity`. */
@@ -51,6 +58,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   readonly #writer: Writer;
   readonly #shapes: ReadonlyMap<string, RecordShape>;
   readonly #collections: ReadonlyMap<string, Collection>;
+  readonly #transactions: Transactions;
 
   constructor(connection: Connection, entities: Entities, status: StatusDto) {
     this.#connection = connection;
@@ -60,6 +68,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
     this.#collections = new Map(
       [...this.#shapes].map(([name, shape]) => [name, new Collection(connection, this.#writer, shape, this.#shapes)]),
     );
+    this.#transactions = new Transactions(connection, this.#receipts, this.#shapes);
     this.sync = new SyncFacade(connection, toStatus(status));
     this.network = new NetworkFacade(status.network);
     this.inbox = new InboxFacade(connection);
@@ -75,6 +84,10 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   async batch(fill: (batch: never) => void): Promise<Write[]> {
     const writes = collectBatch(this.#shapes, fill);
     return writes.length === 0 ? [] : this.#writer.write(writes);
+  }
+
+  transaction<T>(work: (tx: never) => T, options?: TransactionOptions): Promise<Awaited<T>> {
+    return this.#transactions.run(work, options);
   }
 
   change(id: string): Change {

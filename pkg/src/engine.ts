@@ -18,9 +18,17 @@ export type {
   WrittenDto,
 } from "./generated/whimbrel.js";
 
-/** An open database. */
-export type Engine = Pick<
+/** An open database, or a transaction in it. */
+export type Engine = Omit<EngineCalls, "begin"> & {
+  /** The same database, with a transaction of its own. */
+  begin(): Engine;
+};
+
+type EngineCalls = Pick<
   GeneratedEngine,
+  | "begin"
+  | "commit"
+  | "free"
   | "write"
   | "get"
   | "query"

@@ -44,5 +44,6 @@ export type { Entities, Entity, EntityOptions, Field, Fields, Policy, TextField 
 export type { Lines } from "./seed.js";
 export type { Cause, NetworkStatus, Phase, Progress, SyncEvents, SyncStatus } from "./status.js";
 export type { Outcome, Run, Sync, TriggerOptions } from "./sync.js";
+export type { Transaction, TransactionOptions } from "./transaction.js";
 export type { Watch, WatchOptions } from "./watch.js";
 export type { Change, Created, Write } from "./writes.js";

@@ -60,6 +60,7 @@ export const RESERVED_NAMES = [
   "inbox",
   "conflicts",
   "batch",
+  "transaction",
   "change",
   "entity",
   "load",

@@ -1,5 +1,5 @@
 /** Local writes: what comes back to the app, and the one place where they go to the engine. */
-import type { Connection } from "./connection.js";
+import type { Caller } from "./connection.js";
 import type { WriteDto, WrittenDto } from "./engine.js";
 import type { Receipt, Receipts } from "./receipts.js";
 
@@ -26,17 +26,20 @@ export type Created<R> = R & Omit<Omit<Write, "id" | "entity">, keyof R>;
 
 /** Writes to the engine: all of `writes` or none. */
 export class Writer {
-  readonly #connection: Connection;
+  readonly #caller: Caller;
   readonly #receipts: Receipts;
+  readonly #checkSaved: () => void;
 
-  constructor(connection: Connection, receipts: Receipts) {
-    this.#connection = connection;
+  /** @param checkSaved throws while what was written is not saved. */
+  constructor(caller: Caller, receipts: Receipts, checkSaved: () => void = () => {}) {
+    this.#caller = caller;
     this.#receipts = receipts;
+    this.#checkSaved = checkSaved;
   }
 
   async write(writes: readonly WriteDto[]): Promise<Write[]> {
     const text = JSON.stringify(writes);
-    const written = await this.#connection.call((engine) => engine.write(text));
+    const written = await this.#caller.call((engine) => engine.write(text));
     return (JSON.parse(written) as WrittenDto[]).map((dto) => this.#toWrite(dto));
   }
 
@@ -53,7 +56,16 @@ export class Writer {
 
   #toWrite({ change, entity, id }: WrittenDto): Write {
     const saved = Promise.resolve();
-    return beside({ change, entity, id }, { saved: () => saved, confirmed: () => this.#receipts.of(change) });
+    const afterwards =
+      <T>(get: () => T) =>
+      (): T => {
+        this.#checkSaved();
+        return get();
+      };
+    return beside(
+      { change, entity, id },
+      { saved: afterwards(() => saved), confirmed: afterwards(() => this.#receipts.of(change)) },
+    );
   }
 }
 

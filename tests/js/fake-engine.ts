@@ -45,16 +45,43 @@ interface Watched {
 export class FakeEngine implements Engine {
   readonly calls: unknown[][] = [];
   readonly records = new Map<string, Record<string, unknown>>();
+  /** Its transactions, the oldest first: engines with a copy of the records. */
+  readonly transactions: FakeEngine[] = [];
   readonly watches = new Map<number, Watched>();
   readonly receipts = new Map<string, ConfirmedDto>();
   /** What the next call of that name throws. */
-  readonly failures = new Map<string, unknown>();
+  readonly failures: Map<string, unknown>;
   /** What the next call of that name waits for. */
-  readonly delays = new Map<string, Promise<void>>();
+  readonly delays: Map<string, Promise<void>>;
   refused: unknown[] = [];
   present: StatusDto = idle;
   host: Host | undefined;
   #number = 0;
+  readonly #parent: FakeEngine | undefined;
+
+  constructor(parent?: FakeEngine) {
+    this.#parent = parent;
+    this.failures = parent?.failures ?? new Map();
+    this.delays = parent?.delays ?? new Map();
+  }
+
+  begin(): FakeEngine {
+    this.#calledNow("begin");
+    const transaction = new FakeEngine(this);
+    for (const [id, record] of this.records) transaction.records.set(id, record);
+    this.transactions.push(transaction);
+    return transaction;
+  }
+
+  async commit(): Promise<void> {
+    await this.#called("commit");
+    this.#parent?.records.clear();
+    for (const [id, record] of this.records) this.#parent?.records.set(id, record);
+  }
+
+  free(): void {
+    this.#calledNow("free");
+  }
 
   emit(event: EventDto): void {
     this.host?.event(event);
