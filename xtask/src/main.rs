@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup | demo | test | pkg | size | bench`.
+//! The project's own commands: `cargo xtask setup | demo | test | kill | pkg | size | bench`.
 //!
 //! A command is a file of this crate. Each one is a sequence of calls to other programs (cargo, npm, wasm-bindgen, apt-get …)
 //! whose output is shown as it comes, and around them the few decisions worth testing: what is missing, what is stale, what is
@@ -10,6 +10,7 @@
 mod bench;
 mod demo;
 mod failure;
+mod kill;
 mod npm;
 mod pkg;
 mod process;
@@ -48,6 +49,8 @@ enum Task {
     Size,
     /// Measures the engine beside other ways to keep rows in a browser
     Bench(bench::Arguments),
+    /// Kills Chromium while it writes and looks whether what it acknowledged is there
+    Kill(kill::Arguments),
     /// Builds everything and serves the demo on this machine
     Demo(demo::Arguments),
     /// Runs every check and test of the project
@@ -75,6 +78,7 @@ fn run(task: &Task) -> Result<(), Failure> {
         Task::Pkg(arguments) => pkg::build(&workspace, arguments.mode()),
         Task::Size => size::run(&workspace),
         Task::Bench(arguments) => bench::run(&workspace, arguments),
+        Task::Kill(arguments) => kill::run(&workspace, arguments),
         Task::Demo(arguments) => demo::run(&workspace, arguments),
         Task::Test(arguments) => test::run(&workspace, arguments),
     }

@@ -9,7 +9,7 @@ use crate::server::{self, Profile};
 use crate::setup::Tools;
 use crate::toolchain::TARGET;
 use crate::workspace::Workspace;
-use crate::{npm, pkg, size, www};
+use crate::{kill, npm, pkg, size, www};
 
 /// Real stores and real timers: some of the browser's contract tests take longer than the runner's 20 s.
 const BROWSER_TEST_SECONDS_MAX: &str = "300";
@@ -18,6 +18,9 @@ const BROWSER_TEST_SECONDS_MAX: &str = "300";
 const LONG_CASES: &str = "100000";
 /// The same for the small properties of single functions, which proptest counts by itself.
 const LONG_SMALL_CASES: &str = "10000";
+
+/// Enough to see that it works; `cargo xtask kill` is for more.
+const KILL_OPTIONS: [&str; 2] = ["--rounds=5", "--torn=0"];
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +45,11 @@ pub(crate) enum Step {
     Js,
     Www,
     E2e,
+    Kill,
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Fmt,
         Self::Clippy,
         Self::ClippyWasm,
@@ -57,6 +61,7 @@ impl Step {
         Self::Js,
         Self::Www,
         Self::E2e,
+        Self::Kill,
     ];
 
     /// The name by which `--only` knows it.
@@ -73,6 +78,7 @@ impl Step {
             Self::Js => "js",
             Self::Www => "www",
             Self::E2e => "e2e",
+            Self::Kill => "kill",
         }
     }
 
@@ -89,6 +95,7 @@ impl Step {
             Self::Js => "the type tests and unit tests of the package and of the bench",
             Self::Www => "the build of the demo",
             Self::E2e => "the demo in Chromium against a real server",
+            Self::Kill => "a few rounds of killing Chromium while it writes",
         }
     }
 
@@ -114,6 +121,10 @@ impl Step {
                 www::build(workspace)
             }
             Self::E2e => end_to_end(workspace, tools),
+            Self::Kill => {
+                pkg::build(workspace, pkg::Mode::Release)?;
+                kill::call(workspace, &tools.browser, "kill", &KILL_OPTIONS.map(str::to_owned)).run()
+            }
         }
     }
 }

@@ -1,0 +1,78 @@
+/** The page that is killed: it writes as fast as it can and reports each write when it is acknowledged, never before. */
+import { type Db, openDatabase, type Safety } from "./database";
+import { type Lane, LANES, type Row, step, type Write } from "./lanes";
+
+/** What a page finds when it has opened the database. */
+export interface Found {
+  readonly rows: readonly Row[];
+  /** Changes that wait for the server. */
+  readonly pending: number;
+  /** What the engine says about a wipe, as JSON, or `null`. */
+  readonly wiped: string | null;
+}
+
+export interface KillPage {
+  open(name: string, safety: Safety): Promise<Found>;
+  /** Writes on from those steps, so many in each lane; resolves when all are acknowledged. */
+  write(from: Record<Lane, number>, count: number): Promise<void>;
+}
+
+declare global {
+  interface Window {
+    killPage: KillPage;
+    /** Tells the runner that a step was acknowledged. */
+    acknowledged(lane: Lane, number: number): void;
+    /** Tells the runner that a write failed, which none may. */
+    failed(message: string): void;
+  }
+}
+
+let db: Db;
+
+window.killPage = {
+  async open(name, safety) {
+    db = await openDatabase(name, safety);
+    const rows = await db.item.query();
+    return {
+      rows: rows.map(({ id, n, body }) => ({ id, n, body })),
+      pending: db.sync.status.pending,
+      wiped: wiped(),
+    };
+  },
+  async write(from, count) {
+    await Promise.all(LANES.map((lane) => run(lane, from[lane], count)));
+  },
+};
+
+function wiped(): string | null {
+  const health = (db as { readonly health?: { readonly wiped?: unknown } }).health;
+  return health?.wiped === undefined || health.wiped === null ? null : JSON.stringify(health.wiped);
+}
+
+async function run(lane: Lane, from: number, count: number): Promise<void> {
+  try {
+    for (let number = from; number < from + count; number += 1) {
+      await perform(lane, step(lane, number));
+      window.acknowledged(lane, number);
+    }
+  } catch (error) {
+    window.failed(`${lane}: ${String(error)}`);
+  }
+}
+
+async function perform(lane: Lane, writes: readonly Write[]): Promise<void> {
+  const [first] = writes;
+  if (first !== undefined && writes.length === 1 && lane !== "batch") {
+    if (first.op === "create") await db.item.create(first.row);
+    else if (first.op === "update") await db.item.update(first.id, { n: first.n });
+    else await db.item.delete(first.id);
+    return;
+  }
+  await db.batch(({ item }) => {
+    for (const write of writes) {
+      if (write.op === "create") item.create(write.row);
+      else if (write.op === "update") item.update(write.id, { n: write.n });
+      else item.delete(write.id);
+    }
+  });
+}
