@@ -5,10 +5,10 @@
 
 use crate::failure::Failure;
 use crate::npm;
+use crate::pkg;
 use crate::process::Call;
 use crate::setup::{self, Browser};
 use crate::workspace::Workspace;
-use crate::pkg;
 
 const NPM_WORKSPACE: &str = "tests/kill";
 

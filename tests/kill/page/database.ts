@@ -3,6 +3,7 @@ import { type Database, entity, integer, open, text } from "whimbrel";
 
 export const entities = {
   item: entity({ n: integer().index(), body: text() }),
+  mark: entity({ a: integer(), b: integer() }),
 };
 
 export type Db = Database<typeof entities>;

@@ -39,8 +39,7 @@ export class Device {
   #wiped: string | null = null;
 
   constructor(origin: string, safety: Safety, tally: Tally) {
-    mkdirSync(PROFILES, { recursive: true });
-    this.profile = mkdtempSync(join(PROFILES, "profile-"));
+    this.profile = newProfile();
     this.#origin = origin;
     this.#safety = safety;
     this.#tally = tally;
@@ -125,6 +124,11 @@ export class Device {
     if (verdict.lost > 0) this.#tally.wrong.push(`${what}: ${verdict.lost} acknowledged writes are lost`);
     this.#acknowledged = { ...verdict.steps };
   }
+}
+
+export function newProfile(): string {
+  mkdirSync(PROFILES, { recursive: true });
+  return mkdtempSync(join(PROFILES, "profile-"));
 }
 
 function pause(ms: number): Promise<void> {

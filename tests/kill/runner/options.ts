@@ -4,16 +4,18 @@ import { parseArgs } from "node:util";
 export interface Options {
   readonly rounds: number;
   readonly torn: number;
+  readonly transactions: number;
   readonly seed: number;
 }
 
 export function parseOptions(args: readonly string[]): Options {
   const text = { type: "string" } as const;
-  const { values } = parseArgs({ args: [...args], options: { rounds: text, torn: text, seed: text } });
+  const { values } = parseArgs({ args: [...args], options: { rounds: text, torn: text, transactions: text, seed: text } });
   const rounds = whole("--rounds", values.rounds, 20, 100_000);
   return {
     rounds,
     torn: whole("--torn", values.torn, Math.ceil(rounds / 10), 100_000),
+    transactions: whole("--transactions", values.transactions, 1_000, 1_000_000),
     seed: whole("--seed", values.seed, Math.floor(Math.random() * 1_000_000), 2 ** 32 - 1),
   };
 }
