@@ -1,0 +1,135 @@
+//! The house rules that a program can check: sizes of files and functions, where the platform may be asked for, links that lead somewhere.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// About 400: a few lines more than that are no reason to split on the spot.
+const FILE_LINES_MAX: usize = 420;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Folders with nothing of ours in them, wherever they are.
+const NOT_OURS: [&str; 5] = ["target", "node_modules", "dist", "generated", ".git"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files with one of the extensions, by their paths below the root.
+fn files(extensions: &[&str]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !NOT_OURS.contains(&name.as_str()) {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known)) {
+                let shown = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+                found.push((shown, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found.sort();
+    found
+}
+
+#[track_caller]
+fn none(what: &str, found: &[String]) {
+    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn files_are_small() {
+    let found: Vec<String> = files(&["rs", "ts"])
+        .iter()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > FILE_LINES_MAX)
+        .map(|(path, lines)| format!("{path}: {lines} lines"))
+        .collect();
+    none("too large: split them by purpose", &found);
+}
+
+#[test]
+fn functions_are_short() {
+    let mut found = Vec::new();
+    // A test may be a long table.
+    for (path, text) in files(&["rs"]).into_iter().filter(|(path, _)| !path.contains("tests")) {
+        for (name, lines) in functions(&text).into_iter().filter(|(_, lines)| *lines > FUNCTION_LINES_MAX) {
+            found.push(format!("{path}: {name} has {lines} lines"));
+        }
+    }
+    none("longer than 70 lines", &found);
+}
+
+/// Names and lengths, by rustfmt's indentation: a function ends with the first brace that stands where it began.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let Some((before, after)) = line.split_once("fn ") else { continue };
+        let words = before.split_whitespace().all(|word| word.starts_with("pub") || ["async", "const"].contains(&word));
+        let rest = lines.get(start..).unwrap_or_default();
+        let has_body = rest.iter().find(|line| line.ends_with(['{', '}', ';'])).is_some_and(|line| line.ends_with('{'));
+        if words && has_body {
+            let end = format!("{}}}", " ".repeat(line.len() - line.trim_start().len()));
+            let name = after.split('(').next().unwrap_or_default();
+            found.extend(rest.iter().position(|line| *line == end).map(|length| (name, length + 1)));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_function_is_measured_from_its_name_to_its_brace() {
+    let text = "impl A {\n    pub(crate) async fn long(\n        &self,\n    ) {\n        if x {\n        }\n    }\n\n    fn one(&self) {}\n    fn none(\n    );\n}\n";
+    assert_eq!(functions(text), [("long", 6)]);
+}
+
+#[test]
+fn the_platform_is_asked_for_in_one_place() {
+    let found: Vec<String> = files(&["rs"])
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("src/") && path != "src/lib.rs")
+        .filter(|(_, text)| text.lines().any(|line| line.contains("cfg(") && line.contains("target_")))
+        .map(|(path, _)| path)
+        .collect();
+    none("cfg(target_…) stands in src/lib.rs only", &found);
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut found = Vec::new();
+    for (path, text) in files(&["md"]) {
+        let folder = root().join(&path).parent().map(PathBuf::from).unwrap_or_default();
+        for target in links(&text) {
+            let file = target.split('#').next().unwrap_or_default();
+            let is_elsewhere = file.contains("://") || file.starts_with("mailto:");
+            if !is_elsewhere && !file.is_empty() && !folder.join(file).exists() {
+                found.push(format!("{path}: {target}"));
+            }
+        }
+        for name in named(&text) {
+            if !root().join(name).exists() {
+                found.push(format!("{path}: `{name}`"));
+            }
+        }
+    }
+    none("dead links", &found);
+}
+
+/// What stands in the brackets behind `[text]`.
+fn links(text: &str) -> Vec<&str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next()).collect()
+}
+
+/// Files of the repository that a text names in backticks by their whole paths.
+fn named(text: &str) -> Vec<&str> {
+    let folders = ["src/", "tests/", "docs/", "pkg/src/", "xtask/src/", "crates/", "benches/", "www/src/"];
+    let quoted = text.split('`').skip(1).step_by(2);
+    let whole = quoted.filter(|name| folders.iter().any(|folder| name.starts_with(folder)));
+    whole.filter(|name| !name.contains(['*', ' ', '{', '…', '<'])).collect()
+}
