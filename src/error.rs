@@ -55,6 +55,8 @@ macro_rules! codes {
 codes! {
     /// The schema given to `open` contradicts itself or a limit.
     SchemaInvalid = "schema/invalid", App, false;
+    /// A step from an older schema to a newer one failed; nothing has changed.
+    StepFailed = "schema/step-failed", App, false;
     /// No such entity in the schema.
     UnknownEntity = "schema/unknown-entity", App, false;
     /// No such field in the entity.

@@ -12,6 +12,7 @@ export type ErrorCode = (typeof ENGINE_CODES)[number] | (typeof PACKAGE_CODES)[n
 /** Codes of the engine, in the order of its own table (`src/error.rs`). */
 export const ENGINE_CODES = [
   "schema/invalid",
+  "schema/step-failed",
   "schema/unknown-entity",
   "schema/unknown-field",
   "value/type",

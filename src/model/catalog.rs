@@ -1,7 +1,7 @@
 //! The catalog: which numbers the store gave to entities, fields and indexes.
 //!
-//! **Invariant:** a number is given once and for ever: a row written under an older schema can be read under a newer one, and a tab that
-//! still runs the older schema keeps the newer one's indexes.
+//! **Invariant:** a number is given once and for ever: a row written under an older schema can be read under a newer one, and a tab whose
+//! schema of the same version has less keeps the indexes it does not know.
 
 use serde::Serialize;
 use whimbrel_protocol::Json;
@@ -16,12 +16,17 @@ pub const FIRST_ENTITY_MAP: u16 = 16;
 /// What the store knows of the schemas it has seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Catalog {
-    entities: Vec<CatalogEntity>,
+    /// The version of the schema that the store is at; 0 when it is new.
+    version: u32,
+    pub(super) entities: Vec<CatalogEntity>,
     /// Maps given so far.
     maps: u16,
+    /// What the catalog will be when the rows have all been converted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Box<Self>>,
 }
 
-/// An entity that was seen.
+/// An entity that was seen. One that was removed has no name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct CatalogEntity {
     pub(crate) name: String,
@@ -37,9 +42,13 @@ pub(crate) struct CatalogIndex {
     /// The slots of its fields, the one that counts most first.
     pub(crate) slots: Vec<usize>,
     pub(crate) map: u16,
+    /// Whether rows are still without an entry: it is kept in step, and not read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) building: bool,
 }
 
-/// A field that was seen. A field whose type changes to another kind is another field: its old values are not of the new type.
+/// A field that was seen. A field whose type changes to another kind is another field: its old values are not of the new type. One that was
+/// removed or converted has no name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct CatalogField {
     pub(crate) name: String,
@@ -89,7 +98,12 @@ pub struct Adopted {
 
 impl FromJson for Catalog {
     fn from_json(mut object: Object) -> Result<Self> {
-        Ok(Self { entities: object.objects("entities")?, maps: object.small("maps")? })
+        Ok(Self {
+            version: object.small("version")?,
+            entities: object.objects("entities")?,
+            maps: object.small("maps")?,
+            next: object.optional("next")?.map(Box::new),
+        })
     }
 }
 
@@ -108,7 +122,8 @@ impl FromJson for CatalogIndex {
     fn from_json(mut object: Object) -> Result<Self> {
         let slot = |slot: &Json| slot.as_u64().and_then(|slot| usize::try_from(slot).ok());
         let slots: Option<Vec<usize>> = object.list("slots")?.iter().map(slot).collect();
-        Ok(Self { slots: slots.ok_or_else(|| object.wrong("slots"))?, map: object.small("map")? })
+        let slots = slots.ok_or_else(|| object.wrong("slots"))?;
+        Ok(Self { slots, map: object.small("map")?, building: object.flag("building")? })
     }
 }
 
@@ -152,6 +167,59 @@ impl Catalog {
     pub(crate) fn entity(&self, name: &str) -> Option<&CatalogEntity> {
         self.entities.iter().find(|entity| entity.name == name)
     }
+
+    /// The version of the schema that the store is at.
+    pub(crate) const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The same for another version.
+    pub(super) fn at(&self, version: u32) -> Self {
+        Self { version, next: None, ..self.clone() }
+    }
+
+    /// What the catalog is to be, while the rows are on the way.
+    pub(crate) fn next(&self) -> Option<&Self> {
+        self.next.as_deref()
+    }
+
+    pub(crate) fn set_next(&mut self, next: Self) {
+        self.next = Some(Box::new(next));
+    }
+
+    /// The version of the newest schema that works on this store.
+    #[must_use]
+    pub fn newest(&self) -> u32 {
+        self.next.as_ref().map_or(self.version, |next| next.version.max(self.version))
+    }
+
+    /// Gives up the way to the next version. The numbers it has used are not used again: rows may have values under them.
+    pub(crate) fn abandon(&mut self) {
+        let Some(next) = self.next.take() else { return };
+        self.maps = next.maps;
+        for entity in &mut self.entities {
+            let Some(known) = next.entities.iter().find(|known| known.map == entity.map) else { continue };
+            let used = known.fields.iter().skip(entity.fields.len());
+            let dead: Vec<_> = used.map(|field| CatalogField { name: String::new(), kind: field.kind }).collect();
+            entity.fields.extend(dead);
+        }
+    }
+
+    /// Indexes that are being built: the map of the rows, the slots, the index's map.
+    pub(crate) fn building(&self) -> Vec<NewIndex> {
+        let of = |entity: &CatalogEntity| {
+            let rows = entity.map;
+            let building = entity.indexes.iter().filter(|index| index.building);
+            building.map(move |index| NewIndex { entity: rows, slots: index.slots.clone(), map: index.map }).collect()
+        };
+        self.entities.iter().flat_map::<Vec<_>, _>(of).collect()
+    }
+
+    /// Every index has all its entries.
+    pub(crate) fn built(&mut self) {
+        let indexes = self.entities.iter_mut().flat_map(|entity| &mut entity.indexes);
+        indexes.for_each(|index| index.building = false);
+    }
 }
 
 /// The next map; `maps` were given so far.
@@ -178,7 +246,7 @@ impl CatalogEntity {
                 let map = new_map(maps)?;
                 adopted.changed = true;
                 adopted.indexes.push(NewIndex { entity: self.map, slots: slots.clone(), map });
-                self.indexes.push(CatalogIndex { slots, map });
+                self.indexes.push(CatalogIndex { slots, map, building: false });
             }
         }
         Ok(())

@@ -1,11 +1,13 @@
 //! What an app's data is: schema, values, ids, rows, keys, queries. Nothing here knows of storage, network or the browser.
 
 mod catalog;
+mod evolve;
 mod id;
 pub mod key;
 mod query;
 mod row;
 mod schema;
+mod steps;
 mod table;
 mod validate;
 mod value;
@@ -13,6 +15,7 @@ pub(crate) mod varint;
 
 pub(crate) use catalog::Kind;
 pub use catalog::{Adopted, Catalog, FIRST_ENTITY_MAP, NewIndex};
+pub(crate) use evolve::{Draft, Filled};
 pub(crate) use id::is_id;
 pub use id::{check_id, uuid_v7};
 pub use query::{
@@ -24,6 +27,8 @@ pub use schema::{
     ENTITIES_MAX, Entity, FIELDS_ADVISED, FIELDS_MAX, Field, FieldType, INDEX_FIELDS_MAX, INDEXES_MAX, IndexSpec,
     NAME_BYTES_MAX, OnDelete, Policy, Schema, Unit,
 };
+pub use steps::{Convert, Step, StepOp, Upcast};
+pub(crate) use steps::{convert_all, converted_value};
 pub use table::{Index, Table, Tables};
 pub use validate::{changed_fields, new_record};
 pub use value::Value;

@@ -2,6 +2,7 @@
 //!
 //! Order is part of it: fields and entities are numbered as they were declared.
 
+use super::Value;
 use crate::error::{Code, Error, Result};
 
 /// Entities of a schema, at most.
@@ -54,6 +55,8 @@ pub struct Field {
     pub optional: bool,
     /// Whether an index is kept over it.
     pub index: bool,
+    /// The value of a record that is made without one, and of those that were there before the field was.
+    pub default: Option<Value>,
 }
 
 /// An index that an entity declares.

@@ -36,6 +36,8 @@ pub struct Index {
     pub slots: Vec<usize>,
     /// Its map.
     pub map: u16,
+    /// Whether rows are still without an entry: it must be kept in step, and must not be read.
+    pub building: bool,
     /// Whether this schema wants no two records with the same values in all of them.
     pub unique: bool,
 }
@@ -91,8 +93,12 @@ impl Table {
                 |places: &[usize]| places.iter().map(|place| slots.get(*place)).eq(index.slots.iter().map(Some));
             declared.iter().any(|(places, unique)| *unique && is_it(places))
         };
-        let index =
-            |index: &CatalogIndex| Index { slots: index.slots.clone(), map: index.map, unique: is_unique(index) };
+        let index = |index: &CatalogIndex| Index {
+            slots: index.slots.clone(),
+            map: index.map,
+            building: index.building,
+            unique: is_unique(index),
+        };
         Self {
             name: known.name.clone(),
             map: known.map,
@@ -112,7 +118,7 @@ impl Table {
     /// An index whose first fields are those of these slots, in this order.
     #[must_use]
     pub fn index_of(&self, slots: &[usize]) -> Option<&Index> {
-        self.indexes.iter().find(|index| index.slots.starts_with(slots))
+        self.indexes.iter().find(|index| !index.building && index.slots.starts_with(slots))
     }
 
     /// A stored row with its values in the schema's order.
@@ -138,8 +144,8 @@ impl Table {
         }
         let value = |(slot, column): (usize, &Column)| match (column.place, old) {
             (Some(place), _) => row.values.get(place).cloned().unwrap_or_default(),
-            (None, Some(old)) => old.field(slot).to_value(),
-            (None, None) => Value::Null,
+            (None, Some(old)) if !column.name.is_empty() => old.field(slot).to_value(),
+            (None, _) => Value::Null,
         };
         let values = self.columns.iter().enumerate().map(value).collect();
         Row { values, buckets: row.buckets.clone(), ..*row }.encode()

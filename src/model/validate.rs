@@ -11,7 +11,11 @@ use crate::error::{Code, Error, Result};
 /// `schema/unknown-field`, `value/type`, `value/too-long`, `value/required`.
 pub fn new_record(entity: &Entity, given: &Fields) -> Result<Vec<Value>> {
     known(entity, given)?;
-    entity.fields.iter().map(|field| value(entity, field, given.get(&field.name).unwrap_or(&Json::Null))).collect()
+    let of_field = |field: &Field| match (given.get(&field.name), &field.default) {
+        (None, Some(default)) => Ok(default.clone()),
+        (json, _) => value(entity, field, json.unwrap_or(&Json::Null)),
+    };
+    entity.fields.iter().map(of_field).collect()
 }
 
 /// The fields of a change, by their place in the entity.
@@ -115,6 +119,7 @@ mod tests {
                 field("title", FieldType::text(Some(3)), false),
                 field("count", FieldType::Integer, true),
                 field("weight", FieldType::Real, true),
+                Field { default: Some(Value::Integer(1)), ..field("rank", FieldType::Integer, false) },
             ],
             ..Entity::default()
         }
@@ -153,7 +158,8 @@ mod tests {
     fn values_take_their_fields_type() {
         let given = json!({"title": "äöü", "count": 3.0, "weight": 3});
         let values = new_record(&order(), &fields(given)).unwrap();
-        assert_eq!(values, [Value::Text("äöü".to_owned()), Value::Integer(3), Value::Real(3.0)]);
+        assert_eq!(values, [Value::Text("äöü".to_owned()), Value::Integer(3), Value::Real(3.0), Value::Integer(1)]);
+        assert_eq!(refused(json!({"title": "a", "rank": null})), "value/required: order.rank has no value");
         let changed = changed_fields(&order(), &fields(json!({"count": null}))).unwrap();
         assert_eq!(changed, [(1, Value::Null)]);
     }

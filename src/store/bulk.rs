@@ -7,8 +7,9 @@ use std::rc::Rc;
 use super::batch::{BatchRow, RowBatch};
 use super::bytes::Bytes;
 use super::entries::Entries;
-use super::keys::{KeyRange, MAP_BYTES, MapId, full_key};
+use super::keys::{KeyRange, MAP_BYTES, MapId, full_key, map_of};
 use super::record::{Changes, Touched};
+use super::run::PageRef;
 use super::txn::Txn;
 use super::view::{Interrupt, Read, View};
 use super::writer::PageWriter;
@@ -127,15 +128,44 @@ impl Txn<'_> {
             entries.sort();
             entries.each(|key, is_there| pages.add(key, is_there.then_some((&[], &[]))));
         }
-        let Pages { mut writer, shadowed, touched, .. } = pages;
-        writer.cut();
-        for page in writer.built {
-            self.own.fresh.insert(Rc::new(page));
-        }
-        self.own.changes.extend(shadowed);
-        self.own.touched.extend(touched);
+        let built = pages.finish();
+        self.take_pages(built);
         Ok(())
     }
+
+    /// Puts values under full keys that ascend; into pages of their own when they are many.
+    pub(super) fn put_all(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) {
+        let bytes: usize = entries.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if bytes < BULK_BYTES_MIN || !self.own.fresh.pages.is_empty() {
+            self.own.changes.extend(entries.into_iter().map(|(key, value)| (key, Some(Bytes::from(value)))));
+            return;
+        }
+        let mut pages = Pages::new(self.view(), self.state.directory.next_page);
+        let mut map = None;
+        for (key, value) in &entries {
+            if map.replace(map_of(key)) != Some(map_of(key)) {
+                pages.enter(MapId(map_of(key)));
+            }
+            pages.add(key, Some((value, &[])));
+        }
+        let built = pages.finish();
+        self.take_pages(built);
+    }
+
+    fn take_pages(&mut self, built: Built) {
+        for page in built.pages {
+            self.own.fresh.insert(Rc::new(page));
+        }
+        self.own.changes.extend(built.shadowed);
+        self.own.touched.extend(built.touched);
+    }
+}
+
+/// Pages that were made, and what belongs to them.
+struct Built {
+    pages: Vec<PageRef>,
+    shadowed: Vec<(Vec<u8>, Option<Bytes>)>,
+    touched: Vec<Touched>,
 }
 
 /// Whether anything is there between two keys, both included.
@@ -227,6 +257,12 @@ impl<'a> Pages<'a> {
         let has_some = |changes: &Changes| changes.range(start.clone()..end.clone()).next().is_some();
         self.is_shadowed = self.view.change_sets().any(has_some);
         self.is_first = true;
+    }
+
+    fn finish(self) -> Built {
+        let Self { mut writer, shadowed, touched, .. } = self;
+        writer.cut();
+        Built { pages: writer.built, shadowed, touched }
     }
 
     fn add(&mut self, key: &[u8], value: Option<(&[u8], &[u8])>) {

@@ -15,6 +15,7 @@ use super::rewrite::Rewrite;
 use super::state::{Changed, State};
 use super::transaction::Transaction;
 use super::txn::Plan;
+use super::upgrade;
 use super::view::{Interrupt, Reading, View};
 use crate::error::{Code, Error, Result};
 use crate::ports::{Commit, CommitOutcome, Durability, PageId, Seq, Storage};
@@ -37,6 +38,8 @@ pub(super) struct Core<S> {
     transactions: RefCell<Vec<Weak<Transaction>>>,
     /// A commit failed, and it may have happened all the same.
     is_unsure: Cell<bool>,
+    /// The store is being brought to the app's schema: it may be on the way to it.
+    pub(super) is_evolving: Cell<bool>,
     /// Why nothing can be done any more.
     end: RefCell<Option<Error>>,
     end_listeners: RefCell<Vec<EndListener>>,
@@ -53,6 +56,7 @@ impl<S: Storage> Core<S> {
             listeners: RefCell::default(),
             transactions: RefCell::default(),
             is_unsure: Cell::new(false),
+            is_evolving: Cell::new(false),
             end: RefCell::default(),
             end_listeners: RefCell::default(),
         }
@@ -173,6 +177,7 @@ impl<S: Storage> Core<S> {
         let catalog = State::catalog_key();
         if changed.as_ref().is_none_or(|changed| changed.keys.contains(&catalog)) {
             self.read_catalog().await?;
+            self.check_schema()?;
         }
         if self.seq() == known {
             return Ok(());
@@ -206,6 +211,19 @@ impl<S: Storage> Core<S> {
                 }
             }
         }
+    }
+
+    /// Ends this tab when another one, with newer code, has brought the store further, or is about to.
+    fn check_schema(&self) -> Result<()> {
+        let newer = {
+            let State { catalog, schema, .. } = &*self.state.borrow();
+            let is_newer = catalog.newest() > schema.version && !self.is_evolving.get();
+            is_newer.then(|| upgrade::newer(catalog, schema))
+        };
+        newer.map_or(Ok(()), |error| {
+            self.finish(&error);
+            Err(error)
+        })
     }
 
     /// Catches up when a commit failed in a way that leaves open whether it happened.

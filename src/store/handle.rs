@@ -15,10 +15,8 @@ use super::txn::{Plan, Txn};
 use super::view::{Interrupt, Reading, View};
 use crate::error::{Code, Error, Result};
 use crate::model::Schema;
-use crate::ports::{Durability, Seq, Storage};
+use crate::ports::{Seq, Storage};
 
-/// Bytes of pages kept in memory, unless said otherwise.
-const CACHE_BYTES_DEFAULT: usize = 32 * 1024 * 1024;
 /// How often a transaction is planned again because other tabs were first.
 const ATTEMPTS_MAX: usize = 100;
 /// Transactions that are committed together, at most.
@@ -28,14 +26,14 @@ const GROUP_MAX: usize = 1_024;
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
 
 /// A commit on its way. It belongs to no caller: whoever waits next goes on with it.
-type Flight = Pin<Box<dyn Future<Output = ()>>>;
+pub(super) type Flight = Pin<Box<dyn Future<Output = ()>>>;
 
 /// An open store.
 pub struct Store<S> {
     pub(super) core: Rc<Core<S>>,
-    flight: Rc<RefCell<Option<Flight>>>,
+    pub(super) flight: Rc<RefCell<Option<Flight>>>,
     /// Whether the flight is in somebody's hands at this moment.
-    is_driven: Rc<Cell<bool>>,
+    pub(super) is_driven: Rc<Cell<bool>>,
     /// The transaction that this handle reads and writes in.
     pub(super) within: Option<Rc<Transaction>>,
 }
@@ -67,26 +65,6 @@ enum Planned {
 }
 
 impl<S: Storage> Store<S> {
-    /// Opens a store: what is new in the schema gets its numbers, and new indexes are built.
-    ///
-    /// # Errors
-    /// `store/corrupt`, `store/newer`, and those of the storage.
-    pub async fn open(storage: S, schema: Schema, durability: Durability, cache_bytes: Option<usize>) -> Result<Self> {
-        let loaded = storage.load().await?;
-        let state = State::new(loaded, Rc::new(schema), cache_bytes.unwrap_or(CACHE_BYTES_DEFAULT))?;
-        let core = Rc::new(Core::new(storage, durability, state));
-        core.read_catalog().await?;
-        let store = Self { core, flight: Rc::default(), is_driven: Rc::default(), within: None };
-        if store.seq() == 0 {
-            store.recover().await?;
-        }
-        if store.core.state.borrow().is_schema_new()? {
-            store.change(&mut |txn| txn.adopt_schema()).await?;
-        }
-        store.repair().await?;
-        Ok(store)
-    }
-
     /// Reads. `read` is called again when pages were missing, so it must do nothing but read.
     ///
     /// # Errors

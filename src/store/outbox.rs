@@ -48,9 +48,20 @@ pub(super) struct Entry {
     /// Its number at the server, once it was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+    /// What of it went to the server, when a newer schema says it in other words by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
     /// It met a newer row at the server and waits for a decision; until then nothing of its record is sent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub conflict: bool,
+}
+
+/// The words of a change as they went to the server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Sent {
+    pub entity: String,
+    pub set: Fields,
+    pub was: Fields,
 }
 
 /// What became of two changes of one record when the second was written before the first was sent.
@@ -96,17 +107,19 @@ impl Entry {
         self.folded.iter().map(String::as_str).chain(std::iter::once(self.change.as_str()))
     }
 
-    /// The entry as it goes to the server.
+    /// The entry as it goes to the server: the same at every attempt.
     pub(super) fn to_change(&self, seq: u64) -> Change {
+        let now = Sent { entity: self.entity.clone(), set: self.set.clone(), was: self.was.clone() };
+        let Sent { entity, set, was } = self.sent.clone().unwrap_or(now);
         Change {
             seq,
             change: self.change.clone(),
-            entity: self.entity.clone(),
+            entity,
             id: self.id.clone(),
             op: self.op,
             base: self.base,
-            set: self.set.clone(),
-            was: self.was.clone(),
+            set,
+            was,
             group: None,
             at: self.at,
         }
@@ -129,8 +142,15 @@ impl FromJson for Entry {
             schema: object.small("schema")?,
             at: object.integer("at")?,
             seq: object.optional_number("seq")?,
+            sent: object.optional("sent")?,
             conflict: object.flag("conflict")?,
         })
+    }
+}
+
+impl FromJson for Sent {
+    fn from_json(mut object: Object) -> Result<Self> {
+        Ok(Self { entity: object.text("entity")?, set: object.map("set")?, was: object.map("was")? })
     }
 }
 
@@ -162,6 +182,7 @@ mod tests {
             schema: 1,
             at: 0,
             seq: None,
+            sent: None,
             conflict: false,
         }
     }
@@ -180,6 +201,7 @@ mod tests {
             folded: vec!["x".to_owned()],
             base: Some(7),
             seq: Some(9),
+            sent: Some(Sent { entity: "job".to_owned(), set: Fields::new(), was: Fields::new() }),
             conflict: true,
             ..entry("b", Op::Update, json!({"x": [1, null]}), json!({"x": "é"}))
         };

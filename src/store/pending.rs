@@ -42,13 +42,21 @@ pub(super) fn get(view: &impl Read, position: u64) -> Result<Option<Entry>, Inte
 
 /// Removes an entry and its place at its record.
 pub(super) fn remove(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
-    let record = record_key(txn, &entry.entity, &entry.id)?;
-    txn.delete(MapId::PENDING, &pending_key(&record, position));
+    if let Ok(record) = record_key(txn, &entry.entity, &entry.id) {
+        txn.delete(MapId::PENDING, &pending_key(&record, position));
+    }
     if let Some(seq) = entry.seq {
         txn.delete(MapId::SENT, &seq.to_be_bytes());
     }
     txn.delete(MapId::OUTBOX, &position.to_be_bytes());
     super::system::Counter::Pending.add(txn, -1)
+}
+
+/// Forgets that an entry belongs to a record of that map.
+pub(super) fn unlink(txn: &mut Txn<'_>, map: u16, id: &str, position: u64) {
+    let mut record = map.to_be_bytes().to_vec();
+    crate::model::key::encode_id(id, &mut record);
+    txn.delete(MapId::PENDING, &pending_key(&record, position));
 }
 
 /// The entries of a record, oldest first.

@@ -10,6 +10,7 @@ use whimbrel_protocol::{ChangeOutcome, Op, Outcome, ServerRow};
 use super::confirmation::{self, Confirmation, Ending};
 use super::outbox::Entry;
 use super::system::{self, Counter};
+use super::upcast::REMOVED;
 use super::{Interrupt, MapId, Read, Txn, pending, rebase};
 use crate::json::to_json;
 
@@ -41,10 +42,20 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
         }
         let Some((position, entry)) = sent(txn, *seq)? else { continue };
         settled.decided += 1;
+        let is_known = txn.view().table(&entry.entity).is_ok();
         match outcome {
+            // The entity was removed from the schema since: there is no row to make true.
+            Outcome::Accepted { version } | Outcome::Duplicate { version } if !is_known => {
+                pending::remove(txn, position, &entry)?;
+                settled.confirmed.extend(confirmation::accepted(txn, &entry, Some(*version))?);
+            }
             Outcome::Accepted { version } | Outcome::Duplicate { version } => {
                 accept(txn, position, &entry, *version)?;
                 settled.confirmed.extend(confirmation::accepted(txn, &entry, Some(*version))?);
+            }
+            Outcome::Conflict { .. } if !is_known => {
+                let (code, message) = REMOVED;
+                reject(txn, &mut settled, position, &entry, &Refusal { code, message, fields: &BTreeMap::new() })?;
             }
             Outcome::Conflict { row } => {
                 settled.conflicts += 1;
@@ -101,25 +112,25 @@ fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Resu
 fn conflict(txn: &mut Txn<'_>, position: u64, entry: &Entry, server: Option<&ServerRow>) -> Result<(), Interrupt> {
     let record = to_json(&ConflictRecord { entry, server })?;
     pending::remove(txn, position, entry)?;
-    pending::put(txn, position, &Entry { seq: None, conflict: true, ..entry.clone() })?;
+    pending::put(txn, position, &Entry { seq: None, sent: None, conflict: true, ..entry.clone() })?;
     txn.put(MapId::CONFLICTS, &position.to_be_bytes(), record);
     Counter::Conflicts.add(txn, 1)
 }
 
 /// A conflict as it is kept.
 #[derive(Serialize)]
-struct ConflictRecord<'a> {
-    entry: &'a Entry,
-    server: Option<&'a ServerRow>,
+pub(super) struct ConflictRecord<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) server: Option<&'a ServerRow>,
 }
 
 /// A refused change as it is kept.
 #[derive(Serialize)]
-struct RefusalRecord<'a> {
-    entry: &'a Entry,
-    code: &'a str,
-    message: &'a str,
-    fields: &'a BTreeMap<String, String>,
+pub(super) struct RefusalRecord<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) code: &'a str,
+    pub(super) message: &'a str,
+    pub(super) fields: &'a BTreeMap<String, String>,
 }
 
 /// A change that is refused for a reason of this device.
@@ -143,19 +154,23 @@ fn reject(
     refusal: &Refusal<'_>,
 ) -> Result<(), Interrupt> {
     let mut refused = vec![(position, entry.clone())];
-    if entry.op == Op::Create {
+    let is_known = txn.view().table(&entry.entity).is_ok();
+    if entry.op == Op::Create && is_known {
         let later = pending::of_record(txn, &entry.entity, &entry.id)?;
         refused.extend(later.into_iter().filter(|(place, later)| *place != position && later.seq.is_none()));
     }
     for (position, entry) in &refused {
         let Refusal { code, message, fields } = *refusal;
-        let record = to_json(&RefusalRecord { entry, code, message, fields })?;
+        let record = to_json(&RefusalRecord { entry: &Entry { sent: None, ..entry.clone() }, code, message, fields })?;
         txn.put(MapId::INBOX, &position.to_be_bytes(), record);
         pending::remove(txn, *position, entry)?;
         Counter::Rejected.add(txn, 1)?;
         settled.rejected += 1;
         let refused = confirmation::end(txn, entry, Ending::Rejected, None, Some((code, message)))?;
         settled.confirmed.extend(refused);
+    }
+    if !is_known {
+        return Ok(());
     }
     let base = pending::base(txn, &entry.entity, &entry.id)?;
     rebase::rebuild(txn, &entry.entity, &entry.id, base.as_ref())

@@ -125,14 +125,6 @@ impl State {
         Ok(())
     }
 
-    /// Whether the app's schema has something that the catalog does not know.
-    ///
-    /// # Errors
-    /// `schema/invalid`.
-    pub(super) fn is_schema_new(&self) -> Result<bool> {
-        Ok(self.catalog.clone().adopt(&self.schema)?.changed)
-    }
-
     /// The catalog's full key.
     pub(super) fn catalog_key() -> Vec<u8> {
         full_key(MapId::SYSTEM, CATALOG_KEY)

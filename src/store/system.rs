@@ -143,6 +143,15 @@ pub(super) fn buckets_of(view: &impl Read, entity: &str) -> Result<Vec<(String, 
     Ok(found)
 }
 
+/// An entity has another name, and its buckets with it.
+pub(super) fn rename_buckets(txn: &mut Txn<'_>, before: &str, after: &str) -> Result<(), Interrupt> {
+    for (name, bucket) in buckets_of(txn, before)? {
+        delete_bucket(txn, &name);
+        set_bucket(txn, &format!("{after}{}", name.get(before.len()..).unwrap_or_default()), &bucket)?;
+    }
+    Ok(())
+}
+
 /// The entity a bucket holds rows of.
 pub(super) fn entity_of(bucket: &str) -> &str {
     bucket.split_once('/').map_or(bucket, |(entity, _)| entity)

@@ -7,11 +7,10 @@ use super::keys::{MapId, full_key};
 use super::record::{Changes, Touched};
 use super::rewrite::Rewrite;
 use super::run::Run;
-use super::state::{CATALOG_KEY, State};
+use super::state::State;
 use super::view::{Interrupt, Read, Reading, View};
 use crate::error::Result;
-use crate::json::to_json;
-use crate::model::{NewIndex, Row, RowRef, Table, key};
+use crate::model::{Row, RowRef, Table, key};
 
 /// What transactions want to write: one transaction's, or those of all that are committed together.
 #[derive(Default)]
@@ -99,36 +98,6 @@ impl Txn<'_> {
         let Some(old) = self.get(MapId(table.map), &id)? else { return Ok(()) };
         self.step_indexes(&table, &id, Some(&RowRef::new(&old)?), None);
         self.delete(MapId(table.map), &id);
-        Ok(())
-    }
-
-    /// Gives numbers to what is new in the app's schema, and builds new indexes over the rows that are there.
-    pub(super) fn adopt_schema(&mut self) -> Result<(), Interrupt> {
-        let mut catalog = self.state.catalog.clone();
-        let adopted = catalog.adopt(&self.state.schema)?;
-        if !adopted.changed {
-            return Ok(());
-        }
-        for index in &adopted.indexes {
-            self.build_index(index)?;
-        }
-        let json = to_json(&catalog)?;
-        self.put(MapId::SYSTEM, CATALOG_KEY, json);
-        Ok(())
-    }
-
-    fn build_index(&mut self, index: &NewIndex) -> Result<(), Interrupt> {
-        let mut entries = Vec::new();
-        let mut rows = self.scan_prefix(MapId(index.entity), &[]);
-        while rows.step()? {
-            let Some(value) = rows.value() else { continue };
-            let row = RowRef::new(value)?;
-            if !row.deleted() {
-                entries.push(index_key(row.body(), &index.slots, rows.key()));
-            }
-        }
-        drop(rows);
-        entries.into_iter().for_each(|entry| self.put(MapId(index.map), &entry, Vec::new()));
         Ok(())
     }
 

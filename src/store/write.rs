@@ -129,6 +129,7 @@ fn entry(txn: &Txn<'_>, write: &LocalWrite, row: Option<&Row>, set: Fields, was:
         schema: txn.schema().version,
         at: write.at,
         seq: None,
+        sent: None,
         conflict: false,
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn schema() -> Schema {
         }),
         optional: true,
         index: *index,
+        ..Field::default()
     };
     let index = |fields: &[&str]| IndexSpec {
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),

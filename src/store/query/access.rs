@@ -115,7 +115,7 @@ fn ids(parts: &[&Filter]) -> Option<Vec<Vec<u8>>> {
 
 /// The walk through an index; `None` when it helps neither the filter nor the order.
 fn walk(table: &Table, index: usize, parts: &[&Filter], steps: &Steps<'_>) -> Option<Walk> {
-    let declared = table.indexes.get(index)?;
+    let declared = table.indexes.get(index).filter(|index| !index.building)?;
     let place = |slot: &usize| table.columns.get(*slot).and_then(|column| column.place);
     // A field that this schema does not know is in no condition and in no order.
     let fields: Vec<FieldRef> =
