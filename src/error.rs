@@ -133,6 +133,10 @@ codes! {
     StoreCorrupt = "store/corrupt", Device, false;
     /// The store was written by a newer version of the engine.
     StoreNewer = "store/newer", App, false;
+    /// The store is encrypted, and the key is missing or another one.
+    StoreLocked = "store/locked", Session, false;
+    /// A key was given for a store that is not encrypted.
+    StoreNotEncrypted = "store/not-encrypted", App, false;
     /// The store was closed.
     StoreClosed = "store/closed", App, false;
     /// The database was deleted, or the site's data cleared, while it was open.

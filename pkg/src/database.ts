@@ -3,6 +3,7 @@ import { type Batch, collectBatch } from "./batch.js";
 import { type AnyCollection, Collection, type CollectionOf } from "./collection.js";
 import type { Connection } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
+import { type Encryption, toKey } from "./encryption.js";
 import type { EventDto, StatusDto } from "./engine.js";
 import { appError, toWhimbrelError, type WhimbrelError } from "./errors.js";
 import { type Inbox, InboxFacade } from "./inbox.js";
@@ -37,6 +38,8 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
   entity(name: string): AnyCollection;
   /** Loads a pull answer (NDJSON) from a file, for seeding. Resolves with the number of rows. */
   load(lines: Lines): Promise<number>;
+  /** Gives an encrypted database another key. What is stored stays as it is; other tabs go on. */
+  changeKey(encryption: Encryption): Promise<void>;
   /** Resolves when nothing can be done any more, with the reason: `store/closed`, `store/deleted`, `store/newer`, `engine/internal`. */
   readonly closed: Promise<WhimbrelError>;
   /** Closes the database. Changes that wait stay on the device and are sent when it is next open. */
@@ -105,6 +108,11 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   async load(lines: Lines): Promise<number> {
     const bytes = await toBytes(lines);
     return this.#connection.call((engine) => engine.load(bytes));
+  }
+
+  async changeKey(encryption: Encryption): Promise<void> {
+    const key = await toKey(encryption);
+    return this.#connection.call((engine) => engine.changeKey(key));
   }
 
   close(): Promise<void> {

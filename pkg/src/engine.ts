@@ -45,12 +45,13 @@ type EngineCalls = Pick<
   | "inbox"
   | "discard"
   | "load"
+  | "changeKey"
   | "close"
 >;
 
 /** The engine's module, compiled and ready. One per page, whatever the number of databases. */
 export interface EngineModule {
   readonly health: Health;
-  open(options: OpenDto, host: Host): Promise<Engine>;
+  open(options: OpenDto, host: Host, key?: CryptoKey): Promise<Engine>;
   destroy(name: string, user: string | null): Promise<void>;
 }

@@ -51,6 +51,8 @@ export const ENGINE_CODES = [
   "store/failed",
   "store/corrupt",
   "store/newer",
+  "store/locked",
+  "store/not-encrypted",
   "store/closed",
   "store/deleted",
   "store/contended",

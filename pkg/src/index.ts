@@ -29,6 +29,7 @@ export type {
   WritableCollection,
 } from "./collection.js";
 export type { Database, DatabaseCore } from "./database.js";
+export type { Encryption } from "./encryption.js";
 export type { Blame, ErrorCode, ErrorInfo } from "./errors.js";
 export type { Includes, With } from "./include.js";
 export type { Inbox, RefusedChange } from "./inbox.js";

@@ -1,6 +1,7 @@
 /** Opening and deleting databases. */
 import { Connection } from "./connection.js";
 import { type Database, DatabaseFacade } from "./database.js";
+import { toKey } from "./encryption.js";
 import type { EngineModule, EventDto, Host } from "./engine.js";
 import { appError, toWhimbrelError, type WhimbrelError } from "./errors.js";
 import { Mailbox } from "./mailbox.js";
@@ -23,9 +24,10 @@ export function createOpen(loadEngine: EngineLoader): Open {
 }
 
 async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, string>): Promise<DatabaseFacade> {
-  const { signal, server, entities } = options;
+  const { signal, server, entities, encryption } = options;
   const dto = toOpenDto(options);
   checkAborted(signal);
+  const key = encryption && (await toKey(encryption));
   const module = await loadEngine();
   checkAborted(signal);
   let database: DatabaseFacade | undefined;
@@ -35,7 +37,7 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
     else database.handle(event);
   });
   const host: Host = { token: () => token(server), event: (event) => mailbox.push(event) };
-  const connection = new Connection(await callModule(module, () => module.open(dto, host)), module.health);
+  const connection = new Connection(await callModule(module, () => module.open(dto, host, key)), module.health);
   if (signal?.aborted === true) {
     await connection.close();
     throw aborted(signal);

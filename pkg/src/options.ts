@@ -1,4 +1,5 @@
 /** The options of `open`: their types, and how they cross to the engine, which checks the rest. */
+import type { Encryption } from "./encryption.js";
 import type { EntityDto, OpenDto } from "./engine.js";
 import { appError } from "./errors.js";
 import { toPlainObject } from "./guard.js";
@@ -49,6 +50,8 @@ export interface OpenOptions<E extends Entities, Unit extends string> {
   readonly durability?: "relaxed" | "strict" | undefined;
   /** The most that the page cache may hold, in bytes. */
   readonly cacheBytes?: number | undefined;
+  /** Encrypts what is stored. A database is made encrypted or not, and stays so; the key can be changed. */
+  readonly encryption?: Encryption | undefined;
   /** Gives up opening. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -65,6 +68,7 @@ export const RESERVED_NAMES = [
   "entity",
   "load",
   "health",
+  "changeKey",
   "close",
   "closed",
   "then",

@@ -35,7 +35,7 @@ async function instantiate(): Promise<EngineModule> {
   });
   return {
     health,
-    open: (options, host) => Engine.open(options, learning(host)),
+    open: (options, host, key) => Engine.open(options, learning(host), key),
     destroy: (name, user) => Engine.destroy(name, user),
   };
 }

@@ -7,6 +7,7 @@
 //! **Invariant:** every wait for the platform has a deadline, except the one for a lock.
 
 mod clock;
+mod encryption;
 mod fetch;
 mod global;
 mod gzip;
@@ -18,6 +19,7 @@ mod signal;
 mod tab_channel;
 
 pub use clock::BrowserClock;
+pub use encryption::{CryptoKey, EncryptedStorage};
 pub use fetch::{FetchBody, FetchTransport};
 pub use indexed_db::IndexedDbStorage;
 pub use lock::{WebLock, WebLockGuard};

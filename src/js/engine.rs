@@ -12,7 +12,8 @@ use super::dto::{ErrorDto, Names, StatusDto, to_js};
 use super::options::{OpenDto, unit_id};
 use super::session::{EventLoop, Host};
 use crate::browser::{
-    BroadcastTabs, BrowserClock, BrowserRandom, FetchTransport, IndexedDbStorage, NetworkHint, NetworkListener, WebLock,
+    BroadcastTabs, BrowserClock, BrowserRandom, CryptoKey, EncryptedStorage, FetchTransport, IndexedDbStorage,
+    NetworkHint, NetworkListener, WebLock,
 };
 use crate::driver::{Driver, Options, WatchId, Write};
 use crate::error::{Code, Error, Result};
@@ -25,7 +26,7 @@ use crate::sync::Event;
 struct Browser;
 
 impl Platform for Browser {
-    type Storage = IndexedDbStorage;
+    type Storage = EncryptedStorage;
     type Transport = FetchTransport;
     type Clock = BrowserClock;
     type Random = BrowserRandom;
@@ -48,6 +49,7 @@ type JsResult<T> = std::result::Result<T, JsValue>;
 #[wasm_bindgen]
 pub struct Engine {
     driver: Driver<Browser>,
+    storage: EncryptedStorage,
     tab: String,
     /// None in a transaction.
     _network: Option<NetworkListener>,
@@ -55,15 +57,23 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Opens a store; see `OpenDto`.
+    /// Opens a store; see `OpenDto`. `key`: a passphrase as a key of PBKDF2, or one of AES-GCM that wraps.
     #[wasm_bindgen(unchecked_return_type = "Promise<Engine>")]
-    pub fn open(options: OpenOptions, host: Host) -> Promise {
-        promise(async move { open(options, host).await.map(JsValue::from) })
+    pub fn open(options: OpenOptions, host: Host, key: Option<CryptoKey>) -> Promise {
+        promise(async move { open(options, host, key).await.map(JsValue::from) })
+    }
+
+    /// Makes `key` the key of an encrypted store.
+    #[wasm_bindgen(js_name = changeKey, unchecked_return_type = "Promise<void>")]
+    pub fn change_key(&self, key: CryptoKey) -> Promise {
+        let storage = self.storage.clone();
+        promise(async move { storage.change_key(&key).await.map(|()| JsValue::UNDEFINED) })
     }
 
     /// The same store with a transaction of its own: what is read and written through it is of that. Freeing it without a commit leaves no trace.
     pub fn begin(&self) -> Engine {
-        Self { driver: self.driver.begin(), tab: self.tab.clone(), _network: None }
+        let (storage, tab) = (self.storage.clone(), self.tab.clone());
+        Self { driver: self.driver.begin(), storage, tab, _network: None }
     }
 
     /// Commits the transaction.
@@ -244,13 +254,13 @@ fn parse(driver: &Driver<Browser>, entity: &str, query: &str) -> Result<Query> {
     Query::parse(entity, &json, &driver.schema())
 }
 
-async fn open(options: OpenOptions, host: Host) -> Result<Engine> {
+async fn open(options: OpenOptions, host: Host, key: Option<CryptoKey>) -> Result<Engine> {
     let options = js_sys::JSON::stringify(&options).map(String::from).unwrap_or_default();
     let dto = OpenDto::parse(options.as_bytes(), Code::OptionsInvalid)?;
     let database = database_name(&dto.name, dto.user.as_deref());
     let transport = dto.url.as_deref().map(FetchTransport::new).transpose()?;
     let options = Options::try_from(dto)?;
-    let storage = IndexedDbStorage::open(&database).await?;
+    let storage = EncryptedStorage::open(&database, key.as_ref()).await?;
     let tab = format!("{:08x}", BrowserRandom.up_to(u64::from(u32::MAX)));
     let ports = Ports {
         transport,
@@ -263,7 +273,7 @@ async fn open(options: OpenOptions, host: Host) -> Result<Engine> {
     };
     let (units, names_tab) = (options.schema.units.clone(), tab.clone());
     let listener = Box::new(move |news| host.tell(&Names { units: &units, tab: &names_tab }.event(news)));
-    let driver = Driver::open(storage, ports, options, database, listener).await?;
+    let driver = Driver::open(storage.clone(), ports, options, database, listener).await?;
     let listening = driver.clone();
     let network = NetworkListener::new(move |hint| {
         listening.feed(match hint {
@@ -272,7 +282,7 @@ async fn open(options: OpenOptions, host: Host) -> Result<Engine> {
             NetworkHint::Resumed => Event::Resumed,
         });
     });
-    Ok(Engine { driver, tab, _network: Some(network) })
+    Ok(Engine { driver, storage, tab, _network: Some(network) })
 }
 
 async fn write(driver: &Driver<Browser>, writes: &str) -> Result<String> {

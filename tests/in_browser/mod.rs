@@ -1,6 +1,7 @@
 //! One file per port. Each test works on databases, channels and locks of its own name, so none can disturb another.
 
 mod clock;
+mod encryption;
 mod fetch;
 mod indexed_db;
 mod lock;

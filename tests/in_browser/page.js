@@ -204,3 +204,54 @@ export function post(channel, message) {
   sender.postMessage(message);
   sender.close();
 }
+
+/** A key that wraps others and cannot be read. */
+export function wrappingKey() {
+  return crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["wrapKey", "unwrapKey"]);
+}
+
+/** A passphrase as the package gives it to the engine. */
+export function passphraseKey(passphrase) {
+  return crypto.subtle.importKey("raw", new TextEncoder().encode(passphrase), "PBKDF2", false, ["deriveKey"]);
+}
+
+/** An envelope of the engine's layout, made without the engine, around a new data key. */
+export async function makeEnvelope(passphrase, iterations) {
+  const header = new Uint8Array(22);
+  header[0] = 1;
+  header[1] = 1;
+  new DataView(header.buffer).setUint32(2, iterations);
+  crypto.getRandomValues(header.subarray(6));
+  const aes = { name: "AES-GCM", length: 256 };
+  const derivation = { name: "PBKDF2", hash: "SHA-256", salt: header.subarray(6), iterations };
+  const base = await passphraseKey(passphrase);
+  const wrapping = await crypto.subtle.deriveKey(derivation, base, aes, false, ["wrapKey"]);
+  const data = await crypto.subtle.generateKey(aes, true, ["encrypt", "decrypt"]);
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  const algorithm = { name: "AES-GCM", iv, additionalData: header };
+  const wrapped = await crypto.subtle.wrapKey("raw", data, wrapping, algorithm);
+  return new Uint8Array([...header, ...iv, ...new Uint8Array(wrapped)]);
+}
+
+/** The bytes of a value: of a buffer as they are, of anything else as JSON. One character a byte. */
+function toBinary(value) {
+  const bytes = value instanceof Uint8Array ? value : new TextEncoder().encode(JSON.stringify(value));
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+/** Those of the texts that stand somewhere in the database, in a key or a value, as UTF-8 or UTF-16. */
+export async function rawSearch(database, texts) {
+  let haystack = "";
+  for (const name of database.objectStoreNames) {
+    const store = database.transaction(name).objectStore(name);
+    const found = await Promise.all([settled(store.getAllKeys()), settled(store.getAll())]);
+    haystack += found.flat().map(toBinary).join("\0");
+  }
+  const wide = (text) => Array.from(text, (char) => `${char}\0`).join("");
+  const narrow = (text) => toBinary(new TextEncoder().encode(text));
+  return texts.filter((text) => haystack.includes(narrow(text)) || haystack.includes(wide(text))).join(" ");
+}
+
+export function withoutSubtle() {
+  return replace(crypto, "subtle", undefined);
+}

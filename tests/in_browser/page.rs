@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use js_sys::{Array, Function, Promise};
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::IdbDatabase;
-use whimbrel::browser::BrowserClock;
+use whimbrel::browser::{BrowserClock, CryptoKey};
 use whimbrel::ports::Clock;
 
 #[wasm_bindgen(module = "/tests/in_browser/page.js")]
@@ -23,9 +23,19 @@ extern "C" {
     #[wasm_bindgen(js_name = rawPut)]
     fn raw_put(database: &IdbDatabase, store: &str, key: &JsValue, value: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = rawGet)]
-    fn raw_get(database: &IdbDatabase, store: &str, key: &str) -> Promise;
+    fn raw_get(database: &IdbDatabase, store: &str, key: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = rawDump)]
     fn raw_dump(database: &IdbDatabase, store: &str) -> Promise;
+    #[wasm_bindgen(js_name = rawSearch)]
+    fn raw_search(database: &IdbDatabase, texts: Vec<String>) -> Promise;
+    #[wasm_bindgen(js_name = wrappingKey)]
+    fn js_wrapping_key() -> Promise;
+    #[wasm_bindgen(js_name = passphraseKey)]
+    fn js_passphrase_key(passphrase: &str) -> Promise;
+    #[wasm_bindgen(js_name = makeEnvelope)]
+    fn js_make_envelope(passphrase: &str, iterations: u32) -> Promise;
+    #[wasm_bindgen(js_name = withoutSubtle)]
+    fn js_without_subtle() -> Function;
     #[wasm_bindgen(js_name = exists)]
     fn raw_exists(name: &str) -> Promise;
     #[wasm_bindgen(js_name = holdTransaction)]
@@ -130,6 +140,22 @@ pub(crate) fn set_on_line(is_online: bool) -> Changed {
     Changed(js_set_on_line(is_online))
 }
 
+pub(crate) fn without_subtle() -> Changed {
+    Changed(js_without_subtle())
+}
+
+pub(crate) async fn wrapping_key() -> CryptoKey {
+    done(js_wrapping_key()).await.unchecked_into()
+}
+
+pub(crate) async fn passphrase_key(passphrase: &str) -> CryptoKey {
+    done(js_passphrase_key(passphrase)).await.unchecked_into()
+}
+
+pub(crate) async fn make_envelope(passphrase: &str, iterations: u32) -> JsValue {
+    done(js_make_envelope(passphrase, iterations)).await
+}
+
 async fn done(promise: Promise) -> JsValue {
     JsFuture::from(promise).await.expect("the platform does it")
 }
@@ -150,8 +176,14 @@ impl Raw {
         done(raw_put(&self.0, store, &key.into(), &value.into())).await;
     }
 
-    pub(crate) async fn get(&self, store: &str, key: &str) -> JsValue {
-        done(raw_get(&self.0, store, key)).await
+    pub(crate) async fn get(&self, store: &str, key: impl Into<JsValue>) -> JsValue {
+        done(raw_get(&self.0, store, &key.into())).await
+    }
+
+    /// Those of the texts that stand in the database.
+    pub(crate) async fn search(&self, texts: &[&str]) -> String {
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        done(raw_search(&self.0, texts)).await.as_string().expect("text")
     }
 
     pub(crate) async fn dump(&self, store: &str) -> String {

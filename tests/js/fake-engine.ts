@@ -173,6 +173,10 @@ export class FakeEngine implements Engine {
     return 3;
   }
 
+  async changeKey(key: CryptoKey): Promise<void> {
+    await this.#called("changeKey", key);
+  }
+
   async close(): Promise<void> {
     await this.#called("close");
   }
@@ -196,12 +200,14 @@ export class FakeEngine implements Engine {
 export class FakeModule implements EngineModule {
   readonly health = new Health();
   readonly opened: OpenDto[] = [];
+  readonly keys: (CryptoKey | undefined)[] = [];
   readonly destroyed: [string, string | null][] = [];
   failure: unknown;
   readonly engine = new FakeEngine();
 
-  async open(options: OpenDto, host: Host): Promise<FakeEngine> {
+  async open(options: OpenDto, host: Host, key?: CryptoKey): Promise<FakeEngine> {
     this.opened.push(options);
+    this.keys.push(key);
     if (this.failure !== undefined) throw this.failure;
     this.engine.host = host;
     return this.engine;

@@ -4,13 +4,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::Uint8Array;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbKeyRange, IdbObjectStore, IdbRequest};
 
 use super::fault;
-use super::layout::{DIRECTORY, HEAD, LOG, META, PAGES, head_of, head_value, key};
+use super::layout::{DIRECTORY, HEAD, LOG, META, PAGES, head_of, head_value, key, value_of};
 use super::transaction::{Transaction, result};
 use crate::error::Result;
 use crate::ports::{Commit, CommitOutcome, Head, PageChange, PageId};
@@ -79,10 +78,10 @@ impl Drop for Fence {
 fn issue(transaction: &Transaction, commit: &Commit, head: Head) -> Result<()> {
     let next = next_head(head, commit);
     let (meta, log) = (transaction.store(META)?, transaction.store(LOG)?);
-    put(&log, &key(next.seq)?, &bytes(&commit.record))?;
+    put(&log, &key(next.seq)?, &value_of(&commit.record))?;
     if let Some(change) = &commit.pages {
         issue_pages(transaction, change)?;
-        put(&meta, &JsValue::from_str(DIRECTORY), &bytes(&change.directory))?;
+        put(&meta, &JsValue::from_str(DIRECTORY), &value_of(&change.directory))?;
         if next.folded > head.folded {
             delete(&log, &range(head.folded + 1, next.folded)?)?;
         }
@@ -93,7 +92,7 @@ fn issue(transaction: &Transaction, commit: &Commit, head: Head) -> Result<()> {
 fn issue_pages(transaction: &Transaction, change: &PageChange) -> Result<()> {
     let pages = transaction.store(PAGES)?;
     for (id, page) in &change.put {
-        put(&pages, &key(*id)?, &bytes(page))?;
+        put(&pages, &key(*id)?, &value_of(page))?;
     }
     for (first, last) in runs(&change.delete) {
         delete(&pages, &range(first, last)?)?;
@@ -118,11 +117,6 @@ fn runs(ids: &[PageId]) -> Vec<(PageId, PageId)> {
 fn range(first: u64, last: u64) -> Result<JsValue> {
     let range = IdbKeyRange::bound(&key(first)?, &key(last)?);
     range.map(JsValue::from).map_err(|thrown| fault::of_exception("deleting", &thrown))
-}
-
-/// A copy in a buffer of its own: IndexedDB would clone all of the module's memory behind a view.
-fn bytes(bytes: &[u8]) -> JsValue {
-    Uint8Array::from(bytes).into()
 }
 
 fn put(store: &IdbObjectStore, key: &JsValue, value: &JsValue) -> Result<()> {

@@ -19,7 +19,7 @@ use web_sys::{IdbDatabase, IdbOpenDbRequest};
 use super::super::BrowserRandom;
 use super::super::global::whole_number;
 use super::fault;
-use super::layout::{DATABASE_VERSION, FORMAT, FORMAT_KEY, IDENTITY, META, STORES};
+use super::layout::{DATABASE_VERSION, ENVELOPE, FORMAT, FORMAT_KEY, IDENTITY, META, STORES, bytes_of, value_of};
 use super::opening::{Handler, Opening, abort_upgrade, factory};
 use super::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
@@ -35,6 +35,19 @@ pub(super) enum Fate {
 
 /// Who is told when something happens to a connection from outside.
 pub(super) type Disturbed = Rc<RefCell<Option<Box<dyn Fn()>>>>;
+/// What is to happen when there is no database of that name.
+pub(super) enum Absent {
+    /// The opening fails with `store/deleted`.
+    Fail,
+    /// It is made, with this envelope if it is to be encrypted.
+    Create(Option<Vec<u8>>),
+}
+
+/// What tells one database from another, and whether it is encrypted.
+pub(super) struct Nature {
+    pub(super) identity: String,
+    pub(super) envelope: Option<Vec<u8>>,
+}
 
 pub(super) struct Connection {
     database: IdbDatabase,
@@ -43,24 +56,24 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Opens the database of that name, creating it if need be. Gives its identity too.
-    pub(super) async fn first(name: &str, disturbed: &Disturbed) -> Result<(Self, String)> {
-        let connection = Self::open(name, true, disturbed).await?;
-        let identity = connection.identity().await?;
-        Ok((connection, identity))
+    /// Opens the database of that name.
+    pub(super) async fn first(name: &str, absent: Absent, disturbed: &Disturbed) -> Result<(Self, Nature)> {
+        let connection = Self::open(name, absent, disturbed).await?;
+        let nature = connection.nature().await?;
+        Ok((connection, nature))
     }
 
     /// Opens the database again, if it is still the one of that identity.
     pub(super) async fn again(name: &str, identity: &str, disturbed: &Disturbed) -> Result<Self> {
-        let connection = Self::open(name, false, disturbed).await?;
-        if connection.fate() == Fate::Alive && connection.identity().await? == identity {
+        let connection = Self::open(name, Absent::Fail, disturbed).await?;
+        if connection.fate() == Fate::Alive && connection.nature().await?.identity == identity {
             Ok(connection)
         } else {
             Err(gone())
         }
     }
 
-    async fn open(name: &str, may_create: bool, disturbed: &Disturbed) -> Result<Self> {
+    async fn open(name: &str, absent: Absent, disturbed: &Disturbed) -> Result<Self> {
         let doing = format!("opening \"{name}\"");
         let request = factory()?.open_with_u32(name, DATABASE_VERSION);
         let request = request.map_err(|thrown| fault::of_opening(&doing, &thrown))?;
@@ -68,7 +81,10 @@ impl Connection {
         let upgrade = {
             let (request, refusal) = (request.clone(), Rc::clone(&refusal));
             Handler::new(move |_event| {
-                let created = if may_create { create(&request) } else { Err(gone()) };
+                let created = match &absent {
+                    Absent::Fail => Err(gone()),
+                    Absent::Create(envelope) => create(&request, envelope.as_deref()),
+                };
                 if let Err(error) = created {
                     refusal.replace(Some(error));
                     abort_upgrade(&request);
@@ -102,12 +118,13 @@ impl Connection {
         Self { database, fate, _handlers: [on_version_change, on_close] }
     }
 
-    /// The identity of the database, after a look at how its contents are written.
-    async fn identity(&self) -> Result<String> {
+    /// The nature of the database, after a look at how its contents are written.
+    async fn nature(&self) -> Result<Nature> {
         let failed = |thrown| fault::of_exception("opening", &thrown);
         let transaction = Transaction::begin(&self.database, &[META], Mode::Read).map_err(failed)?;
         let format = transaction.get(META, &JsValue::from_str(FORMAT_KEY))?;
         let identity = transaction.get(META, &JsValue::from_str(IDENTITY))?;
+        let envelope = transaction.get(META, &JsValue::from_str(ENVELOPE))?;
         transaction.answered().await?;
         let format = whole_number(&result(&format)?).ok_or_else(|| fault::corrupt("the format"))?;
         if format > u64::from(FORMAT) {
@@ -116,7 +133,10 @@ impl Connection {
                 format!("the store has format {format}, this engine knows {FORMAT}"),
             ));
         }
-        result(&identity)?.as_string().ok_or_else(|| fault::corrupt("the identity"))
+        let identity = result(&identity)?.as_string().ok_or_else(|| fault::corrupt("the identity"))?;
+        let envelope = result(&envelope)?;
+        let envelope = if envelope.is_undefined() { None } else { Some(bytes_of(&envelope, "the envelope")?) };
+        Ok(Nature { identity, envelope })
     }
 
     pub(super) fn database(&self) -> &IdbDatabase {
@@ -154,7 +174,7 @@ pub(super) fn gone() -> Error {
 }
 
 /// The contents of a new database. The only place that makes object stores.
-fn create(request: &IdbOpenDbRequest) -> Result<()> {
+fn create(request: &IdbOpenDbRequest, envelope: Option<&[u8]>) -> Result<()> {
     let failed = |thrown: JsValue| fault::of_opening("creating the database", &thrown);
     let database: IdbDatabase = request.result().map_err(failed)?.unchecked_into();
     for store in STORES {
@@ -165,5 +185,8 @@ fn create(request: &IdbOpenDbRequest) -> Result<()> {
     let identity = uuid::Builder::from_random_bytes(BrowserRandom.bytes16()).into_uuid().to_string();
     meta.put_with_key(&JsValue::from_str(&identity), &JsValue::from_str(IDENTITY)).map_err(failed)?;
     meta.put_with_key(&JsValue::from(FORMAT), &JsValue::from_str(FORMAT_KEY)).map_err(failed)?;
+    if let Some(envelope) = envelope {
+        meta.put_with_key(&value_of(envelope), &JsValue::from_str(ENVELOPE)).map_err(failed)?;
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! | `meta` | `directory` | bytes |
 //! | `meta` | `identity` | text, made once per database |
 //! | `meta` | `format` | [`FORMAT`] |
+//! | `meta` | `envelope` | bytes, in an encrypted store only: the wrapped key |
 //! | `log`, `pages` | number | bytes |
 //! | `outbox`, `conflicts`, `inbox` | | nothing any more: what waits is in the mirror too, see `mirror` |
 //!
@@ -34,6 +35,7 @@ pub(super) const HEAD: &str = "head";
 pub(super) const DIRECTORY: &str = "directory";
 pub(super) const IDENTITY: &str = "identity";
 pub(super) const FORMAT_KEY: &str = "format";
+pub(super) const ENVELOPE: &str = "envelope";
 
 #[wasm_bindgen]
 extern "C" {
@@ -97,6 +99,11 @@ pub(super) fn head_of(value: &JsValue) -> Result<Head> {
         // Heads of before there was a mirror have none.
         mirrored: whole_number(&stored.mirrored()).unwrap_or_default(),
     })
+}
+
+/// A copy in a buffer of its own: IndexedDB would clone all of the module's memory behind a view.
+pub(super) fn value_of(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
 }
 
 pub(super) fn bytes_of(value: &JsValue, what: &str) -> Result<Vec<u8>> {

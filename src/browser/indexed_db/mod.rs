@@ -8,13 +8,14 @@
 //!
 //! - `transaction`: transactions as futures; `opening`: requests for databases as futures.
 //! - `connection`: one connection and what becomes of it.
-//! - `burst`: what a commit writes; `layout`: where and how it is written; `fault`: what exceptions mean.
+//! - `burst`: what a commit writes; `exchange`: one value for another; `layout`: where and how it is written; `fault`: what exceptions mean.
 //!
 //! **Invariant:** nothing but IndexedDB is awaited between the beginning and the end of a transaction.
 //! **Invariant:** a call is repeated on a new connection only when nothing can have been written by the first attempt.
 
 mod burst;
 mod connection;
+mod exchange;
 mod fault;
 mod layout;
 mod opening;
@@ -27,12 +28,14 @@ use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::IdbRequest;
 
-use self::connection::{Connection, Disturbed, Fate};
-use self::layout::{DIRECTORY, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
+use self::connection::{Absent, Connection, Disturbed, Fate, Nature};
+use self::layout::{DIRECTORY, ENVELOPE, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
 use self::opening::{Opening, factory};
 use self::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
-use crate::ports::{Commit, CommitOutcome, Head, Loaded, LogRecord, LogSlice, Mirrored, PageId, Seq, Storage};
+use crate::ports::{
+    Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, LogSlice, Mirrored, PageId, Seq, Storage,
+};
 
 /// How long IndexedDB may take for one request to open or one transaction. It hangs now and then, for good.
 const DEADLINE_MS: u32 = 10_000;
@@ -40,7 +43,7 @@ const DEADLINE_MS: u32 = 10_000;
 /// A store in IndexedDB.
 pub struct IndexedDbStorage {
     name: String,
-    identity: String,
+    nature: Nature,
     /// None when it was closed, or deleted.
     connection: RefCell<Option<Rc<Connection>>>,
     is_deleted: Cell<bool>,
@@ -56,11 +59,45 @@ impl IndexedDbStorage {
     /// `store/unavailable` where there is no IndexedDB, `store/newer` when a newer engine wrote it, `store/timeout`, `store/quota`,
     /// `store/failed`, `store/corrupt`.
     pub async fn open(name: &str) -> Result<Self> {
+        Self::open_or_create(name, None).await
+    }
+
+    /// The same; a database that is made gets this envelope.
+    pub(super) async fn open_or_create(name: &str, envelope: Option<Vec<u8>>) -> Result<Self> {
+        Self::first(name, Absent::Create(envelope)).await
+    }
+
+    /// Opens the database of that name, if there is one.
+    pub(super) async fn open_existing(name: &str) -> Result<Option<Self>> {
+        match Self::first(name, Absent::Fail).await {
+            Err(error) if error.code() == Code::StoreDeleted => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    async fn first(name: &str, absent: Absent) -> Result<Self> {
         let disturbed = Disturbed::default();
-        let (connection, identity) = Connection::first(name, &disturbed).await?;
+        let (connection, nature) = Connection::first(name, absent, &disturbed).await?;
         let connection = RefCell::new(Some(Rc::new(connection)));
         let (name, is_deleted, head) = (name.to_owned(), Cell::default(), Cell::default());
-        Ok(Self { name, identity, connection, is_deleted, disturbed, head })
+        Ok(Self { name, nature, connection, is_deleted, disturbed, head })
+    }
+
+    /// The envelope as it was when the store was opened; none when it is not encrypted.
+    pub(super) fn envelope(&self) -> Option<&[u8]> {
+        self.nature.envelope.as_deref()
+    }
+
+    /// The envelope as it is now.
+    pub(super) async fn read_envelope(&self) -> Result<Vec<u8>> {
+        let request = self.read(&[META], |transaction| transaction.get(META, &JsValue::from_str(ENVELOPE))).await?;
+        bytes_of(&result(&request)?, "the envelope")
+    }
+
+    /// Puts another envelope in the place of `present`; `false` when that is not the present one any more.
+    pub(super) async fn replace_envelope(&self, present: Vec<u8>, envelope: &[u8]) -> Result<bool> {
+        let transaction = self.begin(&[META], Mode::Write(Durability::Strict)).await?;
+        self.judged(exchange::replace(transaction, ENVELOPE, present, envelope).await)
     }
 
     /// Deletes the database of that name, if there is one. Storages that have it open are closed.
@@ -81,7 +118,8 @@ impl IndexedDbStorage {
             Fate::Retired => return Err(connection::gone()),
             Fate::Lost => {}
         }
-        let connection = Connection::again(&self.name, &self.identity, &self.disturbed).await.inspect_err(|error| {
+        let again = Connection::again(&self.name, &self.nature.identity, &self.disturbed).await;
+        let connection = again.inspect_err(|error| {
             if error.code() == Code::StoreDeleted {
                 self.is_deleted.set(true);
                 self.connection.replace(None);
@@ -202,7 +240,7 @@ impl Storage for IndexedDbStorage {
     }
 
     fn identity(&self) -> String {
-        self.identity.clone()
+        self.nature.identity.clone()
     }
 
     async fn mirrors(&self, _lost: bool) -> Result<Vec<Mirrored>> {
