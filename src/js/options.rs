@@ -165,7 +165,8 @@ impl FromJson for Field {
             "ref" => FieldType::Ref { entity: object.text("entity")?, on_delete: on_delete(&mut object)? },
             _ => return Err(object.wrong("type")),
         };
-        Ok(Self { name: object.text("name")?, kind, optional: object.flag("optional")?, index: object.flag("index")? })
+        let (optional, index) = (object.flag("optional")?, object.flag("index")?);
+        Ok(Self { name: object.text("name")?, kind, optional, index, ..Self::default() })
     }
 }
 
