@@ -62,17 +62,24 @@ async function run(lane: Lane, from: number, count: number): Promise<void> {
 
 async function perform(lane: Lane, writes: readonly Write[]): Promise<void> {
   const [first] = writes;
-  if (first !== undefined && writes.length === 1 && lane !== "batch") {
-    if (first.op === "create") await db.item.create(first.row);
-    else if (first.op === "update") await db.item.update(first.id, { n: first.n });
-    else await db.item.delete(first.id);
-    return;
-  }
-  await db.batch(({ item }) => {
-    for (const write of writes) {
-      if (write.op === "create") item.create(write.row);
-      else if (write.op === "update") item.update(write.id, { n: write.n });
-      else item.delete(write.id);
-    }
-  });
+  if (lane === "transaction") {
+    await db.transaction(async ({ item }) => {
+      // What is read makes the transaction one that could conflict, as an app's are.
+      await item.get("transaction-head");
+      for (const write of writes) {
+        if (write.op === "create") await item.create(write.row);
+        else if (write.op === "update") await item.update(write.id, { n: write.n });
+        else await item.delete(write.id);
+      }
+    });
+  } else if (lane === "batch" || first === undefined) {
+    await db.batch(({ item }) => {
+      for (const write of writes) {
+        if (write.op === "create") item.create(write.row);
+        else if (write.op === "update") item.update(write.id, { n: write.n });
+        else item.delete(write.id);
+      }
+    });
+  } else if (first.op === "create") await db.item.create(first.row);
+  else if (first.op === "update") await db.item.update(first.id, { n: first.n });
 }

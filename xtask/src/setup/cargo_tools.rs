@@ -1,8 +1,10 @@
 //! Tools that come from crates.io.
 
+use std::path::PathBuf;
+
 use super::notice;
 use crate::failure::Failure;
-use crate::process::Call;
+use crate::process::{Call, find_program};
 use crate::version::Version;
 use crate::workspace::Workspace;
 
@@ -64,18 +66,39 @@ fn tools(wasm_bindgen: Version) -> [Tool; 3] {
     ]
 }
 
+/// Firefox's driver, which only some tests need.
+const GECKODRIVER: Tool = Tool {
+    package: "geckodriver",
+    program: "geckodriver",
+    subcommand: None,
+    accepted: Accepted::AtLeast(Version::new(0, 34, 0)),
+    locked: false,
+    why: "it starts Firefox for the engine's tests",
+};
+
 /// Looks for each tool and installs those that are missing or of a version that will not do.
 pub(super) fn provide(workspace: &Workspace) -> Result<(), Failure> {
-    for tool in tools(workspace.wasm_bindgen_pin()?) {
-        match tool.installed() {
-            Some(version) if tool.accepted.includes(version) => notice::present(tool.package, version),
-            _ => tool.install(workspace)?,
-        }
-    }
-    Ok(())
+    tools(workspace.wasm_bindgen_pin()?).iter().try_for_each(|tool| tool.provide(workspace))
+}
+
+/// The same for geckodriver; answers where it is.
+pub(super) fn provide_geckodriver(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    GECKODRIVER.provide(workspace)?;
+    let remedy = "cargo installed it, but it is not on the PATH".to_owned();
+    find_program(GECKODRIVER.program).ok_or(Failure::Missing { tool: "geckodriver", why: GECKODRIVER.why, remedy })
 }
 
 impl Tool {
+    fn provide(&self, workspace: &Workspace) -> Result<(), Failure> {
+        match self.installed() {
+            Some(version) if self.accepted.includes(version) => {
+                notice::present(self.package, version);
+                Ok(())
+            }
+            _ => self.install(workspace),
+        }
+    }
+
     fn installed(&self) -> Option<Version> {
         let output = Call::new(self.program).args(self.subcommand).arg("--version").capture();
         Version::find(&output.ok()?)

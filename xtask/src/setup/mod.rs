@@ -9,6 +9,7 @@ mod apt;
 mod browser;
 mod cargo_tools;
 mod debian_std;
+mod engines;
 mod node;
 mod notice;
 mod rust_target;
@@ -19,6 +20,7 @@ use crate::toolchain::WasmToolchain;
 use crate::workspace::Workspace;
 
 pub(crate) use browser::Browser;
+pub(crate) use engines::{OtherDriver, OtherEngine, provide as provide_engine};
 
 /// What set-up found or brought, for the commands that go on from there.
 pub(crate) struct Tools {

@@ -3,6 +3,7 @@
 //! **Invariant:** each step builds what it needs by itself, so that the command printed for a failed one reproduces it.
 //! **Invariant:** the last line of the output is `N passed, N failed`, with `, N skipped` when steps were left out.
 
+mod engine;
 mod report;
 mod step;
 
@@ -13,8 +14,9 @@ use crate::say::say;
 use crate::setup;
 use crate::workspace::Workspace;
 
+use engine::Engine;
 use report::{Outcome, Report};
-use step::{Effort, Step};
+use step::{Effort, Plan, Step};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -25,6 +27,9 @@ pub(crate) struct Arguments {
     /// Also runs what takes long: 100,000 cases of the store's properties, 10,000 transactions of two tabs
     #[arg(long)]
     long: bool,
+    /// Runs the browser's tests in these engines, which it installs first [default: chromium]
+    #[arg(long, value_enum, value_name = "ENGINE", value_delimiter = ',')]
+    engines: Vec<Engine>,
     /// Goes on after a failed step
     #[arg(long)]
     keep_going: bool,
@@ -34,8 +39,9 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    fn effort(&self) -> Effort {
-        if self.long { Effort::Long } else { Effort::Usual }
+    fn plan(&self) -> Plan {
+        let effort = if self.long { Effort::Long } else { Effort::Usual };
+        Plan { effort, engines: engine::select(&self.engines) }
     }
 }
 
@@ -49,6 +55,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Fa
         return Ok(());
     }
     let tools = setup::run(workspace)?;
+    let plan = arguments.plan();
     let mut report = Report::default();
     for step in steps {
         if report.has_failed() && !arguments.keep_going {
@@ -57,7 +64,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Fa
         }
         say!("\n=== {}: {}", step.name(), step.purpose());
         let start = Instant::now();
-        let result = step.run(workspace, &tools, arguments.effort());
+        let result = step.run(workspace, &tools, &plan);
         let time = start.elapsed();
         let outcome = match result {
             Ok(()) => Outcome::Passed { time },

@@ -3,16 +3,13 @@
 use clap::ValueEnum;
 use std::fs;
 
+use super::engine::{self, Engine};
 use crate::failure::Failure;
-use crate::process::Call;
 use crate::server::{self, Profile};
 use crate::setup::Tools;
 use crate::toolchain::TARGET;
 use crate::workspace::Workspace;
 use crate::{kill, npm, pkg, size, www};
-
-/// Real stores and real timers: some of the browser's contract tests take longer than the runner's 20 s.
-const BROWSER_TEST_SECONDS_MAX: &str = "300";
 
 /// Cases of a property in a long run; what they mean to each test is said in tests/property/mod.rs.
 const LONG_CASES: &str = "100000";
@@ -31,6 +28,17 @@ pub(crate) enum Effort {
     Long,
 }
 
+/// Transactions of two tabs.
+const TABS: &str = "--transactions=1000";
+const TABS_LONG: &str = "--transactions=10000";
+
+/// How much is tried, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) effort: Effort,
+    pub(super) engines: Vec<Engine>,
+}
+
 /// One step; the order of the variants is the order in which they run, the quick ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
@@ -46,10 +54,11 @@ pub(crate) enum Step {
     Www,
     E2e,
     Kill,
+    Tabs,
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Fmt,
         Self::Clippy,
         Self::ClippyWasm,
@@ -62,6 +71,7 @@ impl Step {
         Self::Www,
         Self::E2e,
         Self::Kill,
+        Self::Tabs,
     ];
 
     /// The name by which `--only` knows it.
@@ -79,6 +89,7 @@ impl Step {
             Self::Www => "www",
             Self::E2e => "e2e",
             Self::Kill => "kill",
+            Self::Tabs => "tabs",
         }
     }
 
@@ -89,26 +100,32 @@ impl Step {
             Self::ClippyWasm => "lints of the engine as it is compiled for the browser",
             Self::Native => "the native tests of all crates",
             Self::Doc => "the examples in the documentation",
-            Self::Browser => "the engine's tests in Chromium, on a real IndexedDB",
+            Self::Browser => "the engine's tests in a browser, on a real IndexedDB",
             Self::Pkg => "the build of the npm package",
             Self::Size => "what a page must load, against the budget",
             Self::Js => "the type tests and unit tests of the package and of the bench",
             Self::Www => "the build of the demo",
             Self::E2e => "the demo in Chromium against a real server",
             Self::Kill => "a few rounds of killing Chromium while it writes",
+            Self::Tabs => {
+                "tabs that write the same records at once, one that is frozen, and a database deleted under them"
+            }
         }
     }
 
-    pub(super) fn run(self, workspace: &Workspace, tools: &Tools, effort: Effort) -> Result<(), Failure> {
+    pub(super) fn run(self, workspace: &Workspace, tools: &Tools, plan: &Plan) -> Result<(), Failure> {
         match self {
             Self::Fmt => workspace.cargo().args(["fmt", "--all", "--check"]).run(),
             Self::Clippy => {
                 workspace.cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()
             }
             Self::ClippyWasm => clippy_wasm(workspace, tools),
-            Self::Native => native(workspace, effort),
+            Self::Native => native(workspace, plan.effort),
             Self::Doc => workspace.cargo().args(["test", "--doc", "--workspace"]).run(),
-            Self::Browser => browser(workspace, tools),
+            Self::Browser => {
+                let targets = browser_targets(workspace)?;
+                plan.engines.iter().try_for_each(|engine| engine::run(workspace, tools, *engine, &targets))
+            }
             Self::Pkg => pkg::build(workspace, pkg::Mode::Release),
             Self::Size => size::run(workspace),
             Self::Js => {
@@ -121,9 +138,10 @@ impl Step {
                 www::build(workspace)
             }
             Self::E2e => end_to_end(workspace, tools),
-            Self::Kill => {
-                pkg::build(workspace, pkg::Mode::Release)?;
-                kill::call(workspace, &tools.browser, "kill", &KILL_OPTIONS.map(str::to_owned)).run()
+            Self::Kill => in_chromium(workspace, tools, "kill", &KILL_OPTIONS),
+            Self::Tabs => {
+                let transactions = if plan.effort == Effort::Long { TABS_LONG } else { TABS };
+                in_chromium(workspace, tools, "tabs", &[transactions])
             }
         }
     }
@@ -145,11 +163,11 @@ fn clippy_wasm(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
     tools.wasm.apply(workspace, call).run()
 }
 
-fn browser(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
-    let call = Call::new("wasm-pack").dir(workspace.root()).args(["test", "--headless", "--chrome", "--chromedriver"]);
-    let call = call.arg(&tools.browser.driver).arg("--").args(browser_targets(workspace)?);
-    let call = call.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TEST_SECONDS_MAX);
-    tools.wasm.apply(workspace, call).run()
+/// A program of `tests/kill`, with the package as an app gets it.
+fn in_chromium(workspace: &Workspace, tools: &Tools, program: &str, options: &[&str]) -> Result<(), Failure> {
+    pkg::build(workspace, pkg::Mode::Release)?;
+    let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+    kill::call(workspace, &tools.browser, program, &options).run()
 }
 
 fn end_to_end(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
