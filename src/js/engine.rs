@@ -212,9 +212,13 @@ impl Engine {
 
     /// Stores the lines of a pull's answer; resolves to the number of rows.
     #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
-    pub fn load(&self, lines: Vec<u8>) -> Promise {
+    pub fn load(&self, lines: js_sys::Uint8Array) -> Promise {
         let driver = self.driver.clone();
-        promise(async move { driver.load(lines).await.map(number) })
+        let part = Box::new(move |at, bytes| {
+            let (start, end) = (at as u32, (at + bytes) as u32);
+            lines.subarray(start, end).to_vec()
+        });
+        promise(async move { driver.load(part).await.map(number) })
     }
 
     /// Ends everything; what was committed holds.
