@@ -34,6 +34,7 @@ type EngineCalls = Pick<
   | "query"
   | "count"
   | "sum"
+  | "end"
   | "explain"
   | "watch"
   | "unwatch"

@@ -129,6 +129,17 @@ impl Engine {
         })
     }
 
+    /// The least or greatest value of a field in the records a query finds, as JSON; `null` without any.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn end(&self, entity: String, query: String, field: String, is_greatest: bool) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move {
+            let query = parse(&driver, &entity, &query)?;
+            let field = Query::field(&entity, &field, &driver.schema())?;
+            driver.store().end(query, field, is_greatest).await.map(JsValue::from)
+        })
+    }
+
     /// How a query would be answered, as JSON.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn explain(&self, entity: String, query: String) -> Promise {
