@@ -6,6 +6,7 @@ import { isWellFormed } from "./guard.js";
 import { along, type Including, type Includes, type With } from "./include.js";
 import type { CreateInput, EntityName, RecordOf, UpdateInput } from "./infer.js";
 import {
+  type Direction,
   encodeQuery,
   type Matching,
   type NumberName,
@@ -161,11 +162,11 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
   }
 
   async min(field: string, query?: Matching<AnyRecord>): Promise<NonNullable<unknown> | null> {
-    return this.#end(field, false, query);
+    return this.#end(field, "asc", query);
   }
 
   async max(field: string, query?: Matching<AnyRecord>): Promise<NonNullable<unknown> | null> {
-    return this.#end(field, true, query);
+    return this.#end(field, "desc", query);
   }
 
   async #sum(field: string, query?: Matching<AnyRecord>): Promise<[sum: number, count: number]> {
@@ -173,10 +174,13 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
     return this.#caller.call((engine) => engine.sum(this.#shape.entity, encoded, name));
   }
 
-  async #end(field: string, isGreatest: boolean, query?: Matching<AnyRecord>): Promise<NonNullable<unknown> | null> {
-    const [encoded, name] = [encodeQuery(query), checkFieldName(field)];
-    const value = await this.#connection.call((engine) => engine.end(this.#shape.entity, encoded, name, isGreatest));
-    return this.#shape.revive({ id: "", [name]: JSON.parse(value) })[name] ?? null;
+  /** The value of the first record that has one, in that direction. */
+  async #end(field: string, direction: Direction, query: Matching<AnyRecord> = {}): Promise<NonNullable<unknown> | null> {
+    const name = checkFieldName(field);
+    const hasValue = { [name]: { isNull: false } };
+    const where = query.where === undefined ? hasValue : { and: [hasValue, query.where] };
+    const record = await this.first({ ...query, where, orderBy: { [name]: direction } });
+    return record?.[name] ?? null;
   }
 
   async explain(query?: Query<AnyRecord>): Promise<QueryPlan> {
@@ -206,7 +210,7 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
 
 /** A new record, with an id if it has none. */
 export function createDto(shape: RecordShape, input: AnyFields): Extract<WriteDto, { op: "create" }> & { id: string } {
-  const { id = newRecordId(), ...fields } = shape.encode(input);
+  const { id = newRecordId(), ...fields } = shape.encodeNew(input);
   return { op: "create", entity: shape.entity, id: checkId(id), fields };
 }
 

@@ -14,6 +14,7 @@ export type {
   OpenDto,
   ProgressDto,
   StatusDto,
+  StepDto,
   WriteDto,
   WrittenDto,
 } from "./generated/whimbrel.js";
@@ -34,7 +35,6 @@ type EngineCalls = Pick<
   | "query"
   | "count"
   | "sum"
-  | "end"
   | "explain"
   | "watch"
   | "unwatch"

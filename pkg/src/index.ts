@@ -42,6 +42,7 @@ export type { Condition, Cursor, Direction, Query, QueryOf, QueryPlan, Where } f
 export type { Receipt } from "./receipts.js";
 export type { AnyRecord } from "./records.js";
 export type { Entities, Entity, EntityOptions, Field, Fields, Policy, TextField } from "./schema.js";
+export type { Steps, StepsByVersion, StoredValue } from "./steps.js";
 export type { Lines } from "./seed.js";
 export type { Cause, NetworkStatus, Phase, Progress, SyncEvents, SyncStatus } from "./status.js";
 export type { Outcome, Run, Sync, TriggerOptions } from "./sync.js";

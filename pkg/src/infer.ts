@@ -9,15 +9,23 @@ type IsOptional<F extends AnyField> = F[typeof types]["optional"];
 type Stored<F extends AnyField> = IsOptional<F> extends true ? ValueOf<F> | null : ValueOf<F>;
 type OptionalNames<F extends Fields> = { [K in keyof F]: IsOptional<F[K]> extends true ? K : never }[keyof F];
 type RequiredNames<F extends Fields> = Exclude<keyof F, OptionalNames<F>>;
+type DefaultedNames<F extends Fields> = {
+  [K in keyof F]: F[K][typeof types]["defaulted"] extends true ? K : never;
+}[keyof F];
 
 /** A record as it is read: every field is there, an optional one without a value is `null`. */
 export type RecordOf<E extends Entity> = Flatten<
   { readonly id: string } & { readonly [K in keyof E["fields"]]: Stored<E["fields"][K]> }
 >;
 
-/** What `create` takes. Optional fields and the id may be left out. */
+/** What `create` takes. Optional fields, those with a default, and the id may be left out. */
 export type CreateInput<E extends Entity> = Flatten<
-  { readonly id?: string | undefined } & { readonly [K in RequiredNames<E["fields"]>]: ValueOf<E["fields"][K]> } & {
+  { readonly id?: string | undefined } & {
+    readonly [K in Exclude<RequiredNames<E["fields"]>, DefaultedNames<E["fields"]>>]: ValueOf<E["fields"][K]>;
+  } & {
+    readonly [K in Extract<RequiredNames<E["fields"]>, DefaultedNames<E["fields"]>>]?:
+      ValueOf<E["fields"][K]> | undefined;
+  } & {
     readonly [K in OptionalNames<E["fields"]>]?: ValueOf<E["fields"][K]> | null | undefined;
   }
 >;

@@ -3,7 +3,7 @@ import { Connection } from "./connection.js";
 import { type Database, DatabaseFacade } from "./database.js";
 import { toKey } from "./encryption.js";
 import type { EngineModule, EventDto, Host } from "./engine.js";
-import { appError, toWhimbrelError, type WhimbrelError } from "./errors.js";
+import { appError, toWhimbrelError, WhimbrelError } from "./errors.js";
 import { Mailbox } from "./mailbox.js";
 import { type OpenOptions, type ServerOptions, toOpenDto } from "./options.js";
 import type { Entities } from "./schema.js";
@@ -25,7 +25,7 @@ export function createOpen(loadEngine: EngineLoader): Open {
 
 async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, string>): Promise<DatabaseFacade> {
   const { signal, server, entities, encryption } = options;
-  const dto = toOpenDto(options);
+  const { dto, steps } = toOpenDto(options);
   checkAborted(signal);
   const key = encryption && (await toKey(encryption));
   const module = await loadEngine();
@@ -36,8 +36,16 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
     if (database === undefined) early.push(event);
     else database.handle(event);
   });
-  const host: Host = { token: () => token(server), event: (event) => mailbox.push(event) };
-  const connection = new Connection(await callModule(module, () => module.open(dto, host, key)), module.health);
+  const host: Host = {
+    token: () => token(server),
+    convert: (by, values) => steps.convert(by, values),
+    event: (event) => mailbox.push(event),
+  };
+  const engine = await callModule(module, () => module.open(dto, host, key)).catch((thrown: WhimbrelError) => {
+    // The engine knows what the app's function said, not what it threw.
+    throw thrown.code === "schema/step-failed" ? new WhimbrelError(thrown, { cause: steps.failure() }) : thrown;
+  });
+  const connection = new Connection(engine, module.health);
   if (signal?.aborted === true) {
     await connection.close();
     throw aborted(signal);

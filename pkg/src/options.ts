@@ -5,6 +5,7 @@ import { appError } from "./errors.js";
 import { toPlainObject } from "./guard.js";
 import type { CheckedRefs, EntityName, WritableName } from "./infer.js";
 import type { AnyField, Entities, Entity, Fields } from "./schema.js";
+import { type CollectedSteps, collectSteps, type StepsByVersion } from "./steps.js";
 
 /** What is synced together: a list is sent and received; `push` and `pull` say it one by one. */
 export type UnitSpec<E extends Entities> =
@@ -46,6 +47,8 @@ export interface OpenOptions<E extends Entities, Unit extends string> {
   readonly auto?: AutoOptions<NoInfer<Unit>> | undefined;
   /** The app's own number of its schema, from 1; 1 when absent. */
   readonly version?: number | undefined;
+  /** How records of earlier versions become those of this one: `{ 2: (s) => s.rename("note", "text", "body") }`. */
+  readonly steps?: StepsByVersion | undefined;
   /** `strict` flushes every write to the disk, for a price; `relaxed` (the default) leaves that to the operating system. */
   readonly durability?: "relaxed" | "strict" | undefined;
   /** The most that the page cache may hold, in bytes. */
@@ -93,7 +96,7 @@ type NoReservedNames = { readonly [Name in (typeof RESERVED_NAMES)[number]]?: ne
  *
  * @throws `open/invalid`, `schema/invalid`, `value/…`
  */
-export function toOpenDto(options: OpenOptions<Entities, string>): OpenDto {
+export function toOpenDto(options: OpenOptions<Entities, string>): { dto: OpenDto; steps: CollectedSteps } {
   check(isObject(options), "the options are an object");
   const {
     name,
@@ -113,6 +116,8 @@ export function toOpenDto(options: OpenOptions<Entities, string>): OpenDto {
   check(durability === "relaxed" || durability === "strict", 'durability is "relaxed" or "strict"');
   check(cacheBytes === undefined || isCount(cacheBytes), "cacheBytes is a whole number from 1");
   check(isObject(entities), "entities is an object");
+  check(isObject(options.steps ?? {}), "steps is an object");
+  const steps = collectSteps(options.steps ?? {}, version);
   const dto: OpenDto = {
     name,
     user,
@@ -124,12 +129,13 @@ export function toOpenDto(options: OpenOptions<Entities, string>): OpenDto {
         unitDto(name, unit, entities),
       ),
     },
+    steps: steps.dtos,
     auto: autoDto(auto),
     strict: durability === "strict",
     cacheBytes: cacheBytes ?? null,
     noMirror: safetyOf(options).mirror === false,
   };
-  return toPlainObject(dto, "options") as unknown as OpenDto;
+  return { dto: toPlainObject(dto, "options") as unknown as OpenDto, steps };
 }
 
 function entityDto(name: string, entity: Entity): EntityDto {

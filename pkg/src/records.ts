@@ -40,6 +40,15 @@ export class RecordShape {
     return plain;
   }
 
+  /** The fields of a new record, with the defaults of those that are not given. */
+  encodeNew(input: unknown): { [field: string]: Json } {
+    const fields = this.encode(input);
+    for (const [name, spec] of this.#fields) {
+      if (spec.default !== undefined && fields[name] === undefined) fields[name] = spec.default;
+    }
+    return fields;
+  }
+
   /** One record from the engine. */
   decode(text: string): AnyRecord {
     return this.revive(JSON.parse(text) as RawRecord);

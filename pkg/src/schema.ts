@@ -24,33 +24,52 @@ export interface FieldSpec {
   readonly unique?: boolean;
   readonly max?: number;
   readonly entity?: string;
+  readonly default?: string | number | boolean;
 }
 
 /** Carries a field's types; there is no such property at run time. */
 export declare const types: unique symbol;
 
-/** A field of an entity: its value in JavaScript, whether a record may be without it, and the entity it refers to. */
-export interface Field<Value, Optional extends boolean = false, Target extends string = never> {
-  readonly [types]: { readonly value: Value; readonly optional: Optional; readonly target: Target };
+/** A field of an entity: its value in JavaScript, whether a record may be without it, the entity it refers to, whether it has a default. */
+export interface Field<
+  Value,
+  Optional extends boolean = false,
+  Target extends string = never,
+  Defaulted extends boolean = false,
+> {
+  readonly [types]: {
+    readonly value: Value;
+    readonly optional: Optional;
+    readonly target: Target;
+    readonly defaulted: Defaulted;
+  };
   readonly spec: FieldSpec;
   /** A record may be without it: its value may be `null`. */
-  optional(): Field<Value, true, Target>;
+  optional(): Field<Value, true, Target, Defaulted>;
   /** Keeps an index over it, for `where` and `orderBy`. */
-  index(): Field<Value, Optional, Target>;
+  index(): Field<Value, Optional, Target, Defaulted>;
   /** No two records have the same value in it; `null` is no value. Keeps an index over it, too. */
-  unique(): Field<Value, Optional, Target>;
+  unique(): Field<Value, Optional, Target, Defaulted>;
+  /** The value of a record that is made without one, and of those that were there before the field was. */
+  default(value: Value): Field<Value, Optional, Target, true>;
 }
 
 /** A field of text. */
-export interface TextField<Optional extends boolean = false> extends Field<string, Optional> {
-  optional(): TextField<true>;
-  index(): TextField<Optional>;
-  unique(): TextField<Optional>;
+export interface TextField<Optional extends boolean = false, Defaulted extends boolean = false> extends Field<
+  string,
+  Optional,
+  never,
+  Defaulted
+> {
+  optional(): TextField<true, Defaulted>;
+  index(): TextField<Optional, Defaulted>;
+  unique(): TextField<Optional, Defaulted>;
+  default(value: string): TextField<Optional, true>;
   /** At most so many characters (Unicode scalar values). */
-  max(characters: number): TextField<Optional>;
+  max(characters: number): TextField<Optional, Defaulted>;
 }
 
-export type AnyField = Field<unknown, boolean, string>;
+export type AnyField = Omit<Field<unknown, boolean, string, boolean>, "default">;
 
 export interface Fields {
   readonly [name: string]: AnyField;
@@ -113,6 +132,8 @@ function field<Made>(spec: FieldSpec): Made {
     optional: () => field({ ...spec, optional: true }),
     index: () => field({ ...spec, index: true }),
     unique: () => field({ ...spec, unique: true }),
+    default: (value: string | number | boolean | Date) =>
+      field({ ...spec, default: value instanceof Date ? value.getTime() : value }),
     max: (characters: number) => {
       if (!Number.isInteger(characters) || characters < 1 || characters > CHARACTERS_MAX) {
         throw appError("schema/invalid", `max(${characters}): a whole number of characters from 1`);

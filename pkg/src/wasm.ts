@@ -28,6 +28,7 @@ async function instantiate(): Promise<EngineModule> {
   const learnPlace = watchUncaught(health, globalThis);
   const learning = (host: Host): Host => ({
     token: () => host.token(),
+    convert: (by, values) => host.convert(by, values),
     event: (event) => {
       learnPlace();
       host.event(event);

@@ -26,10 +26,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use whimbrel_protocol::Json;
+
 use crate::error::{Code, Error, Result};
-use crate::model::{Schema, Unit};
-use crate::ports::{Clock, Durability, Platform, Ports, Random, Spawn};
-use crate::store::{Counts, Store};
+use crate::json::{parse, to_text};
+use crate::model::{Schema, Step, Unit};
+use crate::ports::{Clock, Durability, Platform, Ports, Random, Session, Spawn, TabChannel};
+use crate::store::{Counts, Evolution, Store};
 use crate::sync::{Auto, Effect, Event, Machine, RequestId, Status, UnitId};
 
 pub use news::{News, Report};
@@ -37,7 +40,6 @@ pub use watch::WatchId;
 pub use writes::{Write, Written};
 
 use run::ActiveRun;
-use tabs::Hints;
 use timers::Timers;
 use watch::Watches;
 
@@ -46,6 +48,8 @@ use watch::Watches;
 pub struct Options {
     /// The app's schema, checked.
     pub schema: Schema,
+    /// How the schema came about, by ascending version.
+    pub steps: Vec<Step>,
     /// Which units run by themselves.
     pub auto: Auto,
     /// Whether every commit is flushed to the disk.
@@ -79,7 +83,6 @@ struct Inner<P: Platform> {
     timers: Timers,
     active: RefCell<Option<ActiveRun<P>>>,
     watches: Watches,
-    hints: Hints,
     requests: Cell<u32>,
     is_compacting: Cell<bool>,
     is_closed: Cell<bool>,
@@ -99,8 +102,16 @@ impl<P: Platform> Driver<P> {
     ) -> Result<Self> {
         let durability = if options.strict { Durability::Strict } else { Durability::Relaxed };
         let fresh_client = uuid::Builder::from_random_bytes(ports.random.bytes16()).into_uuid().to_string();
-        let store = Store::open(storage, options.schema, durability, options.cache_bytes).await?;
+        let convert = |by, values: Vec<Json>| {
+            let answer = ports.session.convert(by, &to_text(&values)?)?;
+            let converted = parse(answer.as_bytes(), Code::StepFailed)?;
+            converted.as_list().map(<[Json]>::to_vec).ok_or_else(|| Error::new(Code::StepFailed, "not a list"))
+        };
+        let evolution = Evolution { steps: &options.steps, convert: &convert };
+        let store = Store::open_with(storage, options.schema, durability, options.cache_bytes, evolution).await?;
         store.ensure_client_id(&fresh_client).await?;
+        // A tab of an older version has to learn of it.
+        ports.tabs.announce(store.seq());
         // A local database has nobody to sync with, and nothing to complain about.
         let auto = if ports.transport.is_some() { options.auto } else { Auto::default() };
         let inner = Rc::new(Inner {
@@ -114,7 +125,6 @@ impl<P: Platform> Driver<P> {
             timers: Timers::default(),
             active: RefCell::new(None),
             watches: Watches::default(),
-            hints: Hints::default(),
             requests: Cell::new(0),
             is_compacting: Cell::new(false),
             is_closed: Cell::new(false),
@@ -174,7 +184,6 @@ impl<P: Platform> Driver<P> {
 
     /// Ends everything. What was committed holds.
     pub async fn close(&self) {
-        self.hint_rest();
         self.stop();
         self.inner.store.close().await;
     }

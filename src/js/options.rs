@@ -6,7 +6,7 @@ use whimbrel_protocol::Json;
 use crate::driver::Options;
 use crate::error::{Code, Error, Result};
 use crate::json::{FromJson, Object};
-use crate::model::{Entity, Field, FieldType, IndexSpec, OnDelete, Policy, Schema, Unit};
+use crate::model::{Entity, Field, FieldType, IndexSpec, OnDelete, Policy, Schema, Step, StepOp, Unit};
 use crate::sync::{Auto, Every, UnitId};
 
 /// The options of `open`.
@@ -24,6 +24,9 @@ pub struct OpenDto {
     /// The app's schema.
     #[tsify(type = "SchemaDto")]
     pub schema: Schema,
+    /// How the schema came about.
+    #[tsify(type = "StepDto[]")]
+    pub steps: Vec<Step>,
     /// Which units run by themselves.
     pub auto: AutoDto,
     /// Whether every commit is flushed to the disk.
@@ -43,8 +46,12 @@ export interface IndexDto { fields: string[]; unique: boolean }
 export type PolicyDto = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
 export interface FieldDto {
   name: string; type: FieldTypeDto; max?: number; oneOf?: string[]; entity?: string; onDelete?: "restrict" | "cascade" | "setNull";
-  optional: boolean; index: boolean;
+  optional: boolean; index: boolean; default?: string | number | boolean;
 }
+export type StepDto = { version: number; entity: string } & (
+  | { op: "rename"; field: string; to: string } | { op: "remove"; field: string } | { op: "convert"; field: string; by: number }
+  | { op: "renameEntity"; to: string } | { op: "removeEntity" }
+);
 export type FieldTypeDto = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref";
 export interface UnitDto { name: string; push: string[]; pull: string[] }
 export type WriteDto =
@@ -52,7 +59,9 @@ export type WriteDto =
   | { op: "update"; entity: string; id: string; fields: Record<string, unknown> }
   | { op: "delete"; entity: string; id: string };
 export interface WrittenDto { change: string; entity: string; id: string }
-export interface Host { token(): Promise<string | null> | string | null; event(event: EventDto): void }
+export interface Host {
+  token(): Promise<string | null> | string | null; convert(by: number, values: string): string; event(event: EventDto): void;
+}
 "#;
 
 /// `auto` of `open`.
@@ -92,6 +101,7 @@ impl FromJson for OpenDto {
             user: object.optional_text("user")?,
             url: object.optional_text("url")?,
             schema,
+            steps: object.objects("steps")?,
             auto: object.optional("auto")?.unwrap_or_default(),
             strict: object.flag("strict")?,
             cache_bytes: object.take("cacheBytes").map(|bytes| small(&object, &bytes)).transpose()?,
@@ -165,8 +175,10 @@ impl FromJson for Field {
             "ref" => FieldType::Ref { entity: object.text("entity")?, on_delete: on_delete(&mut object)? },
             _ => return Err(object.wrong("type")),
         };
+        let default = object.take("default").map(|json| kind.value(&json)).transpose();
+        let default = default.map_err(|error| Error::new(Code::SchemaInvalid, format!("a default {}", error.detail())));
         let (optional, index) = (object.flag("optional")?, object.flag("index")?);
-        Ok(Self { name: object.text("name")?, kind, optional, index, ..Self::default() })
+        Ok(Self { name: object.text("name")?, kind, optional, index, default: default? })
     }
 }
 
@@ -183,6 +195,20 @@ fn on_delete(object: &mut Object) -> Result<OnDelete> {
 impl FromJson for IndexSpec {
     fn from_json(mut object: Object) -> Result<Self> {
         Ok(Self { fields: object.texts("fields")?, unique: object.flag("unique")? })
+    }
+}
+
+impl FromJson for Step {
+    fn from_json(mut object: Object) -> Result<Self> {
+        let op = match object.text("op")?.as_str() {
+            "rename" => StepOp::Rename { from: object.text("field")?, to: object.text("to")? },
+            "remove" => StepOp::Remove(object.text("field")?),
+            "convert" => StepOp::Convert { field: object.text("field")?, by: object.small("by")? },
+            "renameEntity" => StepOp::RenameEntity(object.text("to")?),
+            "removeEntity" => StepOp::RemoveEntity,
+            _ => return Err(object.wrong("op")),
+        };
+        Ok(Self { version: object.small("version")?, entity: object.text("entity")?, op })
     }
 }
 
@@ -214,7 +240,7 @@ impl TryFrom<OpenDto> for Options {
             return Err(Error::new(Code::OptionsInvalid, "the name has 1 to 64 bytes"));
         }
         let cache_bytes = dto.cache_bytes.map(|bytes| bytes as usize);
-        Ok(Self { schema: dto.schema, auto, strict: dto.strict, cache_bytes })
+        Ok(Self { schema: dto.schema, steps: dto.steps, auto, strict: dto.strict, cache_bytes })
     }
 }
 

@@ -21,6 +21,9 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn token(this: &Host) -> std::result::Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(method, catch)]
+    fn convert(this: &Host, by: u32, values: &str) -> std::result::Result<String, JsValue>;
+
     #[wasm_bindgen(method)]
     fn event(this: &Host, event: Ts<EventDto>);
 }
@@ -35,10 +38,8 @@ impl Host {
 
 impl Session for Host {
     async fn token(&self) -> Result<Option<String>> {
-        let failed = |cause: JsValue| {
-            let cause = cause.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message())).unwrap_or_default();
-            Error::new(Code::Unauthenticated, format!("token() failed: {cause}"))
-        };
+        let failed =
+            |thrown: JsValue| Error::new(Code::Unauthenticated, format!("token() failed: {}", describe(&thrown)));
         let promise = js_sys::Promise::resolve(&Host::token(self).map_err(failed)?);
         let token = JsFuture::from(promise).await.map_err(failed)?;
         match token.as_string() {
@@ -47,6 +48,15 @@ impl Session for Host {
             None => Err(Error::new(Code::Unauthenticated, "token() gave something that is not text")),
         }
     }
+
+    fn convert(&self, by: u32, values: &str) -> Result<String> {
+        Host::convert(self, by, values).map_err(|thrown| Error::new(Code::StepFailed, describe(&thrown)))
+    }
+}
+
+/// What an exception says.
+fn describe(thrown: &JsValue) -> String {
+    thrown.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message())).unwrap_or_default()
 }
 
 /// The event loop of the page or worker.

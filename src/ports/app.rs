@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
-/// Where the session's token comes from.
+/// The app that the engine belongs to: where the session's token comes from, and what its schema's steps do.
 #[allow(async_fn_in_trait, reason = "single-threaded: no Send bound is ever wanted")]
 pub trait Session {
     /// The token to send, asked for before every run and once more after the server refused one; `None` for requests without one.
@@ -13,6 +13,14 @@ pub trait Session {
     /// # Errors
     /// `auth/unauthenticated` when the app cannot give one now.
     async fn token(&self) -> Result<Option<String>>;
+
+    /// Converts values with one of the functions that the app's steps have; a JSON array of values, none of them null, becomes another.
+    ///
+    /// # Errors
+    /// `schema/step-failed` when the function fails; here, as there is none.
+    fn convert(&self, by: u32, _values: &str) -> Result<String> {
+        Err(Error::new(Code::StepFailed, format!("there is no function {by}")))
+    }
 }
 
 /// Runs futures to their end, on this thread.

@@ -55,16 +55,16 @@ impl Directory {
         self.runs.iter().flat_map(|run| &run.pages)
     }
 
-    /// Takes over what is known of pages already: those in memory, and what they come to.
+    /// Takes over the pages that are in memory already.
     pub(super) fn adopt_loaded(&mut self, old: &Self) {
-        let mut known = Sorted::default();
+        let mut loaded = Sorted::default();
         for page in old.pages() {
-            known.insert(page.id, page);
+            if let Some(bytes) = page.loaded() {
+                loaded.insert(page.id, bytes);
+            }
         }
         for page in self.pages() {
-            if let Some(old) = known.get(page.id) {
-                page.adopt(old);
-            }
+            page.set_loaded(loaded.get(page.id).cloned());
         }
     }
 

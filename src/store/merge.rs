@@ -207,7 +207,9 @@ impl<'a> Lane<'a> {
         self.entry += 1;
         let page = self.open.as_ref()?;
         if let Some(entry) = page.entry(self.entry) {
-            page.put_key(&entry, &mut self.key);
+            self.key.clear();
+            self.key.extend_from_slice(page.prefix());
+            self.key.extend_from_slice(entry.key_rest);
             return None;
         }
         let left = self.page().map(|page| page.id);

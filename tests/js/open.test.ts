@@ -75,6 +75,7 @@ describe("open", () => {
             { name: "send", push: ["order"], pull: [] },
           ],
         },
+        steps: [],
         auto: { start: "home", every: { unit: "home", seconds: 1 } },
         strict: true,
         cacheBytes: 1_000,

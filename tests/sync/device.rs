@@ -84,7 +84,7 @@ impl Device {
         };
         let told: Rc<RefCell<Vec<News>>> = Rc::default();
         let ear = Rc::clone(&told);
-        let options = Options { schema: schema(), auto, strict: false, cache_bytes: None };
+        let options = Options { schema: schema(), steps: Vec::new(), auto, strict: false, cache_bytes: None };
         let listener = Box::new(move |news| ear.borrow_mut().push(news));
         let driver = Driver::open(storage.connect(), ports, options, "test".to_owned(), listener).await.unwrap();
         Self { driver, storage, told }

@@ -1,7 +1,7 @@
 /** A schema that contradicts itself is a compile error. */
 import { expectTypeOf } from "vitest";
 
-import { type Database, entity, integer, open, ref, text, timestamp } from "../../pkg/src/index.js";
+import { type CreateInput, type Database, entity, integer, open, type RecordOf, ref, text, timestamp } from "../../pkg/src/index.js";
 
 const note = entity({ body: text() });
 const place = entity({ name: text() }, { sync: "readOnly" });
@@ -71,3 +71,35 @@ export async function unitsApart(): Promise<void> {
   const db = await open({ name: "a", entities: { note, place }, units, auto: { start: "reference" } });
   db.sync.trigger(["home", "reference"]);
 }
+
+/** Steps have names that the present schema need not have; what their functions give can be stored. */
+export const steps = () =>
+  open({
+    name: "a",
+    entities: { note },
+    version: 3,
+    steps: {
+      2: (s) => s.rename("workOrder", "title", "name").convert("workOrder", "floor", (old: string) => Number(old)),
+      3: (s) => s.convert("note", "at", (old) => new Date(String(old))).removeEntity("workOrder"),
+    },
+  });
+// @ts-expect-error a list cannot be stored
+void open({ name: "a", entities: { note }, steps: { 2: (s) => s.convert("note", "body", () => [1]) } });
+// @ts-expect-error no value is a list
+void open({ name: "a", entities: { note }, steps: { 2: (s) => s.convert("note", "body", (old: string[]) => old[0] ?? "") } });
+// @ts-expect-error there is no such step
+void open({ name: "a", entities: { note }, steps: { 2: (s) => s.renam("note", "text", "body") } });
+
+/** A field with a default may be left out, and always has a value. */
+const visit = entity({ state: text().default("open").index().max(9), at: timestamp().default(new Date(0)), by: text().optional() });
+expectTypeOf<CreateInput<typeof visit>>().toEqualTypeOf<{
+  readonly id?: string | undefined;
+  readonly state?: string | undefined;
+  readonly at?: Date | undefined;
+  readonly by?: string | null | undefined;
+}>();
+expectTypeOf<RecordOf<typeof visit>["state"]>().toEqualTypeOf<string>();
+// @ts-expect-error a default is of the field's type
+integer().default("5");
+// @ts-expect-error text is what text has
+text().default(5);
