@@ -10,7 +10,8 @@ use std::rc::Rc;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::{Event, EventTarget};
 use whimbrel::browser::{
-    BroadcastTabs, BrowserClock, BrowserRandom, FetchTransport, IndexedDbStorage, NetworkHint, NetworkListener, WebLock,
+    BroadcastTabs, BrowserClock, BrowserRandom, FetchTransport, IndexedDbStorage, Mirroring, NetworkHint,
+    NetworkListener, WebLock,
 };
 use whimbrel::ports::{Clock, Lock, Method, Random, Request, TabChannel, Transport};
 
@@ -20,7 +21,9 @@ wasm_bindgen_test_configure!(run_in_dedicated_worker);
 async fn the_storage_keeps_the_contract() {
     let run = BrowserRandom.up_to(u64::from(u32::MAX));
     storage_contract::run_all(async |name: &str| {
-        IndexedDbStorage::open(&format!("worker-{run}-{name}")).await.expect("a storage")
+        let storage = IndexedDbStorage::open(&format!("worker-{run}-{name}")).await.expect("a storage");
+        storage.start_mirror(Mirroring::default());
+        storage
     })
     .await;
 }

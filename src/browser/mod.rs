@@ -21,7 +21,7 @@ mod tab_channel;
 pub use clock::BrowserClock;
 pub use encryption::{CryptoKey, EncryptedStorage};
 pub use fetch::{FetchBody, FetchTransport};
-pub use indexed_db::IndexedDbStorage;
+pub use indexed_db::{IndexedDbStorage, Mirroring};
 pub use lock::{WebLock, WebLockGuard};
 pub use network::{NetworkHint, NetworkListener};
 pub use random::BrowserRandom;

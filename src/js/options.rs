@@ -36,6 +36,8 @@ pub struct OpenDto {
     pub cache_bytes: Option<u32>,
     /// Whether the outbox is not to be mirrored; for tests.
     pub no_mirror: bool,
+    /// Whether the mirror of the last store of that name is known to have missed something.
+    pub mirror_unsure: bool,
 }
 
 #[wasm_bindgen::prelude::wasm_bindgen(typescript_custom_section)]
@@ -106,6 +108,7 @@ impl FromJson for OpenDto {
             strict: object.flag("strict")?,
             cache_bytes: object.take("cacheBytes").map(|bytes| small(&object, &bytes)).transpose()?,
             no_mirror: object.flag("noMirror")?,
+            mirror_unsure: object.flag("mirrorUnsure")?,
         })
     }
 }

@@ -241,7 +241,7 @@ impl Storage for MemoryStorage {
     fn wants_snapshot(&self) -> bool {
         let mut disk = self.disk.borrow_mut();
         let mirrored = disk.head.mirrored;
-        let mirror = disk.mirror == Mirroring::On;
+        let mirror = disk.mirror != Mirroring::Off;
         let own = disk.own_mirror();
         let newest = own.log.last().map_or(own.seq, |record| record.seq);
         mirror && (newest < mirrored || own.log.len() > MIRROR_RECORDS_MAX)

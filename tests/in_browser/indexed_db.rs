@@ -3,7 +3,7 @@
 use futures_util::future::join;
 use js_sys::Array;
 use wasm_bindgen_test::wasm_bindgen_test;
-use whimbrel::browser::{BrowserRandom, IndexedDbStorage};
+use whimbrel::browser::{BrowserRandom, IndexedDbStorage, Mirroring};
 use whimbrel::error::Code;
 use whimbrel::ports::{Commit, CommitOutcome, Durability, PageChange, Random, Storage};
 
@@ -11,7 +11,13 @@ use super::page::{Raw, abort_next_write, is_pending, record_durability, throw_on
 use crate::storage_contract;
 
 pub(crate) async fn open(name: &str) -> IndexedDbStorage {
-    IndexedDbStorage::open(name).await.expect("a storage")
+    open_with(name, Mirroring::default()).await
+}
+
+pub(crate) async fn open_with(name: &str, mirroring: Mirroring) -> IndexedDbStorage {
+    let storage = IndexedDbStorage::open(name).await.expect("a storage");
+    storage.start_mirror(mirroring);
+    storage
 }
 
 pub(crate) fn record(expected: u64, bytes: &[u8]) -> Commit {

@@ -5,6 +5,7 @@ mod encryption;
 mod fetch;
 mod indexed_db;
 mod lock;
+mod mirror;
 mod network;
 mod page;
 mod recovery;

@@ -75,6 +75,10 @@ export function withoutGlobal(name) {
   return replace(globalThis, name, undefined);
 }
 
+export function withoutBuckets() {
+  return replace(navigator, "storageBuckets", undefined);
+}
+
 export function withoutLocks() {
   return replace(navigator, "locks", undefined);
 }
@@ -138,6 +142,23 @@ export function throwOnPut(store, name) {
   return replace(IDBObjectStore.prototype, "put", function (value, key) {
     if (this.name === store) throw new DOMException("made up", name);
     return put.call(this, value, key);
+  });
+}
+
+/** A read-write transaction over that object store alone never comes to an end. */
+export function hangWrite(store) {
+  const { transaction } = IDBDatabase.prototype;
+  return replace(IDBDatabase.prototype, "transaction", function (stores, mode, options) {
+    const begun = transaction.call(this, stores, mode, options);
+    if (mode === "readwrite" && String(stores) === store) {
+      begun.commit = () => {};
+      const objects = begun.objectStore(store);
+      const spin = () => {
+        objects.get(0).onsuccess = spin;
+      };
+      spin();
+    }
+    return begun;
   });
 }
 

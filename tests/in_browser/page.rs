@@ -44,6 +44,10 @@ extern "C" {
     fn js_fast_deadlines() -> Function;
     #[wasm_bindgen(js_name = withoutGlobal)]
     fn js_without_global(name: &str) -> Function;
+    #[wasm_bindgen(js_name = withoutBuckets)]
+    fn js_without_buckets() -> Function;
+    #[wasm_bindgen(js_name = hangWrite)]
+    fn js_hang_write(store: &str) -> Function;
     #[wasm_bindgen(js_name = withoutLocks)]
     fn js_without_locks() -> Function;
     #[wasm_bindgen(js_name = waitingForLock)]
@@ -89,6 +93,14 @@ pub(crate) fn fast_deadlines() -> Changed {
 
 pub(crate) fn without_global(name: &str) -> Changed {
     Changed(js_without_global(name))
+}
+
+pub(crate) fn without_buckets() -> Changed {
+    Changed(js_without_buckets())
+}
+
+pub(crate) fn hang_write(store: &str) -> Changed {
+    Changed(js_hang_write(store))
 }
 
 pub(crate) fn without_locks() -> Changed {

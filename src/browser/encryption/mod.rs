@@ -24,7 +24,7 @@ use std::rc::Rc;
 use self::cipher::{Cipher, Label, Value};
 use self::envelope::{Unlocked, locked};
 pub use self::subtle::CryptoKey;
-use super::indexed_db::IndexedDbStorage;
+use super::indexed_db::{IndexedDbStorage, Mirroring};
 use crate::error::{Code, Error, Result};
 use crate::ports::{Commit, CommitOutcome, Loaded, LogRecord, LogSlice, Mirrored, PageId, Seq, Storage};
 
@@ -84,6 +84,11 @@ impl EncryptedStorage {
         }
         lock.wrapping.replace(wrapping);
         Ok(())
+    }
+
+    /// Begins to mirror, see [`IndexedDbStorage::start_mirror`].
+    pub fn start_mirror(&self, mirroring: Mirroring) {
+        self.0.storage.start_mirror(mirroring);
     }
 
     async fn seal(&self, commit: &mut Commit) -> Result<()> {

@@ -10,6 +10,7 @@ use web_sys::{IdbKeyRange, IdbObjectStore, IdbRequest};
 
 use super::fault;
 use super::layout::{DIRECTORY, HEAD, LOG, META, PAGES, head_of, head_value, key, value_of};
+use super::mirror::Writing;
 use super::transaction::{Transaction, result};
 use crate::error::Result;
 use crate::ports::{Commit, CommitOutcome, Head, PageChange, PageId};
@@ -34,14 +35,27 @@ pub(super) fn next_head(head: Head, commit: &Commit) -> Head {
 }
 
 /// Writes `commit`, planned on `head`, and waits for the end of the transaction. Also gives the head that is the store's now, if it is known.
-pub(super) async fn write(transaction: Transaction, commit: &Commit, head: Head) -> Result<(CommitOutcome, Head)> {
-    let fence = Fence::new(&transaction, head)?;
+/// `mirror` is written beside it, and waited for, once the commit is known not to be behind.
+pub(super) async fn write(
+    transaction: Transaction,
+    commit: &Commit,
+    head: Head,
+    mirror: Option<Writing>,
+) -> Result<(CommitOutcome, Head)> {
+    let mirror = mirror.map(Rc::new);
+    let fence = Fence::new(&transaction, head, mirror.clone())?;
     issue(&transaction, commit, head)?;
     let ended = transaction.ended().await;
     match fence.found.take() {
         Some(Err(error)) => Err(error),
         Some(Ok(found)) if found.seq != head.seq => Ok((CommitOutcome::Behind, found)),
-        _ => ended.map(|()| (CommitOutcome::Committed, next_head(head, commit))),
+        _ => {
+            ended?;
+            if let Some(mirror) = mirror {
+                mirror.finish().await;
+            }
+            Ok((CommitOutcome::Committed, next_head(head, commit)))
+        }
     }
 }
 
@@ -53,7 +67,7 @@ struct Fence {
 }
 
 impl Fence {
-    fn new(transaction: &Transaction, expected: Head) -> Result<Self> {
+    fn new(transaction: &Transaction, expected: Head, mirror: Option<Rc<Writing>>) -> Result<Self> {
         let request = transaction.get(META, &JsValue::from_str(HEAD))?;
         let found = Rc::new(RefCell::new(None));
         let (answer, raw, cell) = (request.clone(), transaction.raw().clone(), Rc::clone(&found));
@@ -61,7 +75,14 @@ impl Fence {
             let head = result(&answer).and_then(|value| head_of(&value));
             // Everything was issued before this answer came. Saying so saves a commit a fifth of its time. The transaction is not over yet, so
             // neither call throws, but for `commit` in browsers that do not have it.
-            drop(if head.as_ref().is_ok_and(|head| head.seq == expected.seq) { raw.commit() } else { raw.abort() });
+            drop(if head.as_ref().is_ok_and(|head| head.seq == expected.seq) {
+                if let Some(mirror) = &mirror {
+                    mirror.start();
+                }
+                raw.commit()
+            } else {
+                raw.abort()
+            });
             cell.replace(Some(head));
         });
         request.set_onsuccess(Some(handler.as_ref().unchecked_ref()));
@@ -119,7 +140,7 @@ fn range(first: u64, last: u64) -> Result<JsValue> {
     range.map(JsValue::from).map_err(|thrown| fault::of_exception("deleting", &thrown))
 }
 
-fn put(store: &IdbObjectStore, key: &JsValue, value: &JsValue) -> Result<()> {
+pub(super) fn put(store: &IdbObjectStore, key: &JsValue, value: &JsValue) -> Result<()> {
     store.put_with_key(value, key).map(drop).map_err(|thrown| fault::of_exception("writing", &thrown))
 }
 

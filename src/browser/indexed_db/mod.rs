@@ -9,19 +9,22 @@
 //! - `transaction`: transactions as futures; `opening`: requests for databases as futures.
 //! - `connection`: one connection and what becomes of it.
 //! - `burst`: what a commit writes; `exchange`: one value for another; `layout`: where and how it is written; `fault`: what exceptions mean.
+//! - `mirror`: what is kept in a second place; `bucket`: that place.
 //!
 //! **Invariant:** nothing but IndexedDB is awaited between the beginning and the end of a transaction.
 //! **Invariant:** a call is repeated on a new connection only when nothing can have been written by the first attempt.
 
+mod bucket;
 mod burst;
 mod connection;
 mod exchange;
 mod fault;
 mod layout;
+mod mirror;
 mod opening;
 mod transaction;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use js_sys::Array;
@@ -30,6 +33,7 @@ use web_sys::IdbRequest;
 
 use self::connection::{Absent, Connection, Disturbed, Fate, Nature};
 use self::layout::{DIRECTORY, ENVELOPE, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
+use self::mirror::Mirror;
 use self::opening::{Opening, factory};
 use self::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
@@ -50,6 +54,25 @@ pub struct IndexedDbStorage {
     disturbed: Disturbed,
     /// The last head seen. A head never changes for its `seq`, so it may be old but not wrong.
     head: Cell<Head>,
+    /// The head as it was first loaded.
+    first_head: Cell<Option<Head>>,
+    /// None until it is started.
+    mirror: OnceCell<Mirror>,
+}
+
+/// How much is done beyond storing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mirroring {
+    /// Whether there is to be a mirror.
+    pub is_wanted: bool,
+    /// Whether it is known that the last mirror missed something.
+    pub is_unsure: bool,
+}
+
+impl Default for Mirroring {
+    fn default() -> Self {
+        Self { is_wanted: true, is_unsure: false }
+    }
 }
 
 impl IndexedDbStorage {
@@ -80,7 +103,16 @@ impl IndexedDbStorage {
         let (connection, nature) = Connection::first(name, absent, &disturbed).await?;
         let connection = RefCell::new(Some(Rc::new(connection)));
         let (name, is_deleted, head) = (name.to_owned(), Cell::default(), Cell::default());
-        Ok(Self { name, nature, connection, is_deleted, disturbed, head })
+        Ok(Self {
+            name,
+            nature,
+            connection,
+            is_deleted,
+            disturbed,
+            head,
+            first_head: Cell::default(),
+            mirror: OnceCell::new(),
+        })
     }
 
     /// The envelope as it was when the store was opened; none when it is not encrypted.
@@ -100,11 +132,17 @@ impl IndexedDbStorage {
         self.judged(exchange::replace(transaction, ENVELOPE, present, envelope).await)
     }
 
+    /// Begins to mirror what commits bring for it. It is opened beside whatever comes next.
+    pub fn start_mirror(&self, mirroring: Mirroring) {
+        self.mirror.get_or_init(|| Mirror::new(&self.name, &self.nature.identity, mirroring));
+    }
+
     /// Deletes the database of that name, if there is one. Storages that have it open are closed.
     ///
     /// # Errors
     /// `store/timeout` when somebody does not let go of it, `store/unavailable`, `store/failed`.
     pub async fn delete(name: &str) -> Result<()> {
+        mirror::delete_all(name).await?;
         let doing = format!("deleting \"{name}\"");
         let request = factory()?.delete_database(name).map_err(|thrown| fault::of_opening(&doing, &thrown))?;
         Opening::new(request, None).answered(&doing).await.map(drop)
@@ -203,6 +241,9 @@ impl Storage for IndexedDbStorage {
             .await?;
         let LogSlice { head, log } = slice.received()?;
         self.saw(head);
+        if self.first_head.get().is_none() {
+            self.first_head.set(Some(head));
+        }
         let directory = match head.directory {
             0 => Vec::new(),
             _ => bytes_of(&result(&directory)?, "the directory")?,
@@ -229,8 +270,15 @@ impl Storage for IndexedDbStorage {
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome> {
         let Some(head) = self.head_at(commit.expected).await? else { return Ok(CommitOutcome::Behind) };
+        if self.first_head.get().is_none() {
+            self.first_head.set(Some(head));
+        }
+        let writing = match self.mirror.get() {
+            Some(mirror) => mirror.prepare(&commit, head).await,
+            None => None,
+        };
         let transaction = self.begin(&burst::scope(&commit), Mode::Write(commit.durability)).await?;
-        let (outcome, head) = self.judged(burst::write(transaction, &commit, head).await)?;
+        let (outcome, head) = self.judged(burst::write(transaction, &commit, head, writing).await)?;
         self.saw(head);
         Ok(outcome)
     }
@@ -243,27 +291,37 @@ impl Storage for IndexedDbStorage {
         self.nature.identity.clone()
     }
 
-    async fn mirrors(&self, _lost: bool) -> Result<Vec<Mirrored>> {
-        Ok(Vec::new())
+    async fn mirrors(&self, lost: bool) -> Result<Vec<Mirrored>> {
+        Ok(match self.mirror.get() {
+            Some(mirror) => mirror.read(lost).await,
+            None => Vec::new(),
+        })
     }
 
-    async fn put_snapshot(&self, _seq: Seq, _parts: Vec<Vec<u8>>) -> Result<()> {
-        Ok(())
+    async fn put_snapshot(&self, seq: Seq, parts: Vec<Vec<u8>>) -> Result<()> {
+        match self.mirror.get() {
+            Some(mirror) => mirror.put_snapshot(seq, &parts).await,
+            None => Ok(()),
+        }
     }
 
     fn wants_snapshot(&self) -> bool {
-        false
+        self.first_head.get().zip(self.mirror.get()).is_some_and(|(head, mirror)| mirror.wants_snapshot(head))
     }
 
-    async fn forget_mirror(&self, _identity: &str) -> Result<()> {
-        Ok(())
+    async fn forget_mirror(&self, identity: &str) -> Result<()> {
+        match self.mirror.get() {
+            Some(mirror) => mirror.forget(identity).await,
+            None => Ok(()),
+        }
     }
 
     fn take_trouble(&self) -> Option<Error> {
-        None
+        self.mirror.get().and_then(Mirror::take_trouble)
     }
 
     async fn close(&self) {
+        self.mirror.get().iter().for_each(|mirror| mirror.close());
         self.connection.replace(None);
     }
 }

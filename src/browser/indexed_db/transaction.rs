@@ -123,6 +123,11 @@ impl Transaction {
         self.issued(IdbKeyRange::lower_bound_with_open(after, true).and_then(|range| store.get_all_with_key(&range)))
     }
 
+    /// Issues a `getAllKeys`.
+    pub(super) fn all_keys(&self, store: &str) -> Result<IdbRequest> {
+        self.issued(self.store(store)?.get_all_keys())
+    }
+
     fn issued(&self, request: std::result::Result<IdbRequest, JsValue>) -> Result<IdbRequest> {
         let request = request.map_err(|thrown| fault::of_exception("reading", &thrown))?;
         self.last_read.replace(Some(request.clone()));
