@@ -36,6 +36,8 @@ pub(super) struct Core<S> {
     listeners: RefCell<Vec<Rc<Listener>>>,
     /// Transactions that have not come to their end.
     transactions: RefCell<Vec<Weak<Transaction>>>,
+    /// Whether this opening has found the store empty.
+    pub(super) is_new: Cell<bool>,
     /// A commit failed, and it may have happened all the same.
     is_unsure: Cell<bool>,
     /// The store is being brought to the app's schema: it may be on the way to it.
@@ -55,6 +57,7 @@ impl<S: Storage> Core<S> {
             group: RefCell::default(),
             listeners: RefCell::default(),
             transactions: RefCell::default(),
+            is_new: Cell::new(false),
             is_unsure: Cell::new(false),
             is_evolving: Cell::new(false),
             end: RefCell::default(),

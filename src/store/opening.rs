@@ -39,6 +39,7 @@ impl<S: Storage> Store<S> {
         core.read_catalog().await?;
         let store = Self { core, flight: Rc::default(), is_driven: Rc::default(), within: None };
         if store.seq() == 0 {
+            store.core.is_new.set(true);
             store.recover().await?;
         }
         store.evolve(evolution).await?;

@@ -76,6 +76,12 @@ impl<S: Storage> Store<S> {
         self.core.storage.identity()
     }
 
+    /// Whether this opening has found the store empty.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.core.is_new.get()
+    }
+
     /// Whether the mirror has grown long, or misses something.
     #[must_use]
     pub fn wants_snapshot(&self) -> bool {

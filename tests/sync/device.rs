@@ -71,6 +71,20 @@ impl Device {
         tokens: Vec<&'static str>,
         auto: Auto,
     ) -> Self {
+        Self::try_open_with(storage, network, origin, tokens, auto).await.unwrap()
+    }
+
+    pub(crate) async fn try_open(storage: MemoryStorage, network: &Network) -> Result<Self> {
+        Self::try_open_with(storage, network, &Origin::default(), vec!["ana"], Auto::default()).await
+    }
+
+    async fn try_open_with(
+        storage: MemoryStorage,
+        network: &Network,
+        origin: &Origin,
+        tokens: Vec<&'static str>,
+        auto: Auto,
+    ) -> Result<Self> {
         thread_local!(static SEED: Cell<u64> = const { Cell::new(0) });
         SEED.set(SEED.get() + 1);
         let ports = Ports {
@@ -86,8 +100,8 @@ impl Device {
         let ear = Rc::clone(&told);
         let options = Options { schema: schema(), steps: Vec::new(), auto, strict: false, cache_bytes: None };
         let listener = Box::new(move |news| ear.borrow_mut().push(news));
-        let driver = Driver::open(storage.connect(), ports, options, "test".to_owned(), listener).await.unwrap();
-        Self { driver, storage, told }
+        let driver = Driver::open(storage.connect(), ports, options, "test".to_owned(), listener).await?;
+        Ok(Self { driver, storage, told })
     }
 
     /// A device of its own on this network.
@@ -157,7 +171,7 @@ impl Device {
         let told = self.told.borrow();
         let confirmed = told.iter().filter_map(|news| match news {
             News::Confirmed(confirmation) => Some(confirmation.clone()),
-            News::Sync(_) | News::Report(_) | News::Ended(_) => None,
+            News::Sync(_) | News::Recovered | News::Report(_) | News::Ended(_) => None,
         });
         confirmed.collect()
     }

@@ -8,3 +8,4 @@ mod platform;
 mod rules;
 mod server;
 mod tabs;
+mod wipes;

@@ -54,6 +54,11 @@ impl Network {
         self.faults.borrow_mut().push((path, fault));
     }
 
+    /// All is well again.
+    pub(crate) fn heal(&self) {
+        self.faults.borrow_mut().clear();
+    }
+
     fn fault(&self, path: &str) -> Option<Fault> {
         let mut faults = self.faults.borrow_mut();
         let place = faults.iter().position(|(prefix, _)| path.starts_with(prefix))?;
