@@ -14,6 +14,7 @@ import { RecordShape } from "./records.js";
 import type { Entities } from "./schema.js";
 import { type Lines, toBytes } from "./seed.js";
 import { toStatus } from "./status.js";
+import type { DatabaseHealth, StorageHealth } from "./storage-health.js";
 import { type Sync, SyncFacade } from "./sync.js";
 import { type Transaction, type TransactionOptions, Transactions } from "./transaction.js";
 import { type Change, type Write, Writer } from "./writes.js";
@@ -23,6 +24,8 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
   readonly sync: Sync<Unit>;
   readonly network: Network;
   readonly inbox: Inbox;
+  /** How safe the data on this device is. */
+  readonly health: DatabaseHealth;
   /** Several writes that happen together or not at all. The function is synchronous. */
   batch(fill: (batch: Batch<E>) => void): Promise<Write[]>;
   /**
@@ -55,6 +58,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   readonly sync: SyncFacade;
   readonly network: NetworkFacade;
   readonly inbox: Inbox;
+  readonly health: StorageHealth;
   readonly closed: Promise<WhimbrelError>;
   readonly #connection: Connection;
   readonly #receipts: Receipts;
@@ -63,7 +67,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   readonly #collections: ReadonlyMap<string, Collection>;
   readonly #transactions: Transactions;
 
-  constructor(connection: Connection, entities: Entities, status: StatusDto) {
+  constructor(connection: Connection, entities: Entities, status: StatusDto, health: StorageHealth) {
     this.#connection = connection;
     this.#receipts = new Receipts(connection);
     this.#writer = new Writer(connection, this.#receipts);
@@ -75,6 +79,8 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
     this.sync = new SyncFacade(connection, toStatus(status));
     this.network = new NetworkFacade(status.network);
     this.inbox = new InboxFacade(connection);
+    this.health = health;
+    health.setPending(status.pending);
     this.closed = new Promise((resolve) => {
       if (connection.end === null) connection.onEnd(resolve);
       else resolve(connection.end);
@@ -136,13 +142,17 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
         return this.sync.settle(event);
       case "status":
         this.network.set(event.status.network);
+        this.health.setPending(event.status.pending);
         return this.sync.setStatus(event.status);
       case "network":
         return this.network.set(event.status);
       case "confirmed":
         return this.#receipts.arrived(event);
       case "report":
+        if (event.error.code === "store/mirror") this.health.missed();
         return report(event);
+      case "recovered":
+        return this.health.recovered();
       case "ended":
         return this.#connection.fail(toWhimbrelError(event.error));
     }

@@ -42,6 +42,7 @@ type EngineCalls = Pick<
   | "retryNow"
   | "cancel"
   | "status"
+  | "health"
   | "change"
   | "inbox"
   | "discard"

@@ -70,6 +70,8 @@ export const PACKAGE_CODES = [
   "transaction/ended",
   "transaction/aborted",
   "load/failed",
+  "store/wiped",
+  "store/not-persistent",
   "engine/unavailable",
 ] as const;
 

@@ -44,6 +44,7 @@ export type { AnyRecord } from "./records.js";
 export type { Entities, Entity, EntityOptions, Field, Fields, Policy, TextField } from "./schema.js";
 export type { Steps, StepsByVersion, StoredValue } from "./steps.js";
 export type { Lines } from "./seed.js";
+export type { DatabaseHealth, HealthStatus, Wiped } from "./storage-health.js";
 export type { Cause, NetworkStatus, Phase, Progress, SyncEvents, SyncStatus } from "./status.js";
 export type { Outcome, Run, Sync, TriggerOptions } from "./sync.js";
 export type { Transaction, TransactionOptions } from "./transaction.js";

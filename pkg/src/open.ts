@@ -5,8 +5,9 @@ import { toKey } from "./encryption.js";
 import type { EngineModule, EventDto, Host } from "./engine.js";
 import { appError, toWhimbrelError, WhimbrelError } from "./errors.js";
 import { Mailbox } from "./mailbox.js";
-import { type OpenOptions, type ServerOptions, toOpenDto } from "./options.js";
+import { type OpenOptions, safetyOf, type ServerOptions, toOpenDto } from "./options.js";
 import type { Entities } from "./schema.js";
+import { forgetStorage, StorageHealth } from "./storage-health.js";
 
 /** How to get the engine; the package and its tests have different answers. */
 export type EngineLoader = () => Promise<EngineModule>;
@@ -26,6 +27,7 @@ export function createOpen(loadEngine: EngineLoader): Open {
 async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, string>): Promise<DatabaseFacade> {
   const { signal, server, entities, encryption } = options;
   const { dto, steps } = toOpenDto(options);
+  const health = new StorageHealth(dto.name, dto.user ?? null, safetyOf(options));
   checkAborted(signal);
   const key = encryption && (await toKey(encryption));
   const module = await loadEngine();
@@ -36,12 +38,13 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
     if (database === undefined) early.push(event);
     else database.handle(event);
   });
+  const engineOptions = { ...dto, mirrorUnsure: health.unmirrored };
   const host: Host = {
     token: () => token(server),
     convert: (by, values) => steps.convert(by, values),
     event: (event) => mailbox.push(event),
   };
-  const engine = await callModule(module, () => module.open(dto, host, key)).catch((thrown: WhimbrelError) => {
+  const engine = await callModule(module, () => module.open(engineOptions, host, key)).catch((thrown: WhimbrelError) => {
     // The engine knows what the app's function said, not what it threw.
     throw thrown.code === "schema/step-failed" ? new WhimbrelError(thrown, { cause: steps.failure() }) : thrown;
   });
@@ -54,7 +57,9 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
     connection,
     entities,
     connection.callNow((engine) => engine.status()),
+    health,
   );
+  health.opened(connection);
   for (const event of early) mailbox.push(event);
   return database;
 }
@@ -93,5 +98,6 @@ export async function destroyDatabase(loadEngine: EngineLoader, name: string, us
     throw appError("open/invalid", "a database has a name and, perhaps, a user; both are text");
   }
   const module = await loadEngine();
+  forgetStorage(name, user);
   await callModule(module, () => module.destroy(name, user));
 }

@@ -134,6 +134,7 @@ export function toOpenDto(options: OpenOptions<Entities, string>): { dto: OpenDt
     strict: durability === "strict",
     cacheBytes: cacheBytes ?? null,
     noMirror: safetyOf(options).mirror === false,
+    mirrorUnsure: false,
   };
   return { dto: toPlainObject(dto, "options") as unknown as OpenDto, steps };
 }

@@ -16,6 +16,7 @@ mod news;
 mod pieces;
 mod pull;
 mod push;
+mod recovery;
 mod run;
 mod tabs;
 mod timers;
@@ -131,6 +132,7 @@ impl<P: Platform> Driver<P> {
         });
         let driver = Self::of(inner);
         driver.follow_tabs();
+        driver.recover_late();
         driver.start().await?;
         Ok(driver)
     }

@@ -11,6 +11,8 @@ pub enum News {
     Sync(Notice),
     /// A change has come to its end.
     Confirmed(Confirmation),
+    /// Changes of a store that was lost have been found and taken over.
+    Recovered,
     /// Something a developer should see.
     Report(Report),
     /// The engine has ended by itself, and why: the last piece of news there is.

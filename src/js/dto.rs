@@ -133,6 +133,7 @@ pub enum EventDto {
         status: String,
     },
     Confirmed(ConfirmedDto),
+    Recovered {},
     Report {
         #[tsify(type = "\"warn\" | \"error\"")]
         level: String,
@@ -227,6 +228,7 @@ impl Names<'_> {
         match news {
             News::Sync(notice) => self.notice(notice),
             News::Confirmed(confirmation) => EventDto::Confirmed(confirmation.into()),
+            News::Recovered => EventDto::Recovered {},
             News::Report(Report { grave, error }) => EventDto::Report {
                 level: if grave { "error" } else { "warn" }.to_owned(),
                 error: ErrorDto::from(&error),

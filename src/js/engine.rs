@@ -13,7 +13,7 @@ use super::options::{OpenDto, unit_id};
 use super::session::{EventLoop, Host};
 use crate::browser::{
     BroadcastTabs, BrowserClock, BrowserRandom, CryptoKey, EncryptedStorage, FetchTransport, IndexedDbStorage,
-    NetworkHint, NetworkListener, WebLock,
+    Mirroring, NetworkHint, NetworkListener, WebLock,
 };
 use crate::driver::{Driver, Options, WatchId, Write};
 use crate::error::{Code, Error, Result};
@@ -184,6 +184,13 @@ impl Engine {
         to_js(&names.status(&self.driver.status())).map_err(thrown)
     }
 
+    /// What the store is and what it has recovered, as JSON: `{ identity, isNew, recovered: { [identity]: { changes, refused, whole } } }`.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn health(&self) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.health().await.map(JsValue::from) })
+    }
+
     /// What became of a change, as the JSON of a `ConfirmedDto`; `undefined` while it waits.
     #[wasm_bindgen(unchecked_return_type = "Promise<string | undefined>")]
     pub fn change(&self, id: String) -> Promise {
@@ -259,8 +266,10 @@ async fn open(options: OpenOptions, host: Host, key: Option<CryptoKey>) -> Resul
     let dto = OpenDto::parse(options.as_bytes(), Code::OptionsInvalid)?;
     let database = database_name(&dto.name, dto.user.as_deref());
     let transport = dto.url.as_deref().map(FetchTransport::new).transpose()?;
+    let mirroring = Mirroring { is_wanted: !dto.no_mirror, is_unsure: dto.mirror_unsure };
     let options = Options::try_from(dto)?;
     let storage = EncryptedStorage::open(&database, key.as_ref()).await?;
+    storage.start_mirror(mirroring);
     let tab = format!("{:08x}", BrowserRandom.up_to(u64::from(u32::MAX)));
     let ports = Ports {
         transport,

@@ -55,6 +55,7 @@ export class FakeEngine implements Engine {
   readonly delays: Map<string, Promise<void>>;
   refused: unknown[] = [];
   present: StatusDto = idle;
+  storage: object = { identity: "one", isNew: false, recovered: {} };
   host: Host | undefined;
   #number = 0;
   readonly #parent: FakeEngine | undefined;
@@ -151,6 +152,10 @@ export class FakeEngine implements Engine {
 
   status(): StatusDto {
     return this.present;
+  }
+
+  async health(): Promise<string> {
+    return JSON.stringify(this.storage);
   }
 
   async change(id: string): Promise<string | undefined> {

@@ -80,6 +80,7 @@ describe("open", () => {
         strict: true,
         cacheBytes: 1_000,
         noMirror: false,
+        mirrorUnsure: false,
       },
     ]);
   });
