@@ -6,7 +6,6 @@ import { isWellFormed } from "./guard.js";
 import { along, type Including, type Includes, type With } from "./include.js";
 import type { CreateInput, EntityName, RecordOf, UpdateInput } from "./infer.js";
 import {
-  type Direction,
   encodeQuery,
   type Matching,
   type NumberName,
@@ -162,11 +161,11 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
   }
 
   async min(field: string, query?: Matching<AnyRecord>): Promise<NonNullable<unknown> | null> {
-    return this.#end(field, "asc", query);
+    return this.#end(field, false, query);
   }
 
   async max(field: string, query?: Matching<AnyRecord>): Promise<NonNullable<unknown> | null> {
-    return this.#end(field, "desc", query);
+    return this.#end(field, true, query);
   }
 
   async #sum(field: string, query?: Matching<AnyRecord>): Promise<[sum: number, count: number]> {
@@ -174,13 +173,10 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
     return this.#caller.call((engine) => engine.sum(this.#shape.entity, encoded, name));
   }
 
-  /** The value of the first record that has one, in that direction. */
-  async #end(field: string, direction: Direction, query: Matching<AnyRecord> = {}): Promise<NonNullable<unknown> | null> {
-    const name = checkFieldName(field);
-    const hasValue = { [name]: { isNull: false } };
-    const where = query.where === undefined ? hasValue : { and: [hasValue, query.where] };
-    const record = await this.first({ ...query, where, orderBy: { [name]: direction } });
-    return record?.[name] ?? null;
+  async #end(field: string, isGreatest: boolean, query?: Matching<AnyRecord>): Promise<NonNullable<unknown> | null> {
+    const [encoded, name] = [encodeQuery(query), checkFieldName(field)];
+    const value = await this.#connection.call((engine) => engine.end(this.#shape.entity, encoded, name, isGreatest));
+    return this.#shape.revive({ id: "", [name]: JSON.parse(value) })[name] ?? null;
   }
 
   async explain(query?: Query<AnyRecord>): Promise<QueryPlan> {

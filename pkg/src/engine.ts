@@ -35,6 +35,7 @@ type EngineCalls = Pick<
   | "query"
   | "count"
   | "sum"
+  | "end"
   | "explain"
   | "watch"
   | "unwatch"

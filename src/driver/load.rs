@@ -9,17 +9,20 @@ use crate::ports::Platform;
 /// Bytes handed over at once, so that lines are cut out of small pieces and the page stays responsive between commits.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Bytes in memory, given out in pieces as a body's.
+/// Gives a part of the file: at most so many bytes from a place on; none behind its end.
+pub(crate) type Part = Box<dyn Fn(usize, usize) -> Vec<u8>>;
+
+/// A file in memory, given out in pieces as a body is. It stays with whoever has it: a copy of the whole would be memory that a wasm module
+/// never gives back.
 pub(super) struct Memory {
-    bytes: Vec<u8>,
+    part: Part,
     at: usize,
 }
 
 impl Memory {
     /// The next piece, or `None` at the end.
     pub(super) fn chunk(&mut self) -> Option<Vec<u8>> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let chunk = rest.get(..CHUNK_BYTES).unwrap_or(rest).to_vec();
+        let chunk = (self.part)(self.at, CHUNK_BYTES);
         self.at += chunk.len();
         (!chunk.is_empty()).then_some(chunk)
     }
@@ -30,8 +33,8 @@ impl<P: Platform> Driver<P> {
     ///
     /// # Errors
     /// Those of a pull and of the store. What was complete under a cursor before the error is stored.
-    pub async fn load(&self, lines: Vec<u8>) -> Result<u64> {
-        let lines = Lines::new(Source::Memory(Memory { bytes: lines, at: 0 }));
+    pub async fn load(&self, part: Part) -> Result<u64> {
+        let lines = Lines::new(Source::Memory(Memory { part, at: 0 }));
         let loaded = self.receive(lines, &[], &|_| ()).await?;
         Ok(loaded.pulled)
     }

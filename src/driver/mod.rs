@@ -41,6 +41,7 @@ pub use watch::WatchId;
 pub use writes::{Write, Written};
 
 use run::ActiveRun;
+use tabs::Hints;
 use timers::Timers;
 use watch::Watches;
 
@@ -84,6 +85,7 @@ struct Inner<P: Platform> {
     timers: Timers,
     active: RefCell<Option<ActiveRun<P>>>,
     watches: Watches,
+    hints: Hints,
     requests: Cell<u32>,
     is_compacting: Cell<bool>,
     is_closed: Cell<bool>,
@@ -126,6 +128,7 @@ impl<P: Platform> Driver<P> {
             timers: Timers::default(),
             active: RefCell::new(None),
             watches: Watches::default(),
+            hints: Hints::default(),
             requests: Cell::new(0),
             is_compacting: Cell::new(false),
             is_closed: Cell::new(false),
@@ -186,6 +189,7 @@ impl<P: Platform> Driver<P> {
 
     /// Ends everything. What was committed holds.
     pub async fn close(&self) {
+        self.hint_rest();
         self.stop();
         self.inner.store.close().await;
     }

@@ -8,13 +8,25 @@
 //!
 //! **Invariant:** nothing depends on a hint: one that is lost costs a few seconds, while somebody watches.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::{Driver, News};
-use crate::ports::{Clock, Platform, TabChannel};
+use crate::ports::{Clock, Platform, Seq, TabChannel};
 
 /// How often an open watch looks for what no hint told of.
 const LOOK_MS: u32 = 5_000;
+/// Commits that follow a hint within this time share the next one: a message to other tabs costs about as much as a commit's own requests.
+const HINT_MS: u32 = 10;
+
+/// What other tabs are still to be told.
+#[derive(Default)]
+pub(super) struct Hints {
+    /// Whether the last hint was just now.
+    is_resting: Cell<bool>,
+    /// The last commit since; 0 when there was none.
+    untold: Cell<Seq>,
+}
 
 impl<P: Platform> Driver<P> {
     /// Listens to other tabs, to the store, and to what happens to the database.
@@ -45,6 +57,33 @@ impl<P: Platform> Driver<P> {
                 driver.tell(News::Ended(why.clone()));
             }
         }));
+    }
+
+    /// Tells the other tabs of a commit, at once or soon.
+    pub(super) fn hint(&self, seq: Seq) {
+        if self.inner.hints.is_resting.replace(true) {
+            self.inner.hints.untold.set(seq);
+            return;
+        }
+        self.inner.ports.tabs.announce(seq);
+        let driver = self.clone();
+        self.spawn(async move {
+            loop {
+                driver.inner.ports.clock.sleep(HINT_MS).await;
+                if !driver.hint_rest() {
+                    return driver.inner.hints.is_resting.set(false);
+                }
+            }
+        });
+    }
+
+    /// Tells what was not told yet; whether there was anything.
+    pub(super) fn hint_rest(&self) -> bool {
+        let untold = self.inner.hints.untold.take();
+        if untold > 0 {
+            self.inner.ports.tabs.announce(untold);
+        }
+        untold > 0
     }
 
     /// Looks at what other tabs have written.

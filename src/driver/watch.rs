@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Driver;
 use crate::error::Result;
-use crate::ports::{Platform, TabChannel};
+use crate::ports::Platform;
 use crate::store::{Change, Footprint, Query};
 use crate::sync::Event;
 
@@ -85,7 +85,7 @@ impl<P: Platform> Driver<P> {
     /// A commit of this tab or another has changed the store.
     pub(super) fn changed(&self, change: &Change) {
         if change.is_own {
-            self.inner.ports.tabs.announce(change.seq);
+            self.hint(change.seq);
         } else {
             self.feed(Event::Wrote);
         }

@@ -129,6 +129,17 @@ impl Engine {
         })
     }
 
+    /// The least or greatest value of a field in the records a query finds, as JSON; `null` without any.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn end(&self, entity: String, query: String, field: String, is_greatest: bool) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move {
+            let query = parse(&driver, &entity, &query)?;
+            let field = Query::field(&entity, &field, &driver.schema())?;
+            driver.store().end(query, field, is_greatest).await.map(JsValue::from)
+        })
+    }
+
     /// How a query would be answered, as JSON.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn explain(&self, entity: String, query: String) -> Promise {
@@ -219,9 +230,13 @@ impl Engine {
 
     /// Stores the lines of a pull's answer; resolves to the number of rows.
     #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
-    pub fn load(&self, lines: Vec<u8>) -> Promise {
+    pub fn load(&self, lines: js_sys::Uint8Array) -> Promise {
         let driver = self.driver.clone();
-        promise(async move { driver.load(lines).await.map(number) })
+        let part = Box::new(move |at, bytes| {
+            let (start, end) = (at as u32, (at + bytes) as u32);
+            lines.subarray(start, end).to_vec()
+        });
+        promise(async move { driver.load(part).await.map(number) })
     }
 
     /// Ends everything; what was committed holds.

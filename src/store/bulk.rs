@@ -251,8 +251,10 @@ impl<'a> Pages<'a> {
         Self { view, writer, shadowed: Vec::new(), is_shadowed: false, touched: Vec::new(), is_first: true }
     }
 
-    /// The entries of a map follow.
+    /// The entries of a map follow, in pages of their own: one with the last rows and the first entries of an index would overlap the rows of
+    /// the next piece, and all pages behind it would be written anew by the merge.
     fn enter(&mut self, map: MapId) {
+        self.writer.cut();
         let KeyRange { start, end } = KeyRange::map(map);
         let has_some = |changes: &Changes| changes.range(start.clone()..end.clone()).next().is_some();
         self.is_shadowed = self.view.change_sets().any(has_some);

@@ -55,16 +55,16 @@ impl Directory {
         self.runs.iter().flat_map(|run| &run.pages)
     }
 
-    /// Takes over the pages that are in memory already.
+    /// Takes over what is known of pages already: those in memory, and what they come to.
     pub(super) fn adopt_loaded(&mut self, old: &Self) {
-        let mut loaded = Sorted::default();
+        let mut known = Sorted::default();
         for page in old.pages() {
-            if let Some(bytes) = page.loaded() {
-                loaded.insert(page.id, bytes);
-            }
+            known.insert(page.id, page);
         }
         for page in self.pages() {
-            page.set_loaded(loaded.get(page.id).cloned());
+            if let Some(old) = known.get(page.id) {
+                page.adopt(old);
+            }
         }
     }
 

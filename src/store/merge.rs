@@ -207,9 +207,7 @@ impl<'a> Lane<'a> {
         self.entry += 1;
         let page = self.open.as_ref()?;
         if let Some(entry) = page.entry(self.entry) {
-            self.key.clear();
-            self.key.extend_from_slice(page.prefix());
-            self.key.extend_from_slice(entry.key_rest);
+            page.put_key(&entry, &mut self.key);
             return None;
         }
         let left = self.page().map(|page| page.id);

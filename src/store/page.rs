@@ -167,6 +167,12 @@ pub(super) struct Entry<'a> {
     value: Option<(usize, usize)>,
 }
 
+impl Entry<'_> {
+    pub(super) const fn is_removal(&self) -> bool {
+        self.value.is_none()
+    }
+}
+
 impl Page {
     /// The page in bytes from the storage.
     ///
@@ -217,6 +223,13 @@ impl Page {
             None => None,
         };
         Some(Entry { key_rest, value })
+    }
+
+    /// The full key of an entry, in place of what `key` was.
+    pub(super) fn put_key(&self, entry: &Entry<'_>, key: &mut Vec<u8>) {
+        key.clear();
+        key.extend_from_slice(self.prefix());
+        key.extend_from_slice(entry.key_rest);
     }
 
     /// The value of an entry; none for a removal.

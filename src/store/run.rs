@@ -5,7 +5,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use super::keys::KeyRange;
 use super::page::{BuiltPage, Page};
+use super::sum::Totals;
 use crate::ports::PageId;
 
 /// A page of a run, in memory or not.
@@ -23,6 +25,8 @@ pub(super) struct PageRef {
     /// Whether its beginning does not count any more.
     pub(super) trimmed: bool,
     loaded: RefCell<Option<Rc<Page>>>,
+    /// What the rows of the whole page come to, by slot; it outlives the page's stay in memory.
+    totals: RefCell<Vec<(usize, Rc<Totals>)>>,
     /// When it was last used, on the cache's clock.
     used: Cell<u32>,
 }
@@ -38,6 +42,7 @@ impl PageRef {
             removals: flags.0,
             trimmed: flags.1,
             loaded: RefCell::new(None),
+            totals: RefCell::default(),
             used: Cell::new(0),
         }
     }
@@ -64,6 +69,21 @@ impl PageRef {
 
     pub(super) fn set_loaded(&self, page: Option<Rc<Page>>) {
         *self.loaded.borrow_mut() = page;
+    }
+
+    /// Takes over what is known of the same page in an older directory.
+    pub(super) fn adopt(&self, old: &Self) {
+        self.set_loaded(old.loaded());
+        self.totals.borrow_mut().clone_from(&old.totals.borrow());
+    }
+
+    /// What the rows of the whole page come to in a slot, when that is known.
+    pub(super) fn totals(&self, slot: usize) -> Option<Rc<Totals>> {
+        self.totals.borrow().iter().find(|(known, _)| *known == slot).map(|(_, totals)| Rc::clone(totals))
+    }
+
+    pub(super) fn set_totals(&self, slot: usize, totals: Totals) {
+        self.totals.borrow_mut().push((slot, Rc::new(totals)));
     }
 
     pub(super) fn is_loaded(&self) -> bool {
@@ -97,6 +117,12 @@ impl Run {
     /// The place of the first page that does not end before `key`.
     pub(super) fn position(&self, key: &[u8]) -> usize {
         self.pages.partition_point(|page| *page.last < *key)
+    }
+
+    /// The places of the pages that can have keys of a range.
+    pub(super) fn within(&self, range: &KeyRange) -> std::ops::Range<usize> {
+        let first = self.position(&range.start);
+        first..self.pages.partition_point(|page| *page.first < *range.end).max(first)
     }
 
     /// The page that would hold a key.

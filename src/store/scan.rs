@@ -23,6 +23,8 @@ pub struct Scan<'a> {
     lanes: Vec<Lane<'a>>,
     /// The lane that has the present entry.
     current: usize,
+    /// Whether removals are entries too, and nothing is noted in the footprint.
+    is_raw: bool,
     started: bool,
     done: bool,
 }
@@ -52,12 +54,21 @@ struct PageWalk<'a> {
 
 impl<'a> Scan<'a> {
     pub(super) fn new(view: View<'a>, range: KeyRange, reverse: bool) -> Self {
+        Self::over(view, range, usize::MAX, reverse, false)
+    }
+
+    /// Walks through what is in the `runs` newest runs or came later, removals included, and notes nothing in the footprint.
+    pub(super) fn newer(view: View<'a>, range: KeyRange, runs: usize) -> Self {
+        Self::over(view, range, runs, false, true)
+    }
+
+    fn over(view: View<'a>, range: KeyRange, runs: usize, reverse: bool, is_raw: bool) -> Self {
         let mut lanes = Vec::new();
         if range.start < range.end {
             lanes.extend(view.change_sets().filter_map(|changes| Lane::of_changes(changes, &range)));
-            lanes.extend(view.runs().filter_map(|run| Lane::of_run(run, &range)));
+            lanes.extend(view.runs().take(runs).filter_map(|run| Lane::of_run(run, &range)));
         }
-        Self { view, range, reverse, lanes, current: 0, started: false, done: false }
+        Self { view, range, reverse, lanes, current: 0, is_raw, started: false, done: false }
     }
 
     /// Goes on to the next entry; whether there is one.
@@ -76,7 +87,7 @@ impl<'a> Scan<'a> {
                 return Ok(false);
             };
             self.current = best;
-            if self.lanes.get(best).is_some_and(|lane| lane.value.is_some()) {
+            if self.lanes.get(best).is_some_and(|lane| self.is_raw || lane.value.is_some()) {
                 return Ok(true);
             }
             self.leave()?;
@@ -100,7 +111,7 @@ impl<'a> Scan<'a> {
 
     /// Notes what was walked through: all, or up to a key.
     fn record(&self, up_to: Option<Vec<u8>>) {
-        let Some(footprint) = &self.view.reading.footprint else { return };
+        let Some(footprint) = self.view.reading.footprint.as_ref().filter(|_| !self.is_raw) else { return };
         let KeyRange { start, end } = self.range.clone();
         let seen = match (up_to, self.reverse) {
             (None, _) => KeyRange { start, end },
@@ -179,10 +190,10 @@ impl<'a> Lane<'a> {
     }
 
     fn of_run(run: &'a Run, range: &KeyRange) -> Option<Self> {
-        let first = run.position(&range.start);
-        let end = run.pages.partition_point(|page| *page.first < *range.end);
-        let walk = PageWalk { run, pages: first..end, page: None, entries: 0..0 };
-        (first < end).then(|| Self { source: Source::Pages(walk), key: Vec::new(), value: None, done: false })
+        let pages = run.within(range);
+        let is_empty = pages.is_empty();
+        let walk = PageWalk { run, pages, page: None, entries: 0..0 };
+        (!is_empty).then(|| Self { source: Source::Pages(walk), key: Vec::new(), value: None, done: false })
     }
 
     fn advance(&mut self, view: &View<'a>, range: &KeyRange, reverse: bool) -> Result<(), Interrupt> {
@@ -243,9 +254,7 @@ impl<'a> PageWalk<'a> {
     fn read(&self, place: usize, key: &mut Vec<u8>, value: &mut Option<Bytes>) {
         let Some(page) = &self.page else { return };
         let Some(entry) = page.entry(place) else { return };
-        key.clear();
-        key.extend_from_slice(page.prefix());
-        key.extend_from_slice(entry.key_rest);
+        page.put_key(&entry, key);
         *value = page.value(&entry);
     }
 }

@@ -121,6 +121,12 @@ export class FakeEngine implements Engine {
     return [values.reduce((sum, value) => sum + value, 0), values.length];
   }
 
+  async end(entity: string, query: string, field: string, isGreatest: boolean): Promise<string> {
+    await this.#called("end", entity, query, field, isGreatest);
+    const [first] = this.records.values();
+    return JSON.stringify(first?.[field] ?? null);
+  }
+
   async explain(entity: string, query: string): Promise<string> {
     await this.#called("explain", entity, query);
     return '{"access":"rows","index":null}';

@@ -10,10 +10,11 @@ use std::task::Poll;
 use serde_json::{Value as Json, json};
 use whimbrel::error::{Code, Error};
 use whimbrel::memory::{Call, Fault, MemoryStorage};
+use whimbrel::model::Query;
 use whimbrel::store::{Footprint, MapId, Read};
 
 use crate::after::after;
-use crate::model::{INDEXES, Model, object};
+use crate::model::{FIELDS, INDEXES, Model, object};
 use crate::ops::{Op, id};
 use crate::tab::{Tab, dump, open, parse, perform};
 
@@ -168,6 +169,19 @@ impl World {
         let everything = self.model.query(&json!({ "where": query["where"] }));
         let everything = everything.as_array().unwrap();
         assert_eq!(tab.count(parsed.clone()).await.unwrap(), everything.len() as u64, "{query}");
+        for (field, _) in FIELDS.iter().filter(|(field, _)| *field != "done").chain(&[("id", true)]) {
+            for (is_greatest, direction) in [(false, "asc"), (true, "desc")] {
+                let given = json!({"and": [query["where"], { *field: {"ne": null} }]});
+                let first = self.model.query(&json!({ "where": given, "orderBy": { *field: direction }, "limit": 1 }));
+                let reference = Query::field("order", field, &tab.schema()).unwrap();
+                let value = tab.end(parsed.clone(), reference, is_greatest).await.unwrap();
+                assert_eq!(
+                    serde_json::from_str::<Json>(&value).unwrap(),
+                    first[0][*field],
+                    "{query}: {direction} {field}"
+                );
+            }
+        }
         let weights: Vec<f64> = everything.iter().filter_map(|row| row["weight"].as_f64()).collect();
         let sum = tab.sum(parsed, WEIGHT).await.unwrap();
         assert_eq!(sum.count, weights.len() as u64, "{query}");

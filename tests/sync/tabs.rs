@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::json;
 use whimbrel::driver::News;
 use whimbrel::error::Code;
 use whimbrel::memory::MemoryStorage;
+use whimbrel::ports::TabChannel;
 use whimbrel::store::Query;
 use whimbrel::sync::Event;
 
@@ -90,6 +92,31 @@ fn watched(tab: &Device) -> Rc<RefCell<Vec<String>>> {
 async fn until(mut holds: impl FnMut() -> bool) {
     while !holds() {
         tokio::task::yield_now().await;
+    }
+}
+
+local! {
+    async fn commits_that_follow_each_other_share_a_hint_and_the_last_one_is_told() {
+        let server = Server::start().await;
+        let (origin, storage) = (Origin::default(), MemoryStorage::new());
+        let one = Device::open(storage.connect(), &server.network, &origin, "ana").await;
+        let heard: Rc<RefCell<Vec<u64>>> = Rc::default();
+        let ear = Rc::clone(&heard);
+        origin.tab().listen(Box::new(move |seq| ear.borrow_mut().push(seq)));
+        // Time stands still while anything can go on without it.
+        tokio::time::pause();
+        for number in 0..20 {
+            one.create(&number.to_string(), "Pump").await;
+        }
+        let last = one.driver.store().seq();
+        assert_eq!(*heard.borrow(), [last - 19]);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(*heard.borrow(), [last - 19, last]);
+        // What waits to be told when a tab closes is told before.
+        one.create("20", "Pump").await;
+        one.create("21", "Pump").await;
+        one.driver.close().await;
+        assert_eq!(heard.borrow().last(), Some(&(last + 2)));
     }
 }
 

@@ -13,6 +13,14 @@ const DEPTH_MAX: usize = 32;
 const TERMS_MAX: usize = 4_096;
 
 impl Query {
+    /// A field by its name.
+    ///
+    /// # Errors
+    /// `schema/unknown-entity`, `schema/unknown-field`.
+    pub fn field(entity: &str, name: &str, schema: &Schema) -> Result<FieldRef> {
+        field_ref(schema.entity(entity)?, name)
+    }
+
     /// The place of a field with numbers.
     ///
     /// # Errors

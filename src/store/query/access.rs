@@ -149,9 +149,7 @@ fn speaks_of(part: &Filter, field: FieldRef) -> bool {
 pub(super) fn rows_in(view: &View<'_>, range: &KeyRange) -> f64 {
     let mut rows = 0.0;
     for run in view.runs() {
-        let first = run.position(&range.start);
-        let end = run.pages.partition_point(|page| *page.first < *range.end);
-        for page in run.pages.get(first..end).unwrap_or_default() {
+        for page in run.pages.get(run.within(range)).unwrap_or_default() {
             let is_inside = range.start <= page.first && page.last < range.end;
             rows += match page.loaded() {
                 _ if is_inside => f64::from(page.count),

@@ -1,13 +1,13 @@
 //! Going the way that was chosen: rows are fetched, filtered, put in order, cut and written.
 
 use super::super::bytes::Bytes;
-use super::super::keys::{KeyRange, MapId, full_key};
+use super::super::keys::{MapId, full_key};
+use super::super::sum::Sum;
 use super::super::view::{Interrupt, View};
 use super::access::{self, Access, Walk};
 use super::include::{self, Found};
 use super::order;
 use super::sort::{Candidate, Candidates};
-use super::sum::Sum;
 use crate::error::Result;
 use crate::model::{FieldRef, Filter, Query, RowRef, Table, ValueRef, key};
 use crate::ports::PageId;
@@ -18,7 +18,8 @@ pub(super) const PAGES_AT_ONCE: usize = 128;
 /// A query's rows as a JSON array.
 pub(super) fn run(view: &View<'_>, query: &Query) -> Result<Vec<u8>, Interrupt> {
     let table = view.table(&query.entity)?;
-    let mut run = Run::new(view, table, query);
+    let answer = if query.include.is_empty() { Answer::Rows } else { Answer::Kept };
+    let mut run = Run::new(view, table, query, answer);
     if query.limit == 0 {
         return Ok(b"[]".to_vec());
     }
@@ -26,50 +27,19 @@ pub(super) fn run(view: &View<'_>, query: &Query) -> Result<Vec<u8>, Interrupt> 
     run.finish()
 }
 
-/// How many rows a query finds, which has no order and no limit.
-pub(super) fn count(view: &View<'_>, query: &Query) -> Result<u64, Interrupt> {
-    let table = view.table(&query.entity)?;
-    let mut run = Run { answer: Answer::Count, ..Run::new(view, table, query) };
-    match access::choose(view, table, query).access {
-        Access::Index(Walk { ranges, is_exact: true, .. }) => return count_entries(view, ranges),
-        access => run.go(access)?,
-    }
-    run.check_missing()?;
-    Ok(run.found)
-}
-
-/// The sum of a field over the rows a query finds, which has no order and no limit.
-pub(super) fn sum(view: &View<'_>, query: &Query, place: usize) -> Result<Sum, Interrupt> {
-    let table = view.table(&query.entity)?;
-    let answer = Answer::Sum { slot: table.slot(place), sum: Sum::default() };
-    let mut run = Run { answer, ..Run::new(view, table, query) };
-    run.go(access::choose(view, table, query).access)?;
-    run.check_missing()?;
-    Ok(if let Answer::Sum { sum, .. } = run.answer { sum } else { Sum::default() })
-}
-
-fn count_entries(view: &View<'_>, ranges: Vec<KeyRange>) -> Result<u64, Interrupt> {
-    let mut count = 0;
-    for range in ranges {
-        let mut entries = view.scan_range(range, false);
-        while entries.step()? {
-            count += 1;
-        }
-    }
-    Ok(count)
-}
-
 /// What is wanted of the rows that are found.
-enum Answer {
-    /// Themselves.
+pub(super) enum Answer<'q> {
+    /// Themselves, as JSON.
     Rows,
+    /// Themselves: others come along with them, or only a value is wanted.
+    Kept,
     /// How many there are.
     Count,
     /// The sum of a field.
-    Sum { slot: usize, sum: Sum },
+    Sum { slot: usize, sum: &'q mut Sum },
 }
 
-struct Run<'q, 'v> {
+pub(super) struct Run<'q, 'v> {
     view: &'q View<'v>,
     table: &'q Table,
     query: &'q Query,
@@ -81,18 +51,18 @@ struct Run<'q, 'v> {
     row_key: Vec<u8>,
     candidates: Candidates,
     json: Vec<u8>,
-    /// The rows of the answer, when others come along with them.
-    kept: Vec<Found>,
-    answer: Answer,
+    /// The rows of the answer that are not written.
+    pub(super) kept: Vec<Found>,
+    answer: Answer<'q>,
     /// Rows the filter has found.
-    found: u64,
+    pub(super) found: u64,
     missing: Vec<PageId>,
     /// Rows that could not be looked at because their page is missing.
     unseen: u64,
 }
 
 impl<'q, 'v> Run<'q, 'v> {
-    fn new(view: &'q View<'v>, table: &'q Table, query: &'q Query) -> Self {
+    pub(super) fn new(view: &'q View<'v>, table: &'q Table, query: &'q Query, answer: Answer<'q>) -> Self {
         Self {
             view,
             table,
@@ -104,14 +74,14 @@ impl<'q, 'v> Run<'q, 'v> {
             candidates: Candidates::default(),
             json: vec![b'['],
             kept: Vec::new(),
-            answer: Answer::Rows,
+            answer,
             found: 0,
             missing: Vec::new(),
             unseen: 0,
         }
     }
 
-    fn go(&mut self, access: Access) -> Result<(), Interrupt> {
+    pub(super) fn go(&mut self, access: Access) -> Result<(), Interrupt> {
         match access {
             Access::Ids(ids, is_ordered) => self.by_ids(ids, is_ordered),
             Access::Rows(walk) => self.by_rows(walk),
@@ -215,8 +185,8 @@ impl<'q, 'v> Run<'q, 'v> {
         match &mut self.answer {
             Answer::Count => self.found += 1,
             Answer::Sum { slot, sum } => sum.add(row.field(*slot)),
-            Answer::Rows if is_ordered => self.write(id, &bytes)?,
-            Answer::Rows => {
+            Answer::Rows | Answer::Kept if is_ordered => self.write(id, &bytes)?,
+            Answer::Rows | Answer::Kept => {
                 let candidate = Candidate::new(self.query, self.table, id, bytes);
                 self.candidates.add(candidate, usize::try_from(self.wanted()).unwrap_or(usize::MAX));
             }
@@ -248,7 +218,7 @@ impl<'q, 'v> Run<'q, 'v> {
         if self.found <= self.query.offset || self.found - self.query.offset > self.query.limit {
             return Ok(());
         }
-        if !self.query.include.is_empty() {
+        if matches!(self.answer, Answer::Kept) {
             self.kept.push(Found { id: id.to_vec(), bytes: bytes.clone() });
             return Ok(());
         }
@@ -262,7 +232,7 @@ impl<'q, 'v> Run<'q, 'v> {
     }
 
     /// Writes the rows that waited for their place among each other.
-    fn settle(&mut self) -> Result<()> {
+    pub(super) fn settle(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut self.candidates).in_order();
         waiting.iter().try_for_each(|candidate| self.write(&candidate.id, &candidate.bytes))
     }
@@ -277,7 +247,7 @@ impl<'q, 'v> Run<'q, 'v> {
         Ok(self.json)
     }
 
-    fn check_missing(&mut self) -> Result<(), Interrupt> {
+    pub(super) fn check_missing(&mut self) -> Result<(), Interrupt> {
         check_missing(std::mem::take(&mut self.missing))
     }
 }

@@ -3,22 +3,23 @@
 //! **Invariant:** whatever the way, the answer is that of a scan of all rows, filtered, sorted and cut.
 
 mod access;
+mod aggregate;
 mod bounds;
 mod execute;
 mod explain;
 mod include;
 mod order;
 mod sort;
-mod sum;
-
-pub use sum::Sum;
+mod tally;
 
 use super::handle::Store;
 use super::keys::{MapId, full_key};
+use super::sum::Sum;
 use super::view::View;
 use super::{Footprint, Interrupt};
 use crate::error::Result;
-use crate::model::{Query, RowRef, key};
+use crate::json::to_text;
+use crate::model::{FieldRef, Order, Query, RowRef, key};
 use crate::ports::Storage;
 
 impl<S: Storage> Store<S> {
@@ -36,7 +37,7 @@ impl<S: Storage> Store<S> {
     /// As [`Store::query`].
     pub fn count(&self, query: Query) -> impl Future<Output = Result<u64>> {
         let everything = everything(query);
-        self.read(move |view| execute::count(view, &everything))
+        self.read(move |view| aggregate::count(view, &everything))
     }
 
     /// The sum of the field at a place of the schema, over the rows a query's filter finds; its limit and offset do not count.
@@ -45,7 +46,17 @@ impl<S: Storage> Store<S> {
     /// As [`Store::query`].
     pub fn sum(&self, query: Query, place: usize) -> impl Future<Output = Result<Sum>> {
         let everything = everything(query);
-        self.read(move |view| execute::sum(view, &everything, place))
+        self.read(move |view| aggregate::sum(view, &everything, place))
+    }
+
+    /// The least or greatest value of a field in the rows a query's filter finds, as JSON; its limit and offset do not count.
+    ///
+    /// # Errors
+    /// As [`Store::query`].
+    pub fn end(&self, query: Query, field: FieldRef, is_greatest: bool) -> impl Future<Output = Result<String>> {
+        let order = vec![Order { field, descending: is_greatest }];
+        let first = Query { order, limit: 1, ..everything(query) };
+        self.read(move |view| Ok(to_text(&aggregate::first_value(view, &first)?.to_json())?))
     }
 
     /// One row as the text of a JSON object.

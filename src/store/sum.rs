@@ -1,6 +1,6 @@
-//! The sum of a field over the rows that a query finds.
+//! What a field comes to over rows: the sum, the least and the greatest of its values.
 
-use crate::model::ValueRef;
+use crate::model::{Value, ValueRef, key};
 
 /// A sum. Whole numbers are added exactly; real ones with the error of each addition carried along (Neumaier, 1974), so that the order in
 /// which the rows come does not show.
@@ -14,6 +14,13 @@ pub struct Sum {
 }
 
 impl Sum {
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.whole += other.whole;
+        self.add_real(other.real);
+        self.lost += other.lost;
+    }
+
     pub(super) fn add(&mut self, value: ValueRef<'_>) {
         match value {
             ValueRef::Integer(number) => self.whole += i128::from(number),
@@ -40,6 +47,47 @@ impl Sum {
     }
 }
 
+/// What the values of some rows come to.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    /// Rows, also those that have no value.
+    pub(super) rows: u64,
+    pub(super) sum: Sum,
+    /// Null without any value.
+    pub(super) least: Value,
+    /// Null without any value.
+    pub(super) greatest: Value,
+}
+
+impl Totals {
+    /// Adds a row's value.
+    pub(super) fn add(&mut self, value: ValueRef<'_>) {
+        self.rows += 1;
+        self.sum.add(value);
+        self.stretch(value);
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.sum.merge(&other.sum);
+        self.stretch(other.least.as_ref());
+        self.stretch(other.greatest.as_ref());
+    }
+
+    fn stretch(&mut self, value: ValueRef<'_>) {
+        if value == ValueRef::Null {
+            return;
+        }
+        if self.least == Value::Null || key::compare(value, self.least.as_ref()).is_lt() {
+            self.least = value.to_value();
+        }
+        // Null is less than every value.
+        if key::compare(value, self.greatest.as_ref()).is_gt() {
+            self.greatest = value.to_value();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +110,13 @@ mod tests {
         let (one, large, minus) = (ValueRef::Real(1.0), ValueRef::Real(1e100), ValueRef::Real(-1e100));
         for values in [[one, large, one, minus], [large, one, minus, one], [large, minus, one, one]] {
             assert_eq!(sum(&values), (4, 2.0));
+            for place in 0..4 {
+                let [mut first, mut rest] = [Sum::default(); 2];
+                values.iter().take(place).for_each(|value| first.add(*value));
+                values.iter().skip(place).for_each(|value| rest.add(*value));
+                first.merge(&rest);
+                assert_eq!((first.count, first.total()), (4, 2.0));
+            }
         }
         assert_eq!(sum(&[ValueRef::Real(0.1); 10]), (10, 1.0));
     }
