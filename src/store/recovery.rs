@@ -171,33 +171,39 @@ fn merge_entry(txn: &mut Txn<'_>, kept: &Kept, old: &[u8], bytes: &Bytes) -> Res
 
 /// Makes what follows from the outbox: which entries belong to a record, what was sent, the counts, and the rows.
 fn repair(txn: &mut Txn<'_>) -> Result<(), Interrupt> {
+    for (entity, id) in relink(txn)? {
+        let base = pending::base(txn, &entity, &id)?;
+        is_refused(rebase::rebuild(txn, &entity, &id, base.as_ref()))?;
+    }
+    txn.delete(MapId::SYSTEM, REPAIR_KEY);
+    Ok(())
+}
+
+/// The same without the rows; the records that have changes.
+pub(super) fn relink(txn: &mut Txn<'_>) -> Result<Vec<(String, String)>, Interrupt> {
     for map in [MapId::PENDING, MapId::SENT] {
         for key in txn.keys_with_prefix(map, &[])? {
             txn.delete(map, &key);
         }
     }
-    let mut records = Vec::new();
-    let entries = txn.items(MapId::OUTBOX)?;
-    for (position, bytes) in &entries {
-        let Ok(entry) = Entry::parse(bytes, Code::StoreCorrupt) else { continue };
+    let (mut records, mut waiting) = (Vec::new(), 0);
+    for (position, bytes) in txn.items(MapId::OUTBOX)? {
+        let Ok(entry) = Entry::parse(&bytes, Code::StoreCorrupt) else { continue };
+        // What is in conflict does not count as waiting: the user decides, not the server.
+        waiting += u64::from(!entry.conflict);
         // An entity that this schema does not know keeps its changes; there is nothing to show of them.
-        if !is_refused(pending::link(txn, system::number(position), &entry))? {
+        if !is_refused(pending::link(txn, system::number(&position), &entry))? {
             records.push((entry.entity, entry.id));
         }
     }
     records.sort_unstable();
     records.dedup();
-    for (entity, id) in records {
-        let base = pending::base(txn, &entity, &id)?;
-        is_refused(rebase::rebuild(txn, &entity, &id, base.as_ref()))?;
-    }
-    Counter::Pending.set(txn, entries.len() as u64);
+    Counter::Pending.set(txn, waiting);
     for (counter, map) in [(Counter::Rejected, MapId::INBOX), (Counter::Conflicts, MapId::CONFLICTS)] {
         let count = txn.keys_with_prefix(map, &[])?.len();
         counter.set(txn, count as u64);
     }
-    txn.delete(MapId::SYSTEM, REPAIR_KEY);
-    Ok(())
+    Ok(records)
 }
 
 /// Whether something cannot be done for one record; that must not keep the others from being repaired.
