@@ -147,6 +147,20 @@ codes! {
     StoreMirror = "store/mirror", Device, true;
     /// What a transaction has read, or builds on, was changed before it could be committed; it can be run again.
     TransactionConflict = "transaction/conflict", Device, true;
+    /// More was written during an export than it can follow.
+    ExportOvertaken = "export/overtaken", Device, true;
+    /// What is imported is no export of this engine, or a line of it cannot be read.
+    ImportMalformed = "import/malformed", App, false;
+    /// What is imported ends before its end.
+    ImportTruncated = "import/truncated", App, false;
+    /// What is imported is not what was exported: its lines were changed, lost or put in.
+    ImportDamaged = "import/damaged", App, false;
+    /// A whole store goes into an empty database only.
+    ImportNotEmpty = "import/not-empty", App, false;
+    /// The export was made under another version of the schema.
+    ImportSchema = "import/schema", App, false;
+    /// A whole store is being imported into this database, or what is left of such an import is being removed.
+    ImportRunning = "import/running", App, true;
     /// A fault of the engine itself.
     Internal = "engine/internal", Engine, false;
 }

@@ -20,6 +20,7 @@ mod recovery;
 mod run;
 mod tabs;
 mod timers;
+mod transfer;
 mod watch;
 mod writes;
 
@@ -37,12 +38,14 @@ use crate::store::{Counts, Evolution, Store};
 use crate::sync::{Auto, Effect, Event, Machine, RequestId, Status, UnitId};
 
 pub use news::{News, Report};
+pub use transfer::TransferId;
 pub use watch::WatchId;
 pub use writes::{Write, Written};
 
 use run::ActiveRun;
 use tabs::Hints;
 use timers::Timers;
+use transfer::Transfers;
 use watch::Watches;
 
 /// What an engine is opened with.
@@ -86,6 +89,7 @@ struct Inner<P: Platform> {
     active: RefCell<Option<ActiveRun<P>>>,
     watches: Watches,
     hints: Hints,
+    transfers: Transfers<P>,
     requests: Cell<u32>,
     is_compacting: Cell<bool>,
     is_closed: Cell<bool>,
@@ -129,6 +133,7 @@ impl<P: Platform> Driver<P> {
             active: RefCell::new(None),
             watches: Watches::default(),
             hints: Hints::default(),
+            transfers: Transfers::default(),
             requests: Cell::new(0),
             is_compacting: Cell::new(false),
             is_closed: Cell::new(false),
@@ -198,6 +203,7 @@ impl<P: Platform> Driver<P> {
         self.inner.is_closed.set(true);
         self.inner.timers.clear();
         self.inner.watches.clear();
+        self.inner.transfers.clear();
         self.inner.active.borrow_mut().take();
     }
 
@@ -221,6 +227,7 @@ impl<P: Platform> Driver<P> {
             }
         }
         self.feed(Event::Started { dirty });
+        self.remove_dead_import();
         Ok(())
     }
 

@@ -86,7 +86,7 @@ impl<P: Platform> Driver<P> {
     /// Every code of bad input, and those of the store.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
         let writes: Vec<LocalWrite> = writes.into_iter().map(|write| self.local(write)).collect();
-        let confirmed = self.store.write(&writes).await?;
+        let confirmed = self.store.write(&writes).await.inspect_err(|error| self.look_after_import(error))?;
         if !self.store.is_transaction() {
             self.wrote(confirmed).await;
         }
@@ -105,7 +105,7 @@ impl<P: Platform> Driver<P> {
     /// # Errors
     /// `transaction/conflict`, and those of the store; then nothing was written.
     pub async fn commit(&self) -> Result<()> {
-        let confirmed = self.store.commit().await?;
+        let confirmed = self.store.commit().await.inspect_err(|error| self.look_after_import(error))?;
         self.wrote(confirmed).await;
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::browser::{
     BroadcastTabs, BrowserClock, BrowserRandom, CryptoKey, EncryptedStorage, FetchTransport, IndexedDbStorage,
     Mirroring, NetworkHint, NetworkListener, WebLock,
 };
-use crate::driver::{Driver, Options, WatchId, Write};
+use crate::driver::{Driver, Options, TransferId, WatchId, Write};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, FromJson, to_text};
 use crate::ports::{Platform, Ports, Random};
@@ -237,6 +237,49 @@ impl Engine {
             lines.subarray(start, end).to_vec()
         });
         promise(async move { driver.load(part).await.map(number) })
+    }
+
+    /// Begins an export, of all that waits or of the whole store; its number.
+    #[wasm_bindgen(js_name = beginExport)]
+    pub fn begin_export(&self, whole: bool) -> u32 {
+        self.driver.begin_export(whole).0
+    }
+
+    /// The next piece of an export; `undefined` at its end.
+    #[wasm_bindgen(js_name = exportNext, unchecked_return_type = "Promise<Uint8Array | undefined>")]
+    pub fn export_next(&self, transfer: u32) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move {
+            let piece = driver.export_next(TransferId(transfer)).await?;
+            Ok(piece.map_or(JsValue::UNDEFINED, |piece| js_sys::Uint8Array::from(piece.as_slice()).into()))
+        })
+    }
+
+    /// Begins an import; its number.
+    #[wasm_bindgen(js_name = beginImport)]
+    pub fn begin_import(&self) -> u32 {
+        self.driver.begin_import().0
+    }
+
+    /// Takes the next bytes of an import.
+    #[wasm_bindgen(js_name = importNext, unchecked_return_type = "Promise<void>")]
+    pub fn import_next(&self, transfer: u32, bytes: Vec<u8>) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.import_next(TransferId(transfer), &bytes).await.map(|()| JsValue::UNDEFINED) })
+    }
+
+    /// Ends an import whose bytes have all come; what it came to, as JSON.
+    #[wasm_bindgen(js_name = importEnd, unchecked_return_type = "Promise<string>")]
+    pub fn import_end(&self, transfer: u32) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { to_text(&driver.import_end(TransferId(transfer)).await?).map(JsValue::from) })
+    }
+
+    /// Ends an export or an import that is no longer wanted.
+    #[wasm_bindgen(js_name = endTransfer, unchecked_return_type = "Promise<void>")]
+    pub fn end_transfer(&self, transfer: u32) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.end_transfer(TransferId(transfer)).await.map(|()| JsValue::UNDEFINED) })
     }
 
     /// Ends everything; what was committed holds.

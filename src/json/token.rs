@@ -190,6 +190,14 @@ impl<'a> Tokens<'a> {
         is_next
     }
 
+    /// Takes any value, as it stands in the text. Whether it is JSON inside is not known yet.
+    pub(crate) fn raw(&mut self) -> Result<&'a [u8]> {
+        self.peek();
+        let start = self.at;
+        self.skip()?;
+        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+    }
+
     /// Takes any value.
     pub(crate) fn skip(&mut self) -> Result<()> {
         let mut depth = 0;

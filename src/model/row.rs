@@ -245,6 +245,12 @@ impl<'a> RowRef<'a> {
     pub fn write_json(&self, id: &[u8], names: &[Option<Box<[u8]>>], out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"id\":");
         put_text(id, out);
+        self.write_values(names, out);
+        out.push(b'}');
+    }
+
+    /// Appends the row's fields, each with a comma in front.
+    pub(crate) fn write_values(&self, names: &[Option<Box<[u8]>>], out: &mut Vec<u8>) {
         let mut values = self.values();
         for name in names {
             let value = values.next().unwrap_or(ValueRef::Null);
@@ -253,7 +259,6 @@ impl<'a> RowRef<'a> {
                 value.write_json(out);
             }
         }
-        out.push(b'}');
     }
 }
 

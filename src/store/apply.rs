@@ -176,6 +176,7 @@ fn with_bucket(mut row: Row, number: u16) -> Row {
 /// # Errors
 /// Those of the store.
 pub(super) fn piece(txn: &mut Txn<'_>, piece: &Piece) -> Result<(), Interrupt> {
+    super::transfer::check_importing(txn)?;
     let bucket = bucket_number(txn, &piece.bucket)?;
     for part in &piece.parts {
         match part {

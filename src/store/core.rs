@@ -14,6 +14,7 @@ use super::record;
 use super::rewrite::Rewrite;
 use super::state::{Changed, State};
 use super::transaction::Transaction;
+use super::transfer::Tracker;
 use super::txn::Plan;
 use super::upgrade;
 use super::view::{Interrupt, Reading, View};
@@ -38,6 +39,8 @@ pub(super) struct Core<S> {
     transactions: RefCell<Vec<Weak<Transaction>>>,
     /// Whether this opening has found the store empty.
     pub(super) is_new: Cell<bool>,
+    /// Exports under way.
+    trackers: RefCell<Vec<Weak<Tracker>>>,
     /// A commit failed, and it may have happened all the same.
     is_unsure: Cell<bool>,
     /// The store is being brought to the app's schema: it may be on the way to it.
@@ -58,6 +61,7 @@ impl<S: Storage> Core<S> {
             listeners: RefCell::default(),
             transactions: RefCell::default(),
             is_new: Cell::new(false),
+            trackers: RefCell::default(),
             is_unsure: Cell::new(false),
             is_evolving: Cell::new(false),
             end: RefCell::default(),
@@ -80,11 +84,17 @@ impl<S: Storage> Core<S> {
         transaction
     }
 
+    /// Tells an export of commits, as long as it is there.
+    pub(super) fn track(&self, tracker: &Rc<Tracker>) {
+        self.trackers.borrow_mut().push(Rc::downgrade(tracker));
+    }
+
     fn tell(&self, change: &Change) {
         self.transactions.borrow_mut().retain(|transaction| {
             let transaction = transaction.upgrade();
             transaction.inspect(|transaction| transaction.hear(change)).is_some()
         });
+        self.trackers.borrow_mut().retain(|tracker| tracker.upgrade().map(|tracker| tracker.note(change)).is_some());
         let listeners = self.listeners.borrow().clone();
         listeners.iter().for_each(|listener| listener(change));
     }

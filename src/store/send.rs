@@ -4,6 +4,7 @@ use whimbrel_protocol::{BODY_BYTES_MAX, Change, PROTOCOL_VERSION, PUSH_CHANGES_M
 
 use super::outbox::Entry;
 use super::system::{self, Counter, from_json};
+use super::transfer::check_importing;
 use super::{Interrupt, MapId, Read, Txn, pending};
 use crate::error::{Code, Error};
 
@@ -26,6 +27,7 @@ pub struct Batch {
 /// # Errors
 /// Those of the store.
 pub fn next_batch(txn: &mut Txn<'_>, entities: &[String]) -> Result<Option<Batch>, Interrupt> {
+    check_importing(txn)?;
     let mut room = Room::default();
     let mut changes: Vec<Change> = sent(txn, &mut room)?;
     for (position, entry) in unsent(txn, entities, &mut room)? {

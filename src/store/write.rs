@@ -6,6 +6,7 @@ use super::confirmation::{self, Confirmation};
 use super::outbox::{Entry, Folded, OUTBOX_MAX};
 use super::pending;
 use super::system::Counter;
+use super::transfer::check_importing;
 use super::{Interrupt, Read, Txn};
 use crate::error::{Code, Error};
 use crate::json::to_json;
@@ -34,6 +35,7 @@ pub struct LocalWrite {
 /// # Errors
 /// Every code of bad input; then nothing of the transaction is written.
 pub fn write(txn: &mut Txn<'_>, write: &LocalWrite) -> Result<Vec<Confirmation>, Interrupt> {
+    check_importing(txn)?;
     let schema = txn.schema();
     let entity = schema.entity(&write.entity)?;
     check_policy(entity, write.op)?;
@@ -53,7 +55,7 @@ pub fn write(txn: &mut Txn<'_>, write: &LocalWrite) -> Result<Vec<Confirmation>,
     enqueue(txn, entry)
 }
 
-fn check_policy(entity: &Entity, op: Op) -> Result<(), Error> {
+pub(super) fn check_policy(entity: &Entity, op: Op) -> Result<(), Error> {
     match (entity.policy, op) {
         (Policy::ReadOnly, _) => Err(Error::new(Code::ReadOnly, format!("{} is read-only here", entity.name))),
         (Policy::AppendOnly, Op::Update | Op::Delete) => {
