@@ -16,6 +16,7 @@ import { type Lines, toBytes } from "./seed.js";
 import { toStatus } from "./status.js";
 import type { DatabaseHealth, StorageHealth } from "./storage-health.js";
 import { type Sync, SyncFacade } from "./sync.js";
+import { exportStream, type Imported, importLines } from "./transfer.js";
 import { type Transaction, type TransactionOptions, Transactions } from "./transaction.js";
 import { type Change, type Write, Writer } from "./writes.js";
 
@@ -43,6 +44,12 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
   load(lines: Lines): Promise<number>;
   /** Gives an encrypted database another key. What is stored stays as it is; other tabs go on. */
   changeKey(encryption: Encryption): Promise<void>;
+  /** Everything that is in the database, as lines of JSON, of one moment. Writes may go on meanwhile. */
+  export(): ReadableStream<Uint8Array>;
+  /** What waits for the server or for the user, as lines of JSON: the outbox, the conflicts, the inbox. */
+  exportOutbox(): ReadableStream<Uint8Array>;
+  /** Takes in what `export` or `exportOutbox` gave: all of it, or nothing. */
+  import(lines: Lines | Blob): Promise<Imported>;
   /** Resolves when nothing can be done any more, with the reason: `store/closed`, `store/deleted`, `store/newer`, `engine/internal`. */
   readonly closed: Promise<WhimbrelError>;
   /** Closes the database. Changes that wait stay on the device and are sent when it is next open. */
@@ -119,6 +126,18 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   async changeKey(encryption: Encryption): Promise<void> {
     const key = await toKey(encryption);
     return this.#connection.call((engine) => engine.changeKey(key));
+  }
+
+  export(): ReadableStream<Uint8Array> {
+    return exportStream(this.#connection, true);
+  }
+
+  exportOutbox(): ReadableStream<Uint8Array> {
+    return exportStream(this.#connection, false);
+  }
+
+  import(lines: Lines | Blob): Promise<Imported> {
+    return importLines(this.#connection, lines);
   }
 
   close(): Promise<void> {

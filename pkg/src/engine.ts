@@ -48,6 +48,12 @@ type EngineCalls = Pick<
   | "inbox"
   | "discard"
   | "load"
+  | "beginExport"
+  | "exportNext"
+  | "beginImport"
+  | "importNext"
+  | "importEnd"
+  | "endTransfer"
   | "changeKey"
   | "close"
 >;

@@ -58,6 +58,13 @@ export const ENGINE_CODES = [
   "store/contended",
   "store/mirror",
   "transaction/conflict",
+  "export/overtaken",
+  "import/malformed",
+  "import/truncated",
+  "import/damaged",
+  "import/not-empty",
+  "import/schema",
+  "import/running",
   "engine/internal",
 ] as const;
 
@@ -72,6 +79,7 @@ export const PACKAGE_CODES = [
   "load/failed",
   "store/wiped",
   "store/not-persistent",
+  "import/failed",
   "engine/unavailable",
 ] as const;
 

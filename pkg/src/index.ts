@@ -48,5 +48,6 @@ export type { DatabaseHealth, HealthStatus, Wiped } from "./storage-health.js";
 export type { Cause, NetworkStatus, Phase, Progress, SyncEvents, SyncStatus } from "./status.js";
 export type { Outcome, Run, Sync, TriggerOptions } from "./sync.js";
 export type { Transaction, TransactionOptions } from "./transaction.js";
+export type { Imported } from "./transfer.js";
 export type { Watch, WatchOptions } from "./watch.js";
 export type { Change, Created, Write } from "./writes.js";

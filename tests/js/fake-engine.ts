@@ -188,6 +188,40 @@ export class FakeEngine implements Engine {
     await this.#called("changeKey", key);
   }
 
+  /** What exports give, piece by piece, and what imports were given. */
+  pieces: string[] = [];
+  imported = "";
+
+  beginExport(whole: boolean): number {
+    this.#calledNow("beginExport", whole);
+    return ++this.#number;
+  }
+
+  async exportNext(transfer: number): Promise<Uint8Array | undefined> {
+    await this.#called("exportNext", transfer);
+    const piece = this.pieces.shift();
+    return piece === undefined ? undefined : new TextEncoder().encode(piece);
+  }
+
+  beginImport(): number {
+    this.#calledNow("beginImport");
+    return ++this.#number;
+  }
+
+  async importNext(transfer: number, bytes: Uint8Array): Promise<void> {
+    await this.#called("importNext", transfer, bytes.length);
+    this.imported += new TextDecoder().decode(bytes);
+  }
+
+  async importEnd(transfer: number): Promise<string> {
+    await this.#called("importEnd", transfer);
+    return JSON.stringify({ whole: false, records: 0, changes: 2, refused: 1, skipped: 0 });
+  }
+
+  async endTransfer(transfer: number): Promise<void> {
+    await this.#called("endTransfer", transfer);
+  }
+
   async close(): Promise<void> {
     await this.#called("close");
   }
