@@ -73,6 +73,8 @@ codes! {
     ValueCycle = "value/cycle", App, false;
     /// The value is nested deeper than 64 levels.
     ValueTooDeep = "value/too-deep", App, false;
+    /// A text is not one of those that its field takes.
+    ValueNotOneOf = "value/not-one-of", App, false;
     /// The record is over its size limit.
     ValueTooLarge = "value/too-large", App, false;
     /// A key that must not be used as a name, such as `__proto__`.
@@ -83,6 +85,14 @@ codes! {
     RowExists = "row/exists", App, false;
     /// No record with this id.
     RowNotFound = "row/not-found", App, false;
+    /// Another record has the same value where it must be unique.
+    NotUnique = "constraint/unique", App, false;
+    /// A reference that is enforced names a record that is not there.
+    RefMissing = "constraint/ref-missing", App, false;
+    /// Others refer to the record and restrict its deletion.
+    RefRestricted = "constraint/ref-restricted", App, false;
+    /// A deletion concerns more records than one may.
+    CascadeLimit = "constraint/cascade-limit", App, false;
     /// The entity is read-only on this device.
     ReadOnly = "policy/read-only", App, false;
     /// The entity only takes new records.

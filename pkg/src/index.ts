@@ -41,7 +41,17 @@ export type { AutoOptions, OpenOptions, ServerOptions, UnitSpec } from "./option
 export type { Condition, Cursor, Direction, Query, QueryOf, QueryPlan, Where } from "./query.js";
 export type { Receipt } from "./receipts.js";
 export type { AnyRecord } from "./records.js";
-export type { Entities, Entity, EntityOptions, Field, Fields, Policy, TextField } from "./schema.js";
+export type {
+  EmptiedRef,
+  Entities,
+  Entity,
+  EntityOptions,
+  Field,
+  Fields,
+  OnDelete,
+  Policy,
+  TextField,
+} from "./schema.js";
 export type { Steps, StepsByVersion, StoredValue } from "./steps.js";
 export type { Lines } from "./seed.js";
 export type { DatabaseHealth, HealthStatus, Wiped } from "./storage-health.js";

@@ -23,9 +23,17 @@ export interface FieldSpec {
   readonly index: boolean;
   readonly unique?: boolean;
   readonly max?: number;
+  readonly oneOf?: readonly string[];
   readonly entity?: string;
   readonly default?: string | number | boolean;
+  readonly onDelete?: OnDelete;
 }
+
+/**
+ * What the deletion of a record does to those that refer to it: it is refused while there are any, they are deleted too, or they refer to
+ * nothing afterwards.
+ */
+export type OnDelete = "restrict" | "cascade" | "setNull";
 
 /** Carries a field's types; there is no such property at run time. */
 export declare const types: unique symbol;
@@ -55,18 +63,28 @@ export interface Field<
 }
 
 /** A field of text. */
-export interface TextField<Optional extends boolean = false, Defaulted extends boolean = false> extends Field<
-  string,
-  Optional,
-  never,
-  Defaulted
-> {
-  optional(): TextField<true, Defaulted>;
-  index(): TextField<Optional, Defaulted>;
-  unique(): TextField<Optional, Defaulted>;
-  default(value: string): TextField<Optional, true>;
+export interface TextField<
+  Optional extends boolean = false,
+  Defaulted extends boolean = false,
+  Value extends string = string,
+> extends Field<Value, Optional, never, Defaulted> {
+  optional(): TextField<true, Defaulted, Value>;
+  index(): TextField<Optional, Defaulted, Value>;
+  unique(): TextField<Optional, Defaulted, Value>;
+  default(value: Value): TextField<Optional, true, Value>;
   /** At most so many characters (Unicode scalar values). */
-  max(characters: number): TextField<Optional, Defaulted>;
+  max(characters: number): TextField<Optional, Defaulted, Value>;
+  /** One of these texts, and no other. */
+  oneOf<const Texts extends readonly [string, ...string[]]>(
+    ...texts: Texts
+  ): TextField<Optional, Defaulted, Texts[number]>;
+}
+
+/** A reference that a deletion empties. It becomes a field when it is `optional()`. */
+export interface EmptiedRef<Target extends string> {
+  optional(): Field<string, true, Target>;
+  index(): EmptiedRef<Target>;
+  unique(): EmptiedRef<Target>;
 }
 
 export type AnyField = Omit<Field<unknown, boolean, string, boolean>, "default">;
@@ -112,9 +130,21 @@ export const real = (): Field<number> => field({ type: "real", optional: false, 
 export const boolean = (): Field<boolean> => field({ type: "boolean", optional: false, index: false });
 /** A `Date`, to the millisecond. */
 export const timestamp = (): Field<Date> => field({ type: "timestamp", optional: false, index: false });
-/** The id of a record of another entity (or of the same one). */
-export const ref = <const Target extends string>(entity: Target): Field<string, false, Target> =>
-  field({ type: "ref", optional: false, index: false, entity });
+/**
+ * The id of a record of another entity (or of the same one). With `onDelete` it is enforced on the device: the other record must be there
+ * when the reference is written, and its deletion does what {@link OnDelete} says.
+ */
+export function ref<const Target extends string>(
+  entity: Target,
+  options: { readonly onDelete: "setNull" },
+): EmptiedRef<Target>;
+export function ref<const Target extends string>(
+  entity: Target,
+  options?: { readonly onDelete?: "restrict" | "cascade" },
+): Field<string, false, Target>;
+export function ref(entity: string, { onDelete }: { readonly onDelete?: OnDelete } = {}): never {
+  return field({ type: "ref", optional: false, index: false, entity, ...(onDelete !== undefined && { onDelete }) });
+}
 
 /** One kind of record. Every record also has an `id` (text), which the engine makes when none is given. */
 export function entity<F extends Fields, const P extends Policy = "lastWriteWins">(
@@ -139,6 +169,12 @@ function field<Made>(spec: FieldSpec): Made {
         throw appError("schema/invalid", `max(${characters}): a whole number of characters from 1`);
       }
       return field({ ...spec, max: characters });
+    },
+    oneOf: (...texts: string[]) => {
+      if (texts.length === 0 || texts.some((text) => typeof text !== "string")) {
+        throw appError("schema/invalid", "oneOf() takes the texts that are possible");
+      }
+      return field({ ...spec, oneOf: texts });
     },
   } as Made;
 }

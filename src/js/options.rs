@@ -47,7 +47,7 @@ export interface EntityDto { name: string; policy: PolicyDto; fields: FieldDto[]
 export interface IndexDto { fields: string[]; unique: boolean }
 export type PolicyDto = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
 export interface FieldDto {
-  name: string; type: FieldTypeDto; max?: number; oneOf?: string[]; entity?: string; onDelete?: "restrict" | "cascade" | "setNull";
+  name: string; type: FieldTypeDto; max?: number; oneOf?: readonly string[]; entity?: string; onDelete?: "restrict" | "cascade" | "setNull";
   optional: boolean; index: boolean; default?: string | number | boolean;
 }
 export type StepDto = { version: number; entity: string } & (
@@ -178,7 +178,8 @@ impl FromJson for Field {
             "ref" => FieldType::Ref { entity: object.text("entity")?, on_delete: on_delete(&mut object)? },
             _ => return Err(object.wrong("type")),
         };
-        let default = object.take("default").map(|json| kind.value(&json)).transpose();
+        let value = |json: Json| kind.value(&json).and_then(|value| kind.check(value));
+        let default = object.take("default").map(value).transpose();
         let default = default.map_err(|error| Error::new(Code::SchemaInvalid, format!("a default {}", error.detail())));
         let (optional, index) = (object.flag("optional")?, object.flag("index")?);
         Ok(Self { name: object.text("name")?, kind, optional, index, default: default? })

@@ -25,7 +25,7 @@ pub use row::{Row, RowRef, ValueRef, Values};
 pub(crate) use row::{encode_header, encode_value, field};
 pub use schema::{
     ENTITIES_MAX, Entity, FIELDS_ADVISED, FIELDS_MAX, Field, FieldType, INDEX_FIELDS_MAX, INDEXES_MAX, IndexSpec,
-    NAME_BYTES_MAX, OnDelete, Policy, Schema, Unit,
+    NAME_BYTES_MAX, ONE_OF_MAX, OnDelete, Policy, Schema, Unit,
 };
 pub use steps::{Convert, Step, StepOp, Upcast};
 pub(crate) use steps::{convert_all, converted_value};

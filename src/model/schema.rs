@@ -9,6 +9,8 @@ use crate::error::{Code, Error, Result};
 pub const ENTITIES_MAX: usize = 256;
 /// Fields of an entity, at most; more than [`FIELDS_ADVISED`] is reported (R4).
 pub const FIELDS_MAX: usize = 256;
+/// Texts that a field may be one of, at most.
+pub const ONE_OF_MAX: usize = 1_000;
 /// Fields of an entity above which the developer is told that local entities should be light.
 pub const FIELDS_ADVISED: usize = 50;
 /// Bytes of a name, at most.
@@ -238,11 +240,27 @@ impl Schema {
             if field.name == "id" {
                 return Err(Error::new(Code::SchemaInvalid, format!("{}.id is declared by the engine", entity.name)));
             }
-            if let FieldType::Ref { entity: target, .. } = &field.kind {
-                self.entity(target)?;
-            }
+            self.check_kind(field).map_err(|error| {
+                Error::new(error.code(), format!("{}.{}: {}", entity.name, field.name, error.detail()))
+            })?;
         }
         check_indexes(entity)
+    }
+
+    fn check_kind(&self, field: &Field) -> Result<()> {
+        match &field.kind {
+            FieldType::Ref { entity, on_delete } => {
+                self.entity(entity)?;
+                if *on_delete == OnDelete::SetNull && !field.optional {
+                    return Err(Error::new(Code::SchemaInvalid, "what a deletion sets to null is optional"));
+                }
+                Ok(())
+            }
+            FieldType::Text { one_of, .. } if one_of.len() > ONE_OF_MAX => {
+                Err(Error::new(Code::SchemaInvalid, format!("{} texts; {ONE_OF_MAX} are possible", one_of.len())))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -308,6 +326,25 @@ mod tests {
 
     fn check(entity: Entity) -> Result<()> {
         Schema { version: 1, entities: vec![entity], ..Schema::default() }.check()
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_is_named() {
+        let refused = |kind, optional| {
+            let mut entity = entity(1, &[]);
+            entity.fields[0] = Field { name: "f".to_owned(), kind, optional, ..Field::default() };
+            check(entity).err().map(|error| error.to_string())
+        };
+        let reference = |on_delete| FieldType::Ref { entity: "e".to_owned(), on_delete };
+        let expected = "schema/invalid: e.f: what a deletion sets to null is optional".to_owned();
+        assert_eq!(refused(reference(OnDelete::SetNull), false), Some(expected));
+        assert_eq!(refused(reference(OnDelete::SetNull), true), None);
+        assert_eq!(refused(reference(OnDelete::Cascade), false), None);
+        let nowhere = FieldType::Ref { entity: "g".to_owned(), on_delete: OnDelete::Keep };
+        assert_eq!(refused(nowhere, true), Some("schema/unknown-entity: e.f: there is no entity \"g\"".to_owned()));
+        let choice = |texts: usize| FieldType::Text { max: None, one_of: vec![String::new(); texts] };
+        assert_eq!(refused(choice(1_000), true), None);
+        assert_eq!(refused(choice(1_001), true), Some("schema/invalid: e.f: 1001 texts; 1000 are possible".to_owned()));
     }
 
     #[test]

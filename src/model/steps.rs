@@ -167,7 +167,8 @@ pub(crate) fn convert_all(convert: Convert<'_>, by: &[u32], mut values: Vec<Json
 /// `schema/step-failed`.
 pub(crate) fn converted_value(entity: &str, field: &Field, json: &Json) -> Result<Value> {
     let failed = |why: &str| Error::new(Code::StepFailed, format!("converting {entity}.{}: it {why}", field.name));
-    let value = field.kind.value(json).map_err(|error| failed(error.detail()))?;
+    let value =
+        field.kind.value(json).and_then(|value| field.kind.check(value)).map_err(|error| failed(error.detail()))?;
     match (value, &field.default) {
         (Value::Null, Some(default)) if !field.optional => Ok(default.clone()),
         (Value::Null, None) if !field.optional => Err(failed("must have a value, and has no default")),

@@ -8,7 +8,7 @@ use crate::error::{Code, Error, Result};
 /// The fields of a new record: every one known, of its type, and none missing that is required.
 ///
 /// # Errors
-/// `schema/unknown-field`, `value/type`, `value/too-long`, `value/required`.
+/// `schema/unknown-field`, `value/type`, `value/too-long`, `value/not-one-of`, `value/required`.
 pub fn new_record(entity: &Entity, given: &Fields) -> Result<Vec<Value>> {
     known(entity, given)?;
     let of_field = |field: &Field| match (given.get(&field.name), &field.default) {
@@ -40,7 +40,7 @@ fn value(entity: &Entity, field: &Field, json: &Json) -> Result<Value> {
     if json.is_null() && !field.optional {
         return Err(Error::new(Code::ValueRequired, format!("{}.{} has no value", entity.name, field.name)));
     }
-    field.kind.value(json).map_err(|error| {
+    field.kind.value(json).and_then(|value| field.kind.check(value)).map_err(|error| {
         let detail = format!("{}.{} {}", entity.name, field.name, error.detail());
         Error::new(error.code(), detail)
     })
@@ -50,7 +50,7 @@ impl FieldType {
     /// A JSON value as a value of this type; `null` is a value of every type.
     ///
     /// # Errors
-    /// `value/type`, `value/too-long`; the text reads on from the field's name.
+    /// `value/type`; the text reads on from the field's name.
     pub fn value(&self, json: &Json) -> Result<Value> {
         if json.is_null() {
             return Ok(Value::Null);
@@ -61,15 +61,26 @@ impl FieldType {
             Self::Real => json.as_number().map(|number| Value::Real(number.real())),
             Self::Boolean => json.as_bool().map(Value::Boolean),
         };
-        let value = value.ok_or_else(|| {
+        value.ok_or_else(|| {
             Error::new(Code::ValueType, format!("takes {}, not {}", self.describe(), describe_json(json)))
-        })?;
-        match (self, &value) {
-            (Self::Text { max: Some(max), .. }, Value::Text(text)) if text.chars().nth(*max as usize).is_some() => {
-                Err(Error::new(Code::ValueTooLong, format!("takes {max} characters at most")))
-            }
-            _ => Ok(value),
+        })
+    }
+
+    /// Whether a new value may be written; what waits already was written under its own schema.
+    ///
+    /// # Errors
+    /// `value/too-long`, `value/not-one-of`; the text reads on from the field's name.
+    pub fn check(&self, value: Value) -> Result<Value> {
+        let (Self::Text { max, one_of }, Value::Text(text)) = (self, &value) else { return Ok(value) };
+        if let Some(max) = max
+            && text.chars().nth(*max as usize).is_some()
+        {
+            return Err(Error::new(Code::ValueTooLong, format!("takes {max} characters at most")));
         }
+        if !one_of.is_empty() && !one_of.contains(text) {
+            return Err(Error::new(Code::ValueNotOneOf, format!("takes one of {}", one_of.join(", "))));
+        }
+        Ok(value)
     }
 
     /// The type in words, with its article.

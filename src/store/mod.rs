@@ -15,6 +15,7 @@ mod bulk;
 mod bytes;
 mod compact;
 mod confirmation;
+mod constraints;
 mod core;
 mod decode;
 mod directory;

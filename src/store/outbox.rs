@@ -7,7 +7,8 @@
 //! ```
 //!
 //! **Invariant:** changes to one record leave in the order they were written.
-//! **Invariant:** a change that was sent never changes again; a change that was not sent folds with the next one of its record.
+//! **Invariant:** a change that was sent never changes again; a change that was not sent folds with the next one of its record, unless changes of
+//! other records between the two need the order.
 //! **Invariant:** `seq` is dense and given in the same order for ever: it is stored before the request leaves.
 
 use serde::Serialize;

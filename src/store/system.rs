@@ -11,6 +11,8 @@ use crate::json::{FromJson, Object, to_json};
 pub(super) enum Counter {
     /// The last position given in the outbox.
     Position,
+    /// The last position given to a change that could not fold with one of its record.
+    Apart,
     /// The last `seq` given to a change.
     Seq,
     /// The last `seq` whose outcome is stored here.
@@ -29,6 +31,7 @@ impl Counter {
     const fn key(self) -> &'static [u8] {
         match self {
             Self::Position => b"count/position",
+            Self::Apart => b"count/apart",
             Self::Seq => b"count/seq",
             Self::Ack => b"count/ack",
             Self::Bucket => b"count/bucket",

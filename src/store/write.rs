@@ -7,10 +7,10 @@ use super::outbox::{Entry, Folded, OUTBOX_MAX};
 use super::pending;
 use super::system::Counter;
 use super::transfer::check_importing;
-use super::{Interrupt, Read, Txn};
+use super::{Interrupt, Read, Txn, constraints};
 use crate::error::{Code, Error};
 use crate::json::to_json;
-use crate::model::{Entity, Policy, Row, Value, changed_fields, check_id, new_record};
+use crate::model::{Entity, FieldType, Policy, Row, Value, changed_fields, check_id, new_record};
 
 /// What the app wants to write.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,18 +29,23 @@ pub struct LocalWrite {
     pub at: i64,
 }
 
-/// Writes one change. Several in one transaction are atomic. Returns what has come to its end at once: a record that is deleted before
-/// anybody knew of it.
+/// Writes one change, and what the deletion of a record does to others. Several in one transaction are atomic. Returns what has come to its end
+/// at once: a record that is deleted before anybody knew of it.
 ///
 /// # Errors
 /// Every code of bad input; then nothing of the transaction is written.
 pub fn write(txn: &mut Txn<'_>, write: &LocalWrite) -> Result<Vec<Confirmation>, Interrupt> {
     check_importing(txn)?;
+    write_one(txn, write, true)
+}
+
+fn write_one(txn: &mut Txn<'_>, write: &LocalWrite, is_asked_for: bool) -> Result<Vec<Confirmation>, Interrupt> {
     let schema = txn.schema();
     let entity = schema.entity(&write.entity)?;
     check_policy(entity, write.op)?;
     check_id(&write.id)?;
     let before = txn.row(&write.entity, &write.id)?;
+    let mut confirmed = Vec::new();
     let entry = match (write.op, before.as_ref().filter(|row| !row.deleted)) {
         (Op::Create, None) => create(txn, entity, write, before.as_ref())?,
         (Op::Create, Some(_)) => return Err(refused(Code::RowExists, "exists already", write)),
@@ -49,10 +54,32 @@ pub fn write(txn: &mut Txn<'_>, write: &LocalWrite) -> Result<Vec<Confirmation>,
             // Nothing changes, so there is nothing to wait for.
             None => return confirmation::accepted(txn, &unchanged(txn, write, row), None),
         },
-        (Op::Delete, Some(row)) => delete(txn, entity, write, row)?,
+        (Op::Delete, Some(row)) => {
+            if is_asked_for {
+                confirmed = write_before(txn, write)?;
+            }
+            delete(txn, entity, write, row)?
+        }
         (Op::Update | Op::Delete, None) => return Err(refused(Code::RowNotFound, "does not exist", write)),
     };
-    enqueue(txn, entry)
+    confirmed.extend(enqueue(txn, entry)?);
+    Ok(confirmed)
+}
+
+/// Writes what a deletion does to others. That can be forbidden.
+fn write_before(txn: &mut Txn<'_>, deletion: &LocalWrite) -> Result<Vec<Confirmation>, Interrupt> {
+    let mut confirmed = Vec::new();
+    for one in constraints::before_delete(&txn.view(), deletion)? {
+        confirmed.extend(write_one(txn, &one, false).map_err(|interrupt| because(interrupt, &one, deletion))?);
+    }
+    Ok(confirmed)
+}
+
+fn because(interrupt: Interrupt, one: &LocalWrite, deletion: &LocalWrite) -> Interrupt {
+    let Interrupt::Fail(error) = interrupt else { return interrupt };
+    let ((entity, id), detail) = ((&deletion.entity, &deletion.id), error.detail());
+    let detail = format!("{entity} \"{id}\" is referred to by {} \"{}\", and {detail}", one.entity, one.id);
+    Error::new(error.code(), detail).into()
 }
 
 pub(super) fn check_policy(entity: &Entity, op: Op) -> Result<(), Error> {
@@ -75,6 +102,7 @@ fn create(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, gone: Option<&
         return Err(Error::new(Code::RowExists, detail).into());
     }
     let values = new_record(entity, &write.fields)?;
+    constraints::check(&txn.view(), entity, &write.id, None, &values)?;
     let entry = entry(txn, write, None, by_name(entity, values.iter().enumerate()), Fields::new());
     txn.put_row(&write.entity, &write.id, &Row { dirty: true, values, ..Row::default() })?;
     Ok(entry)
@@ -93,6 +121,7 @@ fn update(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, row: &Row) -> 
     if set.is_empty() {
         return Ok(None);
     }
+    constraints::check(&txn.view(), entity, &write.id, Some(&row.values), &values)?;
     let names = |fields: &[(usize, Value)]| by_name(entity, fields.iter().map(|(place, value)| (*place, value)));
     let entry = entry(txn, write, Some(row), names(&set), names(&was));
     keep_base(txn, write, row)?;
@@ -141,32 +170,84 @@ fn by_name<'a>(entity: &Entity, values: impl Iterator<Item = (usize, &'a Value)>
     named.collect()
 }
 
-/// Adds a change to the outbox, folded with the record's last one when that was not sent.
-fn enqueue(txn: &mut Txn<'_>, entry: Entry) -> Result<Vec<Confirmation>, Interrupt> {
-    let last = pending::of_record(txn, &entry.entity, &entry.id)?.pop();
-    let (position, entry) = match last {
-        Some((position, last)) if last.is_open() => match last.fold(entry) {
-            Folded::Into(entry) => (position, *entry),
+/// Adds a change to the outbox, folded with what waits of its record and was not sent: a deletion with all of it, another change with the last.
+fn enqueue(txn: &mut Txn<'_>, mut entry: Entry) -> Result<Vec<Confirmation>, Interrupt> {
+    let mut waiting = pending::of_record(txn, &entry.entity, &entry.id)?;
+    let mut is_apart = false;
+    while let Some((position, last)) = waiting.pop().filter(|(_, last)| last.is_open()) {
+        if !may_fold(txn, position, &last, &entry)? {
+            is_apart = true;
+            break;
+        }
+        match last.fold(entry) {
+            // It goes where it was written: behind the deletions of those that referred to the record.
+            Folded::Into(deletion) if deletion.op == Op::Delete => {
+                pending::remove(txn, position, &deletion)?;
+                entry = *deletion;
+            }
+            Folded::Into(both) => return put(txn, position, &both),
             Folded::Nothing(both) => {
                 pending::remove(txn, position, &both)?;
                 txn.delete_row(&both.entity, &both.id)?;
                 return confirmation::accepted(txn, &both, None);
             }
-        },
-        _ => {
-            if Counter::Pending.get(txn)? >= OUTBOX_MAX {
-                return Err(Error::new(Code::OutboxFull, format!("{OUTBOX_MAX} changes wait already")).into());
-            }
-            Counter::Pending.add(txn, 1)?;
-            (Counter::Position.next(txn)?, entry)
         }
-    };
-    let bytes = to_json(&entry)?.len();
+    }
+    if Counter::Pending.get(txn)? >= OUTBOX_MAX {
+        return Err(Error::new(Code::OutboxFull, format!("{OUTBOX_MAX} changes wait already")).into());
+    }
+    Counter::Pending.add(txn, 1)?;
+    let position = Counter::Position.next(txn)?;
+    if is_apart {
+        Counter::Apart.set(txn, position);
+    }
+    put(txn, position, &entry)
+}
+
+fn put(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<Vec<Confirmation>, Interrupt> {
+    let bytes = to_json(entry)?.len();
     if bytes > CHANGE_BYTES_MAX {
         let detail =
             format!("{} \"{}\" has {bytes} bytes of changes; {CHANGE_BYTES_MAX} are possible", entry.entity, entry.id);
         return Err(Error::new(Code::ValueTooLarge, detail).into());
     }
-    pending::put(txn, position, &entry)?;
+    pending::put(txn, position, entry)?;
     Ok(Vec::new())
+}
+
+/// Whether a change may fold with the last one of its record: not when what was written between the two needs the one as it is, or is needed by the
+/// other. A new record can be referred to, and a reference or a unique value that is given up makes way for others.
+fn may_fold(txn: &Txn<'_>, position: u64, last: &Entry, entry: &Entry) -> Result<bool, Interrupt> {
+    if Counter::Position.get(txn)? == position {
+        return Ok(true);
+    }
+    match (entry.op, last.op) {
+        // What refers to a new record is deleted by now, or refers to another one; unless it says so apart, it never did.
+        (Op::Delete, Op::Create) => Ok(Counter::Apart.get(txn)? < position),
+        (Op::Delete, _) => Ok(!needs_order(txn, last, u64::MAX)?),
+        (Op::Create | Op::Update, _) => Ok(!needs_order(txn, entry, position)?),
+    }
+}
+
+/// Whether a change sets a unique value, or a reference to a record that was made after a position; at the last position there is, any reference.
+fn needs_order(txn: &Txn<'_>, entry: &Entry, position: u64) -> Result<bool, Interrupt> {
+    let schema = txn.schema();
+    let entity = schema.entity(&entry.entity)?;
+    let indexes = entity.index_places();
+    for (place, field) in entity.fields.iter().enumerate() {
+        let Some(value) = entry.set.get(&field.name) else { continue };
+        if indexes.iter().any(|(places, unique)| *unique && places.contains(&place)) {
+            return Ok(true);
+        }
+        let FieldType::Ref { entity: target, .. } = &field.kind else { continue };
+        if position == u64::MAX {
+            return Ok(true);
+        }
+        let Some(id) = value.as_str() else { continue };
+        let first = pending::of_record(txn, target, id)?.into_iter().next();
+        if first.is_some_and(|(made, first)| first.op == Op::Create && made > position) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -85,6 +85,28 @@ describe("open", () => {
     ]);
   });
 
+  it("tells the engine the constraints", async () => {
+    const place = { type: "ref", optional: false, index: false, entity: "place" };
+    const { opened } = await openAnything({
+      entities: {
+        place: entity({ state: text().oneOf("open", "shut").max(5) }),
+        note: entity({
+          a: ref("place", { onDelete: "cascade" }),
+          b: ref("place", { onDelete: "restrict" }).unique(),
+          c: ref("place", { onDelete: "setNull" }).optional(),
+        }),
+      },
+    });
+    expect(opened[0]?.schema.entities.map(({ fields }) => fields)).toEqual([
+      [{ name: "state", type: "text", optional: false, index: false, oneOf: ["open", "shut"], max: 5 }],
+      [
+        { name: "a", ...place, onDelete: "cascade" },
+        { name: "b", ...place, onDelete: "restrict" },
+        { name: "c", ...place, optional: true, onDelete: "setNull" },
+      ],
+    ]);
+  });
+
   it("has defaults: no user, no server, one unit with everything, relaxed", async () => {
     const { opened } = await openAnything({ entities });
     expect(opened).toMatchObject([
@@ -116,6 +138,8 @@ describe("open", () => {
   });
 
   it("refuses a limit that is none", async () => {
+    expect(await codeOf(() => (text().oneOf as () => unknown)())).toBe("schema/invalid");
+    expect(await codeOf(() => text().oneOf(5 as never))).toBe("schema/invalid");
     for (const max of [0, -1, 1.5, Number.NaN]) expect(await codeOf(() => text().max(max))).toBe("schema/invalid");
   });
 

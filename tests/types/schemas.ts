@@ -29,6 +29,28 @@ entity({ a: text() }, { indexes: [[]] });
 entity({ a: text() }, { indexes: ["a"] });
 text().max(5).optional();
 
+const state = text().oneOf("open", "done").max(5).optional().index();
+const job = entity({ state, kind: text().optional().oneOf("a", "b"), size: text().oneOf("s", "l") });
+expectTypeOf<RecordOf<typeof job>>().toEqualTypeOf<{
+  readonly id: string;
+  readonly state: "open" | "done" | null;
+  readonly kind: "a" | "b" | null;
+  readonly size: "s" | "l";
+}>();
+// @ts-expect-error there must be something to choose from
+text().oneOf();
+// @ts-expect-error only text is one of a list
+integer().oneOf("a");
+
+const parent = ref("note", { onDelete: "cascade" });
+expectTypeOf(parent).toEqualTypeOf(ref("note"));
+entity({ a: ref("note", { onDelete: "restrict" }).optional(), b: ref("note", { onDelete: "setNull" }).index().optional() });
+expectTypeOf(ref("note", { onDelete: "setNull" }).optional()).toEqualTypeOf(ref("note").optional());
+// @ts-expect-error what can become null is optional
+entity({ a: ref("note", { onDelete: "setNull" }) });
+// @ts-expect-error there is no such word
+ref("note", { onDelete: "ignore" });
+
 // @ts-expect-error a ref names an entity that is there
 void open({ name: "a", entities: { note: entity({ workOrderId: ref("workOrdr") }) } });
 // @ts-expect-error `sync` is a part of the database
@@ -51,6 +73,21 @@ void open({ name: "a", entities: { note }, durability: "maybe" });
 void open({ name: "a", entities: { note }, server: { token: "t" } });
 // @ts-expect-error a database has a name
 void open({ entities: { note } });
+
+// @ts-expect-error a ref that is enforced names an entity that is there, too
+void open({ name: "a", entities: { note: entity({ a: ref("nowhere", { onDelete: "cascade" }) }) } });
+
+export async function choices(): Promise<void> {
+  const db = await open({ name: "a", entities: { job } });
+  await db.job.create({ size: "s", state: "open" });
+  await db.job.query({ where: { state: "done", size: { in: ["s", "l"] }, kind: { startsWith: "a" } } });
+  // @ts-expect-error it is none of them
+  await db.job.create({ size: "m" });
+  // @ts-expect-error it is none of them
+  await db.job.update("a", { state: "dome" });
+  // @ts-expect-error it is none of them
+  await db.job.query({ where: { state: "dome" } });
+}
 
 /** Refs may point to the entity itself, and to each other. */
 export const tree = () => open({ name: "a", entities: { node: entity({ parentId: ref("node").optional() }) } });
