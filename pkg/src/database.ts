@@ -12,7 +12,7 @@ import { type Network, NetworkFacade } from "./network.js";
 import { Receipts } from "./receipts.js";
 import { RecordShape } from "./records.js";
 import type { Entities } from "./schema.js";
-import { type Lines, toBytes } from "./seed.js";
+import { inPieces, type Lines, toBytes } from "./seed.js";
 import { toStatus } from "./status.js";
 import type { DatabaseHealth, StorageHealth } from "./storage-health.js";
 import { type Sync, SyncFacade } from "./sync.js";
@@ -120,7 +120,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
 
   async load(lines: Lines): Promise<number> {
     const bytes = await toBytes(lines);
-    return this.#connection.call((engine) => engine.load(bytes));
+    return this.#connection.call((engine) => engine.load(inPieces(bytes)));
   }
 
   async changeKey(encryption: Encryption): Promise<void> {

@@ -16,6 +16,35 @@ export async function toBytes(lines: Lines): Promise<Uint8Array> {
   throw wrongType();
 }
 
+/** Large enough that the turns cost nothing, small enough that the page stays responsive. */
+const PIECE_BYTES = 256 * 1024;
+
+/**
+ * Gives the bytes piece by piece, each in a turn of the event loop of its own; `undefined` at the end. A message is a turn that is not slowed down
+ * in a page nobody sees, as timers are.
+ */
+export function inPieces(bytes: Uint8Array): () => Promise<Uint8Array | undefined> {
+  let start = 0;
+  return async () => {
+    if (start >= bytes.length) return undefined;
+    await turn();
+    const piece = bytes.subarray(start, start + PIECE_BYTES);
+    start += PIECE_BYTES;
+    return piece;
+  };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
 async function readAll(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
   try {
     const chunks: Uint8Array[] = [];

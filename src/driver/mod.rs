@@ -18,6 +18,7 @@ mod pull;
 mod push;
 mod recovery;
 mod run;
+mod storing;
 mod tabs;
 mod timers;
 mod transfer;
@@ -37,6 +38,7 @@ use crate::ports::{Clock, Durability, Platform, Ports, Random, Session, Spawn, T
 use crate::store::{Counts, Evolution, Store};
 use crate::sync::{Auto, Effect, Event, Machine, RequestId, Status, UnitId};
 
+pub use load::{File, FilePiece};
 pub use news::{News, Report};
 pub use transfer::TransferId;
 pub use watch::WatchId;

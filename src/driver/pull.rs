@@ -3,8 +3,9 @@
 use whimbrel_protocol::{PROTOCOL_VERSION, PullLine, PullRequest, Start};
 
 use super::lines::Lines;
-use super::load::Memory;
+use super::load::File;
 use super::pieces::Pieces;
+use super::storing::Storing;
 use super::{Driver, exchange};
 use crate::error::{Code, Error};
 use crate::json::{FromJson, to_text};
@@ -20,14 +21,14 @@ const ROWS_LINE: &[u8] = b"{\"rows\":";
 /// Where an answer comes from. One type for both, so that storing is compiled once.
 pub(super) enum Source<B> {
     Network(B),
-    Memory(Memory),
+    File(File),
 }
 
 impl<B: Body> Body for Source<B> {
     async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::Network(body) => body.chunk().await,
-            Self::Memory(memory) => Ok(memory.chunk()),
+            Self::File(next) => Ok(next().await),
         }
     }
 }
@@ -70,12 +71,16 @@ impl<P: Platform> Driver<P> {
         entities: &[String],
         progress: &dyn Fn(Progress),
     ) -> Result<Progress, Error> {
-        let (mut far, mut pieces) = (Progress::default(), Pieces::default());
-        let received = self.receive_lines(&mut lines, entities, &mut far, &mut pieces, progress).await;
+        let mut answer = Answer { far: Progress::default(), storing: Storing::default(), progress };
+        let mut pieces = Pieces::default();
+        let received = self.receive_lines(&mut lines, entities, &mut pieces, &mut answer).await;
+        answer.stored().await?;
         if let Some(piece) = pieces.rest() {
-            self.store_piece(piece, &mut far).await?;
+            self.store_piece(piece, &mut answer).await;
+            answer.stored().await?;
         }
         received?;
+        let mut far = answer.far;
         far.bytes = lines.received();
         progress(far);
         while self.inner.store.retire_step(entities).await? {}
@@ -87,33 +92,43 @@ impl<P: Platform> Driver<P> {
         &self,
         lines: &mut AnswerLines<P>,
         entities: &[String],
-        far: &mut Progress,
         pieces: &mut Pieces,
-        progress: &dyn Fn(Progress),
+        answer: &mut Answer<'_>,
     ) -> Result<(), Error> {
         loop {
-            let Some(line) = lines.next().await? else {
+            let Some(line) = answer.storing.beside(lines.next()).await? else {
                 return Err(Error::new(Code::ProtocolTruncated, "the answer has no end"));
             };
-            match self.take_line(line, pieces)? {
+            let step = self.take_line(line, pieces)?;
+            if matches!(step, Step::More) {
+                continue;
+            }
+            answer.stored().await?;
+            match step {
                 Step::Start(start) => {
-                    far.to_pull = start.buckets.iter().map(|bucket| bucket.pending).sum();
+                    answer.far.to_pull = start.buckets.iter().map(|bucket| bucket.pending).sum();
                     self.inner.store.grant(entities, &start.buckets).await?;
                 }
-                Step::More => continue,
-                Step::Store(piece) => self.store_piece(*piece, far).await?,
+                Step::Store(piece) => {
+                    answer.far.bytes = lines.received();
+                    self.store_piece(*piece, answer).await;
+                    continue;
+                }
                 Step::Restart(bucket) => self.inner.store.restart_bucket(&bucket).await?,
+                Step::More => {}
                 Step::End => return Ok(()),
             }
-            far.bytes = lines.received();
-            progress(*far);
+            answer.far.bytes = lines.received();
+            (answer.progress)(answer.far);
         }
     }
 
-    async fn store_piece(&self, piece: Piece, far: &mut Progress) -> Result<(), Error> {
-        far.pulled += piece.len() as u64;
-        far.to_pull = far.to_pull.max(far.pulled);
-        self.inner.store.apply(piece).await
+    /// Begins to store a piece.
+    async fn store_piece(&self, piece: Piece, answer: &mut Answer<'_>) {
+        answer.far.pulled += piece.len() as u64;
+        answer.far.to_pull = answer.far.to_pull.max(answer.far.pulled);
+        let store = self.inner.store.clone();
+        answer.storing.begin(Box::pin(async move { store.apply(piece).await })).await;
     }
 
     fn take_line(&self, line: &[u8], pieces: &mut Pieces) -> Result<Step, Error> {
@@ -139,6 +154,23 @@ impl<P: Platform> Driver<P> {
             PullLine::Error(problem) => Err(exchange::of_problem(&problem)),
             PullLine::End {} => Ok(Step::End),
         }
+    }
+}
+
+/// How far an answer is.
+struct Answer<'p> {
+    far: Progress,
+    storing: Storing,
+    progress: &'p dyn Fn(Progress),
+}
+
+impl Answer<'_> {
+    /// Waits until what was begun is stored, and says so.
+    async fn stored(&mut self) -> Result<(), Error> {
+        if self.storing.end().await? {
+            (self.progress)(self.far);
+        }
+        Ok(())
     }
 }
 

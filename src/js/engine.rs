@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use js_sys::{Function, Promise};
+use js_sys::{Function, Promise, Uint8Array};
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
 use super::dto::{ErrorDto, Names, StatusDto, to_js};
 use super::options::{OpenDto, unit_id};
@@ -15,7 +15,7 @@ use crate::browser::{
     BroadcastTabs, BrowserClock, BrowserRandom, CryptoKey, EncryptedStorage, FetchTransport, IndexedDbStorage,
     Mirroring, NetworkHint, NetworkListener, WebLock,
 };
-use crate::driver::{Driver, Options, TransferId, WatchId, Write};
+use crate::driver::{Driver, FilePiece, Options, TransferId, WatchId, Write};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, FromJson, to_text};
 use crate::ports::{Platform, Ports, Random};
@@ -41,6 +41,10 @@ extern "C" {
     /// An `OpenDto`, as JavaScript gives it.
     #[wasm_bindgen(typescript_type = "OpenDto")]
     pub type OpenOptions;
+
+    /// Gives the next piece of a file, or nothing at its end.
+    #[wasm_bindgen(typescript_type = "() => Promise<Uint8Array | undefined>")]
+    pub type NextPiece;
 }
 
 type JsResult<T> = std::result::Result<T, JsValue>;
@@ -228,15 +232,19 @@ impl Engine {
         promise(async move { driver.discard(position).await.map(|()| JsValue::UNDEFINED) })
     }
 
-    /// Stores the lines of a pull's answer; resolves to the number of rows.
+    /// Stores the lines of a pull's answer, given in pieces; resolves to the number of rows.
     #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
-    pub fn load(&self, lines: js_sys::Uint8Array) -> Promise {
+    pub fn load(&self, next: NextPiece) -> Promise {
         let driver = self.driver.clone();
-        let part = Box::new(move |at, bytes| {
-            let (start, end) = (at as u32, (at + bytes) as u32);
-            lines.subarray(start, end).to_vec()
-        });
-        promise(async move { driver.load(part).await.map(number) })
+        let file = move || -> FilePiece {
+            let piece = next.unchecked_ref::<Function>().call0(&JsValue::NULL);
+            // The package's function does not fail; if it did, the file would end too early, and that is noticed.
+            Box::pin(async move {
+                let piece = JsFuture::from(Promise::resolve(&piece.ok()?)).await.ok()?;
+                piece.dyn_ref().map(Uint8Array::to_vec)
+            })
+        };
+        promise(async move { driver.load(Box::new(file)).await.map(number) })
     }
 
     /// Begins an export, of all that waits or of the whole store; its number.
@@ -251,7 +259,7 @@ impl Engine {
         let driver = self.driver.clone();
         promise(async move {
             let piece = driver.export_next(TransferId(transfer)).await?;
-            Ok(piece.map_or(JsValue::UNDEFINED, |piece| js_sys::Uint8Array::from(piece.as_slice()).into()))
+            Ok(piece.map_or(JsValue::UNDEFINED, |piece| Uint8Array::from(piece.as_slice()).into()))
         })
     }
 

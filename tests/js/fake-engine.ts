@@ -179,8 +179,11 @@ export class FakeEngine implements Engine {
     await this.#called("discard", position);
   }
 
-  async load(lines: Uint8Array): Promise<number> {
-    await this.#called("load", new TextDecoder().decode(lines));
+  async load(next: () => Promise<Uint8Array | undefined>): Promise<number> {
+    const decoder = new TextDecoder();
+    let text = "";
+    for (let piece = await next(); piece !== undefined; piece = await next()) text += decoder.decode(piece, { stream: true });
+    await this.#called("load", text);
     return 3;
   }
 

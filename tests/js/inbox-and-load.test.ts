@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { inPieces } from "../../pkg/src/seed.js";
 import { codeOf, errorOf, openRounds } from "./rounds.js";
 
 describe("the inbox", () => {
@@ -86,6 +87,17 @@ describe("load", () => {
     ];
     for (const lines of same) expect(await db.load(lines)).toBe(3);
     expect(engine.calls).toEqual(same.map(() => ["load", '{"end":{}}\n']));
+  });
+
+  it("hands large files over in pieces", async () => {
+    const { db, engine } = await openRounds();
+    const large = `${JSON.stringify({ gone: "x".repeat(700_000) })}\n`;
+    expect(await db.load(large)).toBe(3);
+    expect(engine.calls).toEqual([["load", large]]);
+    const pieces = inPieces(bytes(large));
+    const lengths: number[] = [];
+    for (let piece = await pieces(); piece !== undefined; piece = await pieces()) lengths.push(piece.length);
+    expect(lengths).toEqual([262_144, 262_144, large.length - 524_288]);
   });
 
   it("refuses the rest before anything is loaded", async () => {

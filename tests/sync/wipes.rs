@@ -1,7 +1,7 @@
 //! The browser wipes the store, and the mirror is left: nothing that was saved is lost, nothing happens twice.
 
 use serde_json::{Value, json};
-use whimbrel::driver::News;
+use whimbrel::driver::{FilePiece, News};
 use whimbrel::error::{Code, Error};
 use whimbrel::memory::{Call, Fault as StorageFault, MemoryStorage, Mirroring};
 use whimbrel::ports::Durability;
@@ -98,11 +98,9 @@ local! {
 {"cursor":{"bucket":"workOrder/all","cursor":"x"}}
 {"end":{}}
 "#;
-        let part = |from: usize, length: usize| {
-            let rest = lines.as_bytes().get(from..).unwrap_or_default();
-            rest.get(..length).unwrap_or(rest).to_vec()
-        };
-        assert_eq!(ana.driver.load(Box::new(part)).await, Ok(2));
+        let mut pieces = lines.as_bytes().chunks(50).map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter();
+        let file = move || -> FilePiece { Box::pin(std::future::ready(pieces.next())) };
+        assert_eq!(ana.driver.load(Box::new(file)).await, Ok(2));
         assert_eq!((ana.orders().await, pending(&ana)), (vec!["1 New".to_owned(), "2 Changed".to_owned()], (3, 0)));
     }
 }
