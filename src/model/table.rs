@@ -49,6 +49,8 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
     /// Its place in the schema; none when the schema does not know it.
     pub(crate) place: Option<usize>,
+    /// The value of rows that come without one.
+    pub(crate) default: Option<Value>,
 }
 
 impl Tables {
@@ -79,10 +81,11 @@ impl Tables {
 impl Table {
     fn new(entity: &Entity, known: &CatalogEntity) -> Self {
         let slots = known.slots(entity);
-        let column = |(slot, field): (usize, &super::catalog::CatalogField)| Column {
-            name: field.name.clone(),
-            kind: field.kind,
-            place: slots.iter().position(|known| *known == slot),
+        let column = |(slot, field): (usize, &super::catalog::CatalogField)| {
+            let place = slots.iter().position(|known| *known == slot);
+            let declared = place.and_then(|place| entity.fields.get(place));
+            let default = declared.and_then(|field| field.default.clone());
+            Column { name: field.name.clone(), kind: field.kind, place, default }
         };
         let columns: Vec<Column> = known.fields.iter().enumerate().map(column).collect();
         let json_name =

@@ -109,9 +109,12 @@ struct Decoder {
     columns: Vec<Column>,
     /// Whether the values come in the order in which they are stored.
     is_in_order: bool,
-    /// Values that come in another order, encoded.
+    /// Values that come in another order, encoded; in front, the defaults of columns that do not come.
     scratch: Vec<u8>,
-    /// By slot: where a value is in `scratch`.
+    /// Bytes of these defaults.
+    defaults: usize,
+    /// By slot: where a value is in `scratch`; first as it is for a row without any, then of the present one.
+    absent: Vec<(usize, usize)>,
     spans: Vec<(usize, usize)>,
 }
 
@@ -123,15 +126,26 @@ impl Decoder {
         });
         // The id is in front of the body, so it has to come before the values.
         let id_is_first = columns.first() == Some(&Column::Id);
-        let is_in_order = id_is_first && slots.is_sorted();
-        Self { columns, is_in_order, scratch: Vec::new(), spans: vec![(0, 0); table.columns.len()] }
+        let is_sorted = id_is_first && slots.is_sorted();
+        let (mut scratch, mut absent) = (Vec::new(), Vec::new());
+        for (slot, known) in table.columns.iter().enumerate() {
+            let from = scratch.len();
+            if let Some(default) = &known.default
+                && !columns.contains(&Column::Field(slot, known.kind))
+            {
+                encode_value(default.as_ref(), &mut scratch);
+            }
+            absent.push((from, scratch.len()));
+        }
+        let (is_in_order, defaults) = (is_sorted && scratch.is_empty(), scratch.len());
+        Self { columns, is_in_order, scratch, defaults, spans: absent.clone(), absent }
     }
 
     fn row(&mut self, tokens: &mut Tokens<'_>, batch: &mut RowBatch) -> Result<()> {
         let start = batch.arena.len();
         let mut row = BatchRow { version: 0, id: start as u32, body: 0, end: 0 };
-        self.scratch.clear();
-        self.spans.fill((0, 0));
+        self.scratch.truncate(self.defaults);
+        self.spans.clone_from(&self.absent);
         let mut next_slot = 0;
         tokens.expect(b'[')?;
         for (place, column) in self.columns.iter().enumerate() {
