@@ -7,12 +7,18 @@ export interface Found {
   readonly rows: readonly Row[];
   /** Changes that wait for the server. */
   readonly pending: number;
-  /** What the engine says about a wipe, as JSON, or `null`. */
+  /** Whether IndexedDB was empty: a database beside ours, which nobody deletes, is not there. */
+  readonly isEmpty: boolean;
+  /** What the database says about a wipe, as JSON, or `null`. */
   readonly wiped: string | null;
 }
 
 export interface KillPage {
   open(name: string, safety: Safety): Promise<Found>;
+  /** The same, later. */
+  look(): Promise<Found>;
+  /** Waits until the browser's log has been renewed, at most so long; whether it was. */
+  healed(withinMs: number): Promise<boolean>;
   /** Writes on from those steps, so many in each lane; resolves when all are acknowledged. */
   write(from: Record<Lane, number>, count: number): Promise<void>;
 }
@@ -28,25 +34,64 @@ declare global {
 }
 
 let db: Db;
+let isEmpty = false;
+let healing: Promise<void>;
 
 window.killPage = {
   async open(name, safety) {
+    isEmpty = await makeSentinel();
+    healing = watchHealing();
     db = await openDatabase(name, safety);
-    const rows = await db.item.query();
-    return {
-      rows: rows.map(({ id, n, body }) => ({ id, n, body })),
-      pending: db.sync.status.pending,
-      wiped: wiped(),
-    };
+    return find();
+  },
+  look: find,
+  async healed(withinMs) {
+    const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), withinMs));
+    return Promise.race([healing.then(() => true as const), late]);
   },
   async write(from, count) {
     await Promise.all(LANES.map((lane) => run(lane, from[lane], count)));
   },
 };
 
+async function find(): Promise<Found> {
+  const rows = await db.item.query();
+  return {
+    rows: rows.map(({ id, n, body }) => ({ id, n, body })),
+    pending: db.sync.status.pending,
+    isEmpty,
+    wiped: wiped(),
+  };
+}
+
+/** Resolves when the browser's log has been renewed: the throw-away data is a database while it is written. */
+async function watchHealing(): Promise<void> {
+  const isAtWork = async (): Promise<boolean> => (await indexedDB.databases()).some(({ name }) => name === "whimbrel-heal");
+  while (!(await isAtWork())) await nextLook();
+  while (await isAtWork()) await nextLook();
+}
+
+function nextLook(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+/** Makes a database of the page's own; whether it was not there. */
+function makeSentinel(): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open("sentinel", 1);
+    let isNew = false;
+    request.onupgradeneeded = () => {
+      isNew = true;
+      request.result.createObjectStore("nothing");
+    };
+    request.onsuccess = () => resolve(isNew);
+    request.onerror = () => reject(request.error ?? new Error("no sentinel"));
+  });
+}
+
 function wiped(): string | null {
-  const health = (db as { readonly health?: { readonly wiped?: unknown } }).health;
-  return health?.wiped === undefined || health.wiped === null ? null : JSON.stringify(health.wiped);
+  const { wiped } = db.health.status;
+  return wiped === null ? null : JSON.stringify(wiped);
 }
 
 async function run(lane: Lane, from: number, count: number): Promise<void> {

@@ -12,6 +12,8 @@ import { PROFILES } from "./paths";
 
 const NAME = "journal";
 const OPEN_MS_MAX = 60_000;
+const RECOVERY_MS_MAX = 5_000;
+const HEAL_MS_MAX = 15_000;
 /** More steps than any browser lives to see. */
 const WITHOUT_END = 1_000_000_000;
 
@@ -36,7 +38,8 @@ export class Device {
   readonly #safety: Safety;
   readonly #tally: Tally;
   #acknowledged: Steps = { ...NO_STEPS };
-  #wiped: string | null = null;
+  /** Whether its IndexedDB was looked at since it began, and nobody opened it unseen since then. */
+  #isKnown = false;
 
   constructor(origin: string, safety: Safety, tally: Tally) {
     this.profile = newProfile();
@@ -55,7 +58,13 @@ export class Device {
     const browser = await Browser.start(this.profile);
     try {
       const page = await this.#visit(browser);
-      const found = await page.evaluate(([name, safety]) => window.killPage.open(name, safety), [NAME, this.#safety] as const);
+      let found = await page.evaluate(([name, safety]) => window.killPage.open(name, safety), [NAME, this.#safety] as const);
+      // A wipe is told a moment after the opening, and a mirror that opens late is taken over then.
+      const end = Date.now() + RECOVERY_MS_MAX;
+      while (!(this.#isAllThere(found) && this.#isTold(found)) && Date.now() < end) {
+        await pause(100);
+        found = await page.evaluate(() => window.killPage.look());
+      }
       this.#look(found, what);
       return { browser, page };
     } catch (error) {
@@ -72,6 +81,7 @@ export class Device {
     );
     opening.catch(() => undefined);
     await Promise.race([opening, pause(afterMs)]).catch(() => undefined);
+    this.#isKnown = false;
     await browser.kill();
   }
 
@@ -86,6 +96,12 @@ export class Device {
   /** Writes so many steps in each lane, and has them acknowledged. */
   async write({ page }: Opened, steps: number): Promise<void> {
     await this.#write(page, steps);
+  }
+
+  /** Waits until the browser's log has been renewed. */
+  async healed({ page }: Opened, what: string): Promise<void> {
+    const healed = await page.evaluate((ms) => window.killPage.healed(ms), HEAL_MS_MAX);
+    if (!healed) this.#tally.wrong.push(`${what}: the log was not renewed`);
   }
 
   remove(): void {
@@ -111,15 +127,29 @@ export class Device {
     return page;
   }
 
+  #isAllThere(found: Found): boolean {
+    const { lost, wrong } = judge(found, this.#acknowledged);
+    return lost === 0 && wrong.length === 0;
+  }
+
+  /** A wipe is announced, and nothing else is. After a start that nobody saw the end of, nobody knows. */
+  #isTold({ isEmpty, wiped }: Found): boolean {
+    return !this.#isKnown || isEmpty === (wiped !== null);
+  }
+
   #look(found: Found, what: string): void {
     const verdict = judge(found, this.#acknowledged);
     this.#tally.opened += 1;
     this.#tally.lost += verdict.lost;
-    if (found.wiped !== null && found.wiped !== this.#wiped) {
+    if (this.#isKnown && found.isEmpty) {
       this.#tally.wipes += 1;
-      console.log(`${what}: wiped, and announced: ${found.wiped}`);
+      console.log(`${what}: wiped; ${found.wiped === null ? "not announced" : `announced as ${found.wiped}`}`);
     }
-    this.#wiped = found.wiped;
+    if (!this.#isTold(found)) {
+      const said = found.wiped === null ? "was not announced" : `was announced (${found.wiped}) and there was none`;
+      this.#tally.wrong.push(`${what}: a wipe ${said}`);
+    }
+    this.#isKnown = true;
     for (const wrong of verdict.wrong) this.#tally.wrong.push(`${what}: ${wrong}`);
     if (verdict.lost > 0) this.#tally.wrong.push(`${what}: ${verdict.lost} acknowledged writes are lost`);
     this.#acknowledged = { ...verdict.steps };
@@ -131,6 +161,6 @@ export function newProfile(): string {
   return mkdtempSync(join(PROFILES, "profile-"));
 }
 
-function pause(ms: number): Promise<void> {
+export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -4,8 +4,8 @@ import { delimiter, join, resolve } from "node:path";
 
 /** The programs run from `dist`, one level below. */
 export const KILL = resolve(import.meta.dirname, "..");
-/** On the disk that the repository is on, because a temporary folder may be memory. */
-export const PROFILES = resolve(KILL, "../../target/kill/profiles");
+/** On the disk that the repository is on, because a temporary folder may be memory. Each run has its own. */
+export const PROFILES = resolve(KILL, `../../target/kill/profiles-${process.pid}`);
 
 /** The browser: `WHIMBREL_CHROMIUM`, which xtask sets, or one on the search path. */
 export function chromium(): string {

@@ -11,6 +11,7 @@ import { Browser } from "./browser";
 import { newProfile } from "./device";
 import { flaw, lastMarks, type Report } from "./history";
 import { parseOptions } from "./options";
+import { PROFILES } from "./paths";
 import { Site } from "./site";
 
 const NAME = "shared";
@@ -26,8 +27,7 @@ async function main(): Promise<void> {
   const { transactions, seed } = parseOptions(process.argv.slice(2));
   console.log(`again with --transactions ${transactions} --seed ${seed} (the order in which the tabs meet is never the same)`);
   const site = await Site.start("tabs-page");
-  const profile = newProfile();
-  const browser = await Browser.start(profile);
+  const browser = await Browser.start(newProfile());
   try {
     const reports: Report[] = [];
     const tabs: Page[] = [];
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   } finally {
     await browser.kill();
     await site.stop();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(PROFILES, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

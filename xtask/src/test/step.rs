@@ -17,7 +17,7 @@ const LONG_CASES: &str = "100000";
 const LONG_SMALL_CASES: &str = "10000";
 
 /// Enough to see that it works; `cargo xtask kill` is for more.
-const KILL_OPTIONS: [&str; 2] = ["--rounds=5", "--torn=0"];
+const KILL_OPTIONS: [&str; 2] = ["--rounds=5", "--torn=2"];
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
