@@ -99,6 +99,15 @@ fn decode_text<'a>(key: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     Some(rest)
 }
 
+/// The number at the front of `key`; `None` when something else is there.
+#[must_use]
+pub fn decode_number(key: &[u8]) -> Option<f64> {
+    let (tag, rest) = key.split_first()?;
+    let bits = u64::from_be_bytes(*rest.first_chunk()?);
+    let bits = if bits >> 63 == 0 { !bits } else { bits ^ (1 << 63) };
+    (*tag == NUMBER).then(|| f64::from_bits(bits))
+}
+
 /// The value at the front of `key` as it is encoded, and what follows it.
 #[must_use]
 pub fn split_value(key: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -232,6 +241,12 @@ mod tests {
             let length = key.len();
             key.extend_from_slice(&tail);
             prop_assert_eq!(split_value(&key), Some((&key[..length], &tail[..])));
+            let number = match value {
+                Value::Integer(number) => Some(number as f64),
+                Value::Real(number) => Some(number),
+                _ => None,
+            };
+            prop_assert_eq!(decode_number(&key), number);
         }
 
         #[test]

@@ -10,6 +10,15 @@ use super::page::{BuiltPage, Page};
 use super::sum::Totals;
 use crate::ports::PageId;
 
+/// What the rows of a page come to in a slot.
+#[derive(Debug, Clone)]
+struct PageTotals {
+    slot: usize,
+    /// The places of rows that were left out, because newer ones are in their stead.
+    replaced: Vec<usize>,
+    totals: Rc<Totals>,
+}
+
 /// A page of a run, in memory or not.
 #[derive(Debug)]
 pub(super) struct PageRef {
@@ -25,8 +34,8 @@ pub(super) struct PageRef {
     /// Whether its beginning does not count any more.
     pub(super) trimmed: bool,
     loaded: RefCell<Option<Rc<Page>>>,
-    /// What the rows of the whole page come to, by slot; it outlives the page's stay in memory.
-    totals: RefCell<Vec<(usize, Rc<Totals>)>>,
+    /// What it comes to, by slot; it outlives the page's stay in memory.
+    totals: RefCell<Vec<PageTotals>>,
     /// When it was last used, on the cache's clock.
     used: Cell<u32>,
 }
@@ -74,16 +83,23 @@ impl PageRef {
     /// Takes over what is known of the same page in an older directory.
     pub(super) fn adopt(&self, old: &Self) {
         self.set_loaded(old.loaded());
-        self.totals.borrow_mut().clone_from(&old.totals.borrow());
+        if self.first == old.first {
+            self.totals.borrow_mut().clone_from(&old.totals.borrow());
+        }
     }
 
-    /// What the rows of the whole page come to in a slot, when that is known.
-    pub(super) fn totals(&self, slot: usize) -> Option<Rc<Totals>> {
-        self.totals.borrow().iter().find(|(known, _)| *known == slot).map(|(_, totals)| Rc::clone(totals))
+    /// What its rows come to in a slot but for those at some places, when that is known.
+    pub(super) fn totals(&self, slot: usize, replaced: &[usize]) -> Option<Rc<Totals>> {
+        let known = self.totals.borrow();
+        let known = known.iter().find(|known| known.slot == slot && *known.replaced == *replaced)?;
+        Some(Rc::clone(&known.totals))
     }
 
-    pub(super) fn set_totals(&self, slot: usize, totals: Totals) {
-        self.totals.borrow_mut().push((slot, Rc::new(totals)));
+    /// Keeps that, in place of what was known of the slot.
+    pub(super) fn set_totals(&self, slot: usize, replaced: Vec<usize>, totals: Totals) {
+        let mut known = self.totals.borrow_mut();
+        known.retain(|known| known.slot != slot);
+        known.push(PageTotals { slot, replaced, totals: Rc::new(totals) });
     }
 
     pub(super) fn is_loaded(&self) -> bool {

@@ -48,11 +48,40 @@ pub(super) struct Chosen {
 
 /// What reading a row in its place costs, next to fetching one by its id.
 pub(super) const SCAN_COST: f64 = 0.25;
+/// What an entry costs whose row is not fetched.
+const KEY_COST: f64 = 0.05;
 /// Ranges of a walk, at most; a condition that would make more of them is left to the filter.
 const RANGES_MAX: usize = 4_096;
 
+/// What is wanted of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Themselves.
+    Rows,
+    /// How many there are.
+    Count,
+    /// The values in a slot.
+    Values(usize),
+}
+
+impl Walk {
+    /// Where the values of a slot stand in the keys, when these are enough: no row has to be looked at.
+    pub(super) fn place_of(&self, table: &Table, slot: usize) -> Option<usize> {
+        let index = table.indexes.get(self.index).filter(|_| self.is_exact)?;
+        index.slots.iter().position(|known| *known == slot)
+    }
+
+    fn is_enough(&self, table: &Table, need: Need) -> bool {
+        match need {
+            Need::Rows => false,
+            Need::Count => self.is_exact,
+            Need::Values(slot) => self.place_of(table, slot).is_some(),
+        }
+    }
+}
+
 /// The way to a query's rows that reads least.
-pub(super) fn choose(view: &View<'_>, table: &Table, query: &Query) -> Chosen {
+pub(super) fn choose(view: &View<'_>, table: &Table, query: &Query, need: Need) -> Chosen {
     let mut parts = Vec::new();
     bounds::conjuncts(&query.filter, &mut parts);
     let steps = Steps::new(query, &parts);
@@ -88,8 +117,9 @@ pub(super) fn choose(view: &View<'_>, table: &Table, query: &Query) -> Chosen {
     let mut least = SCAN_COST * rows.max(1.0);
     for (walk, rows) in walks {
         let rows = read(&walk, rows);
-        if rows < least || (rows <= least && walk.is_exact) {
-            least = rows;
+        let cost = if walk.is_enough(table, need) { KEY_COST * rows } else { rows };
+        if cost < least || (cost <= least && walk.is_exact) {
+            least = cost;
             best = (Access::Index(walk), rows);
         }
     }

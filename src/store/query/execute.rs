@@ -4,7 +4,7 @@ use super::super::bytes::Bytes;
 use super::super::keys::{MapId, full_key};
 use super::super::sum::Sum;
 use super::super::view::{Interrupt, View};
-use super::access::{self, Access, Walk};
+use super::access::{self, Access, Need, Walk};
 use super::include::{self, Found};
 use super::order;
 use super::sort::{Candidate, Candidates};
@@ -23,7 +23,7 @@ pub(super) fn run(view: &View<'_>, query: &Query) -> Result<Vec<u8>, Interrupt> 
     if query.limit == 0 {
         return Ok(b"[]".to_vec());
     }
-    run.go(access::choose(view, table, query).access)?;
+    run.go(access::choose(view, table, query, Need::Rows).access)?;
     run.finish()
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::handle::Store;
 use super::super::view::{Interrupt, View};
-use super::access::{self, Access, Chosen};
+use super::access::{self, Access, Chosen, Need};
 use crate::error::Result;
 use crate::json::to_text;
 use crate::model::{Query, Table};
@@ -42,7 +42,7 @@ impl<S: Storage> Store<S> {
 
 fn explain(view: &View<'_>, query: &Query) -> Result<String, Interrupt> {
     let table = view.table(&query.entity)?;
-    let Chosen { access, rows, total } = access::choose(view, table, query);
+    let Chosen { access, rows, total } = access::choose(view, table, query, Need::Rows);
     let (access, index, ranges, ordered, exact) = match access {
         Access::Ids(ids, is_ordered) => ("ids", None, ids.len(), is_ordered, false),
         Access::Index(walk) => {
