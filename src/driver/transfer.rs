@@ -151,7 +151,7 @@ impl<P: Platform> Driver<P> {
         }
         let _guard = self.inner.ports.lock.acquire(&self.inner.lock_name).await?;
         self.inner.store.catch_up().await?;
-        self.inner.store.remove_import().await?;
+        self.inner.store.remove_import(None).await?;
         self.after_commit().await;
         Ok(())
     }

@@ -117,15 +117,23 @@ fn an_import_that_died_is_removed() {
         let empty = dump(&other).await;
         let mut import = dying.import();
         import.push(&file[..file.len() - 10]).await.unwrap();
-        drop(import);
         let local = local_write(1, 1, 5, 0, 1, "x");
         let error = other.transact(|txn| write(txn, &local)).await.unwrap_err();
         assert_eq!(error.code(), Code::ImportRunning);
         let second = dying.import().push(&file).await.unwrap_err();
         assert_eq!(second.code(), Code::ImportRunning);
         assert!(other.has_import().await.unwrap());
-        other.remove_import().await.unwrap();
+        other.remove_import(None).await.unwrap();
         assert!(dump(&other).await == empty);
         other.transact(|txn| write(txn, &local)).await.unwrap();
+        // It was not dead: it goes no further, and takes nothing away.
+        let waiting = dump(&other).await;
+        let error = match import.push(&file[file.len() - 10..]).await {
+            Ok(()) => import.finish().await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(error.code(), Code::ImportRunning);
+        import.abort().await.unwrap();
+        assert!(dump(&other).await == waiting);
     });
 }

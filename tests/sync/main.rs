@@ -8,4 +8,5 @@ mod platform;
 mod rules;
 mod server;
 mod tabs;
+mod transfers;
 mod wipes;

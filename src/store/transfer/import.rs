@@ -38,6 +38,8 @@ pub struct Import<S> {
     kind: Option<Kind>,
     /// The exporting client.
     pub(super) client: String,
+    /// What marks the database as being loaded by this one.
+    pub(super) mark: Vec<u8>,
     /// What came and has no newline yet.
     buffer: Vec<u8>,
     lines: u64,
@@ -66,6 +68,7 @@ impl<S: Storage> Store<S> {
             store: self.clone(),
             kind: None,
             client: String::new(),
+            mark: Vec::new(),
             buffer: Vec::new(),
             lines: 0,
             checksum: 0,
@@ -119,7 +122,7 @@ impl<S: Storage> Import<S> {
     /// # Errors
     /// Those of the store; then what is left is removed later.
     pub async fn abort(self) -> Result<()> {
-        if self.kind == Some(Kind::Whole) { self.store.remove_import().await } else { Ok(()) }
+        if self.kind == Some(Kind::Whole) { self.store.remove_import(Some(&self.mark)).await } else { Ok(()) }
     }
 
     async fn take(&mut self, line: &[u8]) -> Result<()> {
@@ -178,7 +181,7 @@ impl<S: Storage> Import<S> {
         self.kind = Some(match kind.as_str() {
             OUTBOX => Kind::Outbox,
             STORE => {
-                whole::begin(&self.store).await?;
+                self.mark = whole::begin(&self.store).await?;
                 Kind::Whole
             }
             _ => return Err(self.malformed("this is an export of another kind")),
@@ -207,7 +210,7 @@ impl<S: Storage> Import<S> {
         let batch = std::mem::take(&mut self.batch);
         if self.kind == Some(Kind::Whole) && !batch.is_empty() {
             self.imported.records += batch.iter().filter(|line| line.is_record()).count() as u64;
-            whole::store(&self.store, &batch).await?;
+            whole::store(&self.store, &batch, &self.mark).await?;
         }
         self.bytes = 0;
         Ok(())

@@ -50,20 +50,21 @@ impl<S: Storage> Store<S> {
         self.read(|view| Ok(view.get(MapId::SYSTEM, MARK_KEY)?.is_some())).await
     }
 
-    /// Removes what an import has loaded that did not come to its end.
+    /// Removes what an import has loaded that did not come to its end: this one, or (without a mark) whichever it is.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn remove_import(&self) -> Result<()> {
-        while self.transact(remove).await?.value {
+    pub async fn remove_import(&self, mark: Option<&[u8]>) -> Result<()> {
+        while self.transact(|txn| remove(txn, mark)).await?.value {
             while self.compact_step().await? {}
         }
         Ok(())
     }
 }
 
-pub(super) async fn begin<S: Storage>(store: &Store<S>) -> Result<()> {
-    let mut mark = |txn: &mut Txn<'_>| {
+/// Begins to load; the mark of this import.
+pub(super) async fn begin<S: Storage>(store: &Store<S>) -> Result<Vec<u8>> {
+    let mark = |txn: &mut Txn<'_>| {
         check(txn)?;
         for map in lines::maps(&txn.view(), true) {
             let mut entries = txn.view().scan_range(KeyRange::map(map), false);
@@ -74,17 +75,25 @@ pub(super) async fn begin<S: Storage>(store: &Store<S>) -> Result<()> {
                 }
             }
         }
-        txn.put(MapId::SYSTEM, MARK_KEY, vec![1]);
-        Ok(())
+        // No other import has begun on this commit.
+        let mark = txn.state.head.seq.to_be_bytes().to_vec();
+        txn.put(MapId::SYSTEM, MARK_KEY, mark.clone());
+        Ok(mark)
     };
-    store.change(&mut mark).await.map(drop)
+    store.transact(mark).await.map(|begun| begun.value)
 }
 
-pub(super) async fn store<S: Storage>(store: &Store<S>, batch: &[Line]) -> Result<()> {
+/// Another tab may have taken this one for dead.
+fn check_mark(txn: &Txn<'_>, mark: &[u8]) -> Result<(), Interrupt> {
+    match txn.get(MapId::SYSTEM, MARK_KEY)? {
+        Some(found) if *found == *mark => Ok(()),
+        _ => Err(Error::new(Code::ImportRunning, "another tab has ended this import").into()),
+    }
+}
+
+pub(super) async fn store<S: Storage>(store: &Store<S>, batch: &[Line], mark: &[u8]) -> Result<()> {
     let mut put = |txn: &mut Txn<'_>| {
-        if txn.get(MapId::SYSTEM, MARK_KEY)?.is_none() {
-            return Err(Error::new(Code::ImportRunning, "another tab has ended this import").into());
-        }
+        check_mark(txn, mark)?;
         batch.iter().try_for_each(|line| put_line(txn, line))
     };
     store.change(&mut put).await?;
@@ -143,13 +152,14 @@ impl FromJson for Kept {
 
 pub(super) async fn finish<S: Storage>(import: &mut Import<S>) -> Result<()> {
     let store = import.store.clone();
-    let (changes, refused) = store.transact(settle).await?.value;
+    let (changes, refused) = store.transact(|txn| settle(txn, &import.mark)).await?.value;
     (import.imported.changes, import.imported.refused) = (changes, refused);
     Ok(())
 }
 
 /// Makes the rest of what was loaded, and opens it for writes.
-fn settle(txn: &mut Txn<'_>) -> Result<(u64, u64), Interrupt> {
+fn settle(txn: &mut Txn<'_>, mark: &[u8]) -> Result<(u64, u64), Interrupt> {
+    check_mark(txn, mark)?;
     let mut doubts = Doubts::default();
     for (position, bytes) in txn.items(MapId::OUTBOX)? {
         let entry: Entry = system::from_json(&bytes)?;
@@ -197,9 +207,10 @@ pub(super) fn in_doubt(txn: &mut Txn<'_>, position: &[u8], entry: Entry) -> Resu
 }
 
 /// Removes some of what was loaded; whether more is left.
-fn remove(txn: &mut Txn<'_>) -> Result<bool, Interrupt> {
-    if txn.get(MapId::SYSTEM, MARK_KEY)?.is_none() {
-        return Ok(false);
+fn remove(txn: &mut Txn<'_>, mark: Option<&[u8]>) -> Result<bool, Interrupt> {
+    match txn.get(MapId::SYSTEM, MARK_KEY)? {
+        Some(found) if mark.is_none_or(|mark| *found == *mark) => {}
+        _ => return Ok(false),
     }
     let view = txn.view();
     let mut maps: Vec<MapId> = [1, 2, 3, 4, 5, 6, 7].map(MapId).into();
