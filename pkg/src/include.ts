@@ -72,10 +72,12 @@ type Come<E extends Entities, N extends EntityName<E>, Part> =
       : R | null
     : never;
 
-/** A record with what comes along. */
+/** A record with what comes along, as far as its names are known. */
 export type With<E extends Entities, N extends EntityName<E>, I> = [keyof I] extends [never]
   ? RecordOf<E[N]>
-  : Flatten<RecordOf<E[N]> & { readonly [Name in keyof I]: Come<E, N, I[Name]> }>;
+  : string extends keyof I
+    ? RecordOf<E[N]>
+    : Flatten<RecordOf<E[N]> & { readonly [Name in keyof I]: Come<E, N, I[Name]> }>;
 
 type ListPart = "where" | "orderBy" | "limit" | "offset" | "include";
 type PartName<Part> = Part extends { readonly from: unknown }

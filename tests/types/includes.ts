@@ -55,6 +55,7 @@ export async function whatComesBack(): Promise<void> {
   for await (const tags of watch) expectTypeOf(tags[0]?.orders[0]?.place).toEqualTypeOf<Place | null | undefined>();
   watch.subscribe((tags) => expectTypeOf(tags[0]?.orders[0]?.title).toEqualTypeOf<string | undefined>());
   expectTypeOf<With<Schema, "workOrder", {}>>().toEqualTypeOf<Order>();
+  expectTypeOf<Awaited<ReturnType<typeof db.workOrder.query>>>().toEqualTypeOf<Order[]>();
   expectTypeOf<With<Schema, "note", { order: { via: "workOrderId" } }>["order"]>().toEqualTypeOf<Order | null>();
 
   const [any] = await db.entity("workOrder" as string).query({ include: { place: { via: "placeId" } } });

@@ -1,35 +1,7 @@
 /** The package as it is built, on a real IndexedDB, with a schema that the demo does not have: transactions and constraints. */
-import { type BrowserContext, expect, type Page, test } from "@playwright/test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { expect, test } from "@playwright/test";
 
-import type * as Package from "../../../pkg/src/index";
-import { PACKAGE } from "../harness/paths";
-
-type Whimbrel = typeof Package;
-
-declare global {
-  interface Window {
-    whimbrelPackage: Whimbrel;
-  }
-}
-
-const ORIGIN = "https://package.test";
-
-/** A page with nothing but the package. */
-async function openPage(context: BrowserContext): Promise<Page> {
-  await context.route(`${ORIGIN}/**`, (route) =>
-    route.request().url().endsWith("/index.js")
-      ? route.fulfill({ contentType: "text/javascript", body: readFileSync(join(PACKAGE, "index.js"), "utf8") })
-      : route.fulfill({ contentType: "text/html", body: "<!doctype html><title>package</title>" }),
-  );
-  const page = await context.newPage();
-  await page.goto(ORIGIN);
-  const content = 'import * as whimbrel from "/index.js"; window.whimbrelPackage = whimbrel;';
-  await page.addScriptTag({ type: "module", content });
-  await page.waitForFunction(() => window.whimbrelPackage !== undefined);
-  return page;
-}
+import { openPage } from "../harness/package-page";
 
 test("transactions of two tabs that count at once lose no count", async ({ context }) => {
   const tabs = [await openPage(context), await openPage(context)];
