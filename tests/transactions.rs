@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
 use whimbrel::error::{Code, Error, Result};
 use whimbrel::memory::MemoryStorage;
-use whimbrel::model::{Entity, Field, FieldType, Query, Schema};
+use whimbrel::model::{Entity, Field, FieldRef, FieldType, Query, Schema};
 use whimbrel::ports::Durability;
 use whimbrel::store::{LocalWrite, Store};
 use whimbrel_protocol::Op;
@@ -196,6 +196,8 @@ const IDS: [&str; 4] = ["a", "b", "c", "d"];
 enum Step {
     Get(usize),
     Count(i64),
+    /// How many there are, what they come to, and the least of them.
+    Whole,
     Create(usize),
     Update(usize),
     Delete(usize),
@@ -224,6 +226,10 @@ fn model(model: &mut Model, program: &Program) -> i64 {
         let read = match *step {
             Step::Get(id) => model.get(IDS[id]).copied().unwrap_or(-1),
             Step::Count(than) => model.values().filter(|count| **count < than).count() as i64,
+            Step::Whole => {
+                let least = model.values().min().copied().unwrap_or(-1);
+                model.len() as i64 + model.values().sum::<i64>() + 100 * least
+            }
             Step::Create(id) => {
                 let is_there = model.contains_key(IDS[id]);
                 model.entry(IDS[id]).or_insert(number);
@@ -263,6 +269,13 @@ fn refused(result: Result<()>) -> Result<i64> {
     }
 }
 
+async fn whole(tx: &Tab) -> Result<i64> {
+    let all = || Query::all("box");
+    let sum = tx.sum(all(), 0).await?;
+    let least = tx.end(all(), FieldRef::Place(0), false).await?.parse().unwrap_or(-1);
+    Ok(tx.count(all()).await? as i64 + sum.total() as i64 + 100 * least)
+}
+
 async fn run_once(tab: &Tab, program: &Program) -> Result<i64> {
     let tx = if program.is_alone { tab.clone() } else { tab.begin() };
     let mut number = 1;
@@ -270,6 +283,7 @@ async fn run_once(tab: &Tab, program: &Program) -> Result<i64> {
         let read = match *step {
             Step::Get(id) => get(&tx, IDS[id]).await?.unwrap_or(-1),
             Step::Count(than) => tx.count(below(than)).await? as i64,
+            Step::Whole => whole(&tx).await?,
             Step::Create(id) => refused(write(&tx, Op::Create, IDS[id], Some(number)).await)?,
             Step::Update(id) => refused(write(&tx, Op::Update, IDS[id], Some(number)).await)?,
             Step::Delete(id) => refused(write(&tx, Op::Delete, IDS[id], None).await)?,
@@ -305,6 +319,7 @@ fn program() -> impl Strategy<Value = Program> {
     let step = prop_oneof![
         3 => id.prop_map(Step::Get),
         1 => (0_i64..10).prop_map(Step::Count),
+        1 => Just(Step::Whole),
         3 => write.clone(),
         1 => (1_u8..8).prop_map(Step::Wait),
     ];

@@ -175,7 +175,7 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
 
   async #end(field: string, isGreatest: boolean, query?: Matching<AnyRecord>): Promise<NonNullable<unknown> | null> {
     const [encoded, name] = [encodeQuery(query), checkFieldName(field)];
-    const value = await this.#connection.call((engine) => engine.end(this.#shape.entity, encoded, name, isGreatest));
+    const value = await this.#caller.call((engine) => engine.end(this.#shape.entity, encoded, name, isGreatest));
     return this.#shape.revive({ id: "", [name]: JSON.parse(value) })[name] ?? null;
   }
 

@@ -24,6 +24,21 @@ describe("a transaction", () => {
     expect(engine.records.get("a")).toMatchObject({ title: "y" });
   });
 
+  it("asks its engine whatever there is to ask", async () => {
+    const { db, engine } = await openRounds();
+    const names = Object.getOwnPropertyNames(Object.getPrototypeOf(db.workOrder));
+    const asking = names.filter((name) => name !== "constructor" && name !== "watch");
+    expect(asking).toEqual(expect.arrayContaining(["get", "query", "first", "count", "sum", "avg", "min", "max", "explain"]));
+    await db.transaction(async (tx) => {
+      for (const name of asking) {
+        const order = tx.workOrder as unknown as Record<string, (first: unknown, second?: object) => Promise<unknown>>;
+        const first = { create: { title: "x" }, query: {}, first: {}, count: {}, explain: {} }[name] ?? "dueAt";
+        await order[name]?.(first, name === "update" ? { title: "x" } : undefined);
+      }
+    });
+    expect(engine.calls).toEqual([["begin"]]);
+  });
+
   it("takes a function without promises, and one that does nothing", async () => {
     const { db } = await openRounds();
     expect(await db.transaction(() => 5)).toBe(5);
