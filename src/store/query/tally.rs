@@ -267,4 +267,42 @@ mod tests {
         }
         assert!(runs > 1, "a single run is no test");
     }
+
+    #[test]
+    fn what_can_change_a_count_or_a_sum_is_noticed() {
+        block_on(async {
+            let store = Store::open(MemoryStorage::new().connect(), schema(), Durability::Relaxed, None).await.unwrap();
+            let put = |txn: &mut Txn<'_>, id: &str, number: i64| {
+                txn.put_row("e", id, &Row { values: vec![Value::Integer(number), Value::Null], ..Row::default() })
+            };
+            let fill = |txn: &mut Txn<'_>| (0..50).try_for_each(|number| put(txn, &format!("{number}"), number));
+            store.transact(fill).await.unwrap();
+            store.compact().await.unwrap();
+            let below_ten = |view: &View<'_>| {
+                let index = MapId(view.table("e")?.indexes.first().unwrap().map);
+                let mut end = Vec::new();
+                key::encode_value(ValueRef::Integer(10), &mut end);
+                count(view, &KeyRange { start: full_key(index, &[]), end: full_key(index, &end) })
+            };
+            let (counted, count_print) = store.read_marked(below_ten).await.unwrap();
+            let sum = |view: &View<'_>| Ok(totals(view, view.table("e")?, 0)?.sum.total());
+            let (summed, sum_print) = store.read_marked(sum).await.unwrap();
+            assert_eq!((counted, summed), (10, 1_225.0));
+            let touched = Rc::new(std::cell::RefCell::new(Vec::new()));
+            let seen = Rc::clone(&touched);
+            store.on_change(Box::new(move |change| {
+                seen.borrow_mut().push((count_print.is_touched_by(change), sum_print.is_touched_by(change)));
+            }));
+            store.transact(|txn| put(txn, "30", 31)).await.unwrap();
+            store.transact(|txn| put(txn, "31", 5)).await.unwrap();
+            store
+                .transact(|txn| {
+                    txn.put(MapId::SYSTEM, b"elsewhere", Vec::new());
+                    Ok(())
+                })
+                .await
+                .unwrap();
+            assert_eq!(*touched.borrow(), [(false, true), (true, true), (false, false)]);
+        });
+    }
 }
