@@ -108,6 +108,8 @@ impl Drop for Opening {
                 let request = self.request.clone();
                 let late = Closure::once_into_js(move || abort_upgrade(&request));
                 self.request.set_onupgradeneeded(Some(late.unchecked_ref()));
+                // One that is being created already, and hangs, would keep everybody from opening it.
+                abort_upgrade(&self.request);
             }
         }
     }
