@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures_executor::block_on;
@@ -154,14 +154,22 @@ fn a_storage_that_fails_leaves_the_store_as_it_was() {
         let error = || Error::new(Code::StoreQuota, "full");
         for (fault, is_there) in [(Fault::Before(error()), false), (Fault::After(error()), true)] {
             let mut fault = Some(fault);
-            disk.on_call(move |call| if call == Call::Commit { fault.take() } else { None });
+            let (is_blind, blind) = (Rc::new(Cell::new(true)), Fault::Before(error()));
+            let sees = Rc::clone(&is_blind);
+            disk.on_call(move |call| match call {
+                Call::Commit => fault.take(),
+                Call::Log if is_blind.get() => Some(blind.clone()),
+                _ => None,
+            });
             let write = |txn: &mut Txn<'_>| {
                 put(txn, "a", "1");
                 Ok(())
             };
             assert_eq!(store.transact(write).await.unwrap_err().code(), Code::StoreQuota);
-            assert_eq!(get(&store, "a").await, None);
-            // Whether it happened all the same is learned before anything else is written.
+            assert_eq!(get(&store, "a").await, None, "where it cannot be learned, what is known will do");
+            sees.set(false);
+            // Whether it happened all the same is learned before anything else is read or written.
+            assert_eq!(get(&store, "a").await.is_some(), is_there);
             let seen = store.transact(|txn| Ok(txn.read(MapId::SYSTEM, b"a")?.is_some())).await.unwrap().value;
             assert_eq!(seen, is_there);
         }

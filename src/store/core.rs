@@ -42,7 +42,7 @@ pub(super) struct Core<S> {
     /// Exports under way.
     trackers: RefCell<Vec<Weak<Tracker>>>,
     /// A commit failed, and it may have happened all the same.
-    is_unsure: Cell<bool>,
+    pub(super) is_unsure: Cell<bool>,
     /// The store is being brought to the app's schema: it may be on the way to it.
     pub(super) is_evolving: Cell<bool>,
     /// Why nothing can be done any more.

@@ -115,6 +115,10 @@ impl<S: Storage> Store<S> {
         once: &mut dyn FnMut(&State, &mut Reading) -> Result<(), Interrupt>,
     ) -> Result<Reading> {
         let mut reading = Reading::default();
+        if self.core.is_unsure.get() {
+            // Whether the last commit happened decides what there is to read. Where that cannot be learned now, what is known will do.
+            drop(self.catch_up().await);
+        }
         loop {
             self.core.check_open()?;
             let answer = once(&self.core.state.borrow(), &mut reading);
