@@ -18,10 +18,10 @@ export class Site {
     this.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  /** Serves a page with the script `page/NAME.ts` and the built package in it. */
-  static async start(name: string): Promise<Site> {
+  /** Serves a page with the script `NAME.ts` and the built package in it. */
+  static async start(name: string, folder: string = join(KILL, "page")): Promise<Site> {
     const { outputFiles } = await build({
-      entryPoints: [join(KILL, "page", `${name}.ts`)],
+      entryPoints: [join(folder, `${name}.ts`)],
       outdir: join(KILL, "dist/page"),
       bundle: true,
       write: false,

@@ -55,10 +55,11 @@ pub(crate) enum Step {
     E2e,
     Kill,
     Tabs,
+    Faults,
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Fmt,
         Self::Clippy,
         Self::ClippyWasm,
@@ -72,6 +73,7 @@ impl Step {
         Self::E2e,
         Self::Kill,
         Self::Tabs,
+        Self::Faults,
     ];
 
     /// The name by which `--only` knows it.
@@ -90,6 +92,7 @@ impl Step {
             Self::E2e => "e2e",
             Self::Kill => "kill",
             Self::Tabs => "tabs",
+            Self::Faults => "faults",
         }
     }
 
@@ -110,6 +113,7 @@ impl Step {
             Self::Tabs => {
                 "tabs that write the same records at once, one that is frozen, and a database deleted under them"
             }
+            Self::Faults => "every call of IndexedDB failing once, in every way",
         }
     }
 
@@ -142,6 +146,10 @@ impl Step {
             Self::Tabs => {
                 let transactions = if plan.effort == Effort::Long { TABS_LONG } else { TABS };
                 in_chromium(workspace, tools, "tabs", &[transactions])
+            }
+            Self::Faults => {
+                pkg::build(workspace, pkg::Mode::Release)?;
+                tools.browser.apply(npm::script(workspace, "faults", "tests/faults")).run()
             }
         }
     }
