@@ -5,13 +5,15 @@ use js_sys::{Object, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
-use whimbrel::browser::{BrowserRandom, CryptoKey, EncryptedStorage, IndexedDbStorage};
+use whimbrel::browser::{BrowserRandom, CryptoKey, EncryptedStorage, IndexedDbStorage, Mirroring};
 use whimbrel::error::{Code, Result};
 use whimbrel::js::Engine;
 use whimbrel::ports::{Commit, CommitOutcome, Loaded, PageChange, Random, Storage};
 
 use super::indexed_db::record;
-use super::page::{Raw, exists, make_envelope, passphrase_key, without_subtle, wrapping_key};
+use super::page::{
+    Raw, exists, make_envelope, one_piece, passphrase_key, start_deleting, without_subtle, wrapping_key,
+};
 use crate::storage_contract;
 
 /// What a value is read as that does not open: nothing of the store's has so few bytes.
@@ -78,7 +80,7 @@ async fn fill(name: &str, key: Option<CryptoKey>) {
     let start = r#"{"start":{"protocol":1,"history":"h","buckets":[{"bucket":"patient/all","pending":4000}]}}"#;
     let cursor = r#"{"cursor":{"bucket":"patient/all","cursor":"c","more":false}}"#;
     let lines = format!("{start}\n{}\n{}\n{cursor}\n{{\"end\":{{}}}}\n", rows(1), rows(2_001));
-    call("load", &Uint8Array::from(lines.as_bytes())).await;
+    call("load", &one_piece(lines.as_bytes())).await;
     let write = r#"[{"op":"create","entity":"patient","id":"written","fields":{"diagnosis":"measles"}}]"#;
     call("write", &JsValue::from_str(write)).await;
     let count = r#"{"where":{"diagnosis":"measles"}}"#;
@@ -260,4 +262,59 @@ async fn without_webcrypto_no_store_is_made() {
     assert_eq!(refusal("insecure", Some(&useless)).await, Some(Code::OptionsInvalid));
     assert!(!exists("insecure").await);
     IndexedDbStorage::delete("insecure").await.expect("a deletion");
+}
+
+fn mirrored(expected: u64, lines: &str) -> Commit {
+    Commit { mirror: lines.as_bytes().to_vec(), ..record(expected, b"a") }
+}
+
+async fn open_mirrored(name: &str, key: &CryptoKey) -> EncryptedStorage {
+    let storage = open(name, key).await;
+    storage.start_mirror(Mirroring::default());
+    storage
+}
+
+/// A wipe takes the envelope with it. The mirror has it too, or what it keeps could not be read.
+#[wasm_bindgen_test]
+async fn what_an_encrypted_store_mirrors_is_unreadable_and_outlives_it() {
+    let (old, key, other) = (wrapping_key().await, wrapping_key().await, wrapping_key().await);
+    let storage = open_mirrored("mirrored", &old).await;
+    committed(&storage, mirrored(0, "one secret\n")).await;
+    storage.put_snapshot(1, vec![b"one secret\n".to_vec(), b"more of it\n".to_vec()]).await.expect("a snapshot");
+    committed(&storage, mirrored(1, "two secrets\n")).await;
+    storage.change_key(&key).await.expect("a change");
+    let before = storage.mirrors(false).await.expect("mirrors").pop().expect("a mirror");
+    assert_eq!(before.snapshot, [b"one secret\n".to_vec(), b"more of it\n".to_vec()]);
+    assert_eq!(before.log[0].lines, b"two secrets\n");
+    let bucket = Raw::open_in_bucket(&format!("mirrored#{}", storage.identity())).await;
+    assert_eq!(bucket.search(&["secret", "more"]).await, "");
+    drop(bucket);
+    storage.close().await;
+    drop(storage);
+    start_deleting("mirrored").await.expect("as the browser does");
+    for wrong in [&other, &old] {
+        assert_eq!(refusal("mirrored", Some(wrong)).await, Some(Code::StoreLocked));
+    }
+    assert!(!exists("mirrored").await, "nothing is made with another key");
+    let storage = open_mirrored("mirrored", &key).await;
+    assert_eq!(storage.mirrors(true).await, Ok(vec![before]));
+}
+
+/// Nobody can read it now; somebody may later.
+#[wasm_bindgen_test]
+async fn the_mirror_of_a_store_with_another_key_is_left_alone() {
+    let key = wrapping_key().await;
+    let storage = open_mirrored("left-alone", &key).await;
+    committed(&storage, mirrored(0, "one secret\n")).await;
+    drop(storage);
+    start_deleting("left-alone").await.expect("as the browser does");
+    let plain = EncryptedStorage::open("left-alone", None).await.expect("a storage");
+    plain.start_mirror(Mirroring::default());
+    assert_eq!(plain.mirrors(true).await, Ok(Vec::new()));
+    plain.close().await;
+    drop(plain);
+    start_deleting("left-alone").await.expect("as the browser does");
+    let lost = open_mirrored("left-alone", &key).await.mirrors(true).await.expect("mirrors");
+    let lines: Vec<&[u8]> = lost.iter().flat_map(|mirror| &mirror.log).map(|record| &record.lines[..]).collect();
+    assert_eq!(lines, [b"one secret\n"]);
 }

@@ -24,6 +24,12 @@ export function rawOpen(name, version) {
   return settled(request);
 }
 
+/** The same, in the bucket of the mirrors. */
+export async function rawOpenInBucket(name) {
+  const bucket = await navigator.storageBuckets.open("whimbrel");
+  return settled(bucket.indexedDB.open(name));
+}
+
 export function rawDelete(name) {
   return settled(indexedDB.deleteDatabase(name));
 }
@@ -276,4 +282,14 @@ export async function rawSearch(database, texts) {
 
 export function withoutSubtle() {
   return replace(crypto, "subtle", undefined);
+}
+
+/** Gives the bytes once, and then no more: a file of one piece. */
+export function onePiece(view) {
+  let bytes = view.slice();
+  return () => {
+    const piece = bytes;
+    bytes = undefined;
+    return piece;
+  };
 }

@@ -16,6 +16,10 @@ use whimbrel::ports::Clock;
 extern "C" {
     #[wasm_bindgen(js_name = rawOpen)]
     fn raw_open(name: &str, version: Option<u32>) -> Promise;
+    #[wasm_bindgen(js_name = onePiece)]
+    fn js_one_piece(bytes: &[u8]) -> Function;
+    #[wasm_bindgen(js_name = rawOpenInBucket)]
+    fn raw_open_in_bucket(name: &str) -> Promise;
     #[wasm_bindgen(js_name = rawDelete)]
     fn raw_delete(name: &str) -> Promise;
     #[wasm_bindgen(js_name = rawClose)]
@@ -152,6 +156,10 @@ pub(crate) fn set_on_line(is_online: bool) -> Changed {
     Changed(js_set_on_line(is_online))
 }
 
+pub(crate) fn one_piece(bytes: &[u8]) -> Function {
+    js_one_piece(bytes)
+}
+
 pub(crate) fn without_subtle() -> Changed {
     Changed(js_without_subtle())
 }
@@ -178,6 +186,10 @@ pub(crate) struct Raw(IdbDatabase);
 impl Raw {
     pub(crate) async fn open(name: &str) -> Self {
         Self(done(raw_open(name, None)).await.into())
+    }
+
+    pub(crate) async fn open_in_bucket(name: &str) -> Self {
+        Self(done(raw_open_in_bucket(name)).await.into())
     }
 
     pub(crate) async fn open_version(name: &str, version: u32) -> Self {

@@ -44,7 +44,7 @@ impl Label {
 
 /// What a value becomes that does not open. All that the store writes begins with a checksum of eight bytes, so it takes this for damaged, in
 /// the one way in which it deals with damage. Never the bytes as they were: somebody may have put readable ones there.
-const DAMAGED: [u8; 1] = [0];
+pub(super) const DAMAGED: [u8; 1] = [0];
 
 /// A value that is to be sealed or opened where it stands.
 pub(super) type Value<'a> = (Label, &'a mut Vec<u8>);

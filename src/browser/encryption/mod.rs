@@ -61,7 +61,7 @@ impl EncryptedStorage {
         let storage = match IndexedDbStorage::open_existing(name).await? {
             Some(storage) => storage,
             // Another tab may be faster. Then it is that tab's envelope.
-            None => IndexedDbStorage::open_or_create(name, Some(envelope::make(key).await?)).await?,
+            None => IndexedDbStorage::open_or_create(name, Some(first_envelope(name, key).await?)).await?,
         };
         let envelope = storage.envelope().ok_or_else(not_encrypted)?;
         let Unlocked { wrapping, data } = envelope::unlock(envelope, key).await?;
@@ -113,6 +113,21 @@ impl EncryptedStorage {
     }
 }
 
+/// The envelope for a database that is made: of the store that was wiped, if there was one, so that its mirror can be read.
+async fn first_envelope(name: &str, key: &CryptoKey) -> Result<Vec<u8>> {
+    let mut refusal = None;
+    for envelope in IndexedDbStorage::lost_envelopes(name).await {
+        match envelope::unlock(&envelope, key).await {
+            Ok(_) => return Ok(envelope),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    match refusal {
+        Some(error) => Err(error),
+        None => envelope::make(key).await,
+    }
+}
+
 fn records(log: &mut [LogRecord]) -> impl Iterator<Item = Value<'_>> {
     log.iter_mut().map(|record| (Label::Record(record.seq), &mut record.bytes))
 }
@@ -159,15 +174,18 @@ impl Storage for EncryptedStorage {
     }
 
     async fn mirrors(&self, lost: bool) -> Result<Vec<Mirrored>> {
-        if lost && self.0.lock.is_some() {
-            // Their key is lost with the store's envelope.
-            return Ok(Vec::new());
-        }
         let mut mirrors = self.0.storage.mirrors(lost).await?;
         for Mirrored { seq, snapshot, log, .. } in &mut mirrors {
             let parts = (0..).zip(snapshot).map(|(part, lines)| (Label::Snapshot(*seq, part), lines));
             let records = log.iter_mut().map(|record| (Label::Mirrored(record.seq), &mut record.lines));
             self.open_values(parts.chain(records).collect()).await?;
+        }
+        if lost && self.0.lock.is_some() {
+            // One with another data key. It stays for whoever has that.
+            let is_open = |lines: &Vec<u8>| lines[..] != cipher::DAMAGED;
+            mirrors.retain(|mirror| {
+                mirror.snapshot.iter().chain(mirror.log.iter().map(|record| &record.lines)).all(is_open)
+            });
         }
         Ok(mirrors)
     }

@@ -3,6 +3,7 @@
 //! | store | key | value |
 //! |---|---|---|
 //! | `meta` | `snapshot` | its `seq` |
+//! | `meta` | `envelope` | as in the store's own database, of an encrypted store |
 //! | `snapshot` | number | lines |
 //! | `lines` | `seq` | `[after, lines]` |
 //!
@@ -20,12 +21,13 @@ use web_sys::{IdbDatabase, IdbFactory, IdbOpenDbRequest};
 
 use super::super::clock::within;
 use super::super::global::{global, property, whole_number};
-use super::layout::key;
+use super::burst::put;
+use super::layout::{ENVELOPE, key, value_of};
 use super::opening::{Handler, Opening, abort_upgrade};
 use super::transaction::{Mode, Transaction, result};
 use super::{DEADLINE_MS, fault};
 use crate::error::{Code, Error, Result};
-use crate::ports::{MirrorRecord, Mirrored, Seq};
+use crate::ports::{Durability, MirrorRecord, Mirrored, Seq};
 
 /// The bucket's name; all stores of an origin share it.
 const BUCKET: &str = "whimbrel";
@@ -142,6 +144,20 @@ impl Place {
             log: keys.iter().zip(log.iter()).map(record).collect(),
             is_sure: true,
         })
+    }
+
+    /// The wrapped key of the store.
+    pub(super) async fn envelope(&self) -> Result<Option<Vec<u8>>> {
+        let transaction = self.begin(&[META], Mode::Read)?;
+        let envelope = transaction.get(META, &JsValue::from_str(ENVELOPE))?;
+        transaction.answered().await?;
+        Ok(result(&envelope)?.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec))
+    }
+
+    pub(super) async fn put_envelope(&self, envelope: &[u8]) -> Result<()> {
+        let transaction = self.begin(&[META], Mode::Write(Durability::Strict))?;
+        put(&transaction.store(META)?, &JsValue::from_str(ENVELOPE), &value_of(envelope))?;
+        transaction.ended().await
     }
 
     /// The last commit that it has something of, and how many came after the snapshot.

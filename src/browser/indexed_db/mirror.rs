@@ -25,6 +25,7 @@ use super::super::global::whole_number;
 use super::Mirroring;
 use super::bucket::{self, LOG, META, Place, SNAPSHOT, lines_value};
 use super::burst::put;
+use super::connection::Nature;
 use super::layout::key;
 use super::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
@@ -41,6 +42,7 @@ pub(super) struct Mirror {
     /// The store's name.
     store: String,
     identity: String,
+    is_encrypted: bool,
     inner: Rc<Inner>,
     opened: Option<Promise>,
     /// Whether commits are known that it should have and has not.
@@ -64,18 +66,20 @@ struct Inner {
 
 impl Mirror {
     /// The mirror of a store. Opening it goes on beside whatever comes next.
-    pub(super) fn new(store: &str, identity: &str, mirroring: Mirroring) -> Self {
-        let (inner, name) = (Rc::new(Inner::default()), database_name(store, identity));
+    pub(super) fn new(store: &str, nature: &Nature, mirroring: Mirroring) -> Self {
+        let (identity, envelope) = (nature.identity.clone(), nature.envelope.clone());
+        let (inner, name) = (Rc::new(Inner::default()), database_name(store, &identity));
         let opening = Rc::clone(&inner);
         let opened = mirroring.is_wanted.then(|| {
             future_to_promise(async move {
-                if let Err(error) = opening.open(&name).await {
+                if let Err(error) = opening.open(&name, envelope.as_deref()).await {
                     opening.fail(&error);
                 }
                 Ok(JsValue::UNDEFINED)
             })
         });
-        Self { store: store.to_owned(), identity: identity.to_owned(), inner, opened, is_unsure: mirroring.is_unsure }
+        let (store, is_encrypted) = (store.to_owned(), nature.envelope.is_some());
+        Self { store, identity, is_encrypted, inner, opened, is_unsure: mirroring.is_unsure }
     }
 
     /// The bucket, once it is open; none when there is none.
@@ -164,11 +168,25 @@ impl Mirror {
         for identity in identities(factory, &self.store).await? {
             if identity != self.identity {
                 let place = Place::open(factory, &database_name(&self.store, &identity), false).await?;
+                // Without a key there is nothing to be read. It stays for whoever has one.
+                if !self.is_encrypted && place.envelope().await?.is_some() {
+                    continue;
+                }
                 let mirror = place.read(&identity).await?;
                 found.push(Mirrored { is_sure: !self.is_unsure, ..mirror });
             }
         }
         Ok(found)
+    }
+
+    /// Keeps the wrapped key of the store. Without it, what an encrypted store mirrors could not be read after a wipe.
+    pub(super) async fn put_envelope(&self, envelope: &[u8]) {
+        if let Some(place) = self.place().await
+            && let Err(error) = place.put_envelope(envelope).await
+        {
+            // The next opening makes it good.
+            self.inner.fail(&error);
+        }
     }
 
     /// Deletes the mirror of a store that is no more.
@@ -188,6 +206,17 @@ impl Mirror {
     pub(super) fn close(&self) {
         self.inner.place.replace(None);
     }
+}
+
+/// The wrapped keys of the stores of that name that were mirrored.
+pub(super) async fn envelopes(store: &str) -> Result<Vec<Vec<u8>>> {
+    let Some(factory) = bucket::factory().await? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for identity in identities(&factory, store).await? {
+        let place = Place::open(&factory, &database_name(store, &identity), false).await?;
+        found.extend(place.envelope().await?);
+    }
+    Ok(found)
 }
 
 /// Deletes all mirrors of stores of that name.
@@ -240,11 +269,16 @@ async fn replace(place: &Place, seq: Seq, parts: &[Vec<u8>]) -> Result<()> {
 }
 
 impl Inner {
-    async fn open(&self, name: &str) -> Result<()> {
+    async fn open(&self, name: &str, envelope: Option<&[u8]>) -> Result<()> {
         let Some(factory) = bucket::factory().await? else { return Ok(()) };
         self.factory.replace(Some(factory.clone()));
         let place = Place::open(&factory, name, true).await?;
         let (newest, records) = place.extent().await?;
+        if let Some(envelope) = envelope
+            && place.envelope().await?.as_deref() != Some(envelope)
+        {
+            place.put_envelope(envelope).await?;
+        }
         self.newest.set(Some(newest));
         self.records.set(records);
         self.place.replace(Some(Rc::new(place)));

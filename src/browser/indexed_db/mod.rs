@@ -129,12 +129,21 @@ impl IndexedDbStorage {
     /// Puts another envelope in the place of `present`; `false` when that is not the present one any more.
     pub(super) async fn replace_envelope(&self, present: Vec<u8>, envelope: &[u8]) -> Result<bool> {
         let transaction = self.begin(&[META], Mode::Write(Durability::Strict)).await?;
-        self.judged(exchange::replace(transaction, ENVELOPE, present, envelope).await)
+        let is_replaced = self.judged(exchange::replace(transaction, ENVELOPE, present, envelope).await)?;
+        if is_replaced && let Some(mirror) = self.mirror.get() {
+            mirror.put_envelope(envelope).await;
+        }
+        Ok(is_replaced)
+    }
+
+    /// Wrapped keys that a lost store of that name may have had. A bucket that fails has none: it stops nothing.
+    pub(super) async fn lost_envelopes(name: &str) -> Vec<Vec<u8>> {
+        mirror::envelopes(name).await.unwrap_or_default()
     }
 
     /// Begins to mirror what commits bring for it. It is opened beside whatever comes next.
     pub fn start_mirror(&self, mirroring: Mirroring) {
-        self.mirror.get_or_init(|| Mirror::new(&self.name, &self.nature.identity, mirroring));
+        self.mirror.get_or_init(|| Mirror::new(&self.name, &self.nature, mirroring));
     }
 
     /// Deletes the database of that name, if there is one. Storages that have it open are closed.
