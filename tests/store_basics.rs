@@ -282,37 +282,29 @@ fn a_caller_that_goes_away_leaves_nothing_half_done() {
 }
 
 #[test]
-fn a_damaged_page_is_named() {
+fn a_bad_page_is_named_and_taken_out() {
     block_on(async {
-        let disk = MemoryStorage::new();
-        let store = open(&disk).await;
-        store.transact(|txn| txn.put_row("order", "x", &row("a", 1))).await.unwrap();
-        store.compact().await.unwrap();
-        let page = disk.page_ids()[0];
-        let cold = Store::open(disk.connect(), schema(), Durability::Relaxed, Some(0)).await.unwrap();
-        disk.damage(page, |bytes| bytes[20] ^= 1);
-        let error = cold.read(|view| view.row("order", "x")).await.unwrap_err();
-        assert_eq!((error.code(), error.detail()), (Code::StoreCorrupt, format!("page {page} is damaged").as_str()));
-        assert!(Store::open(disk.connect(), schema(), Durability::Relaxed, None).await.is_err());
-    });
-}
-
-#[test]
-fn a_lost_page_is_named() {
-    block_on(async {
-        let disk = MemoryStorage::new();
-        let store = open(&disk).await;
-        store.transact(|txn| txn.put_row("order", "x", &row("a", 1))).await.unwrap();
-        store.compact().await.unwrap();
-        let page = disk.page_ids()[0];
-        let cold = Store::open(disk.connect(), schema(), Durability::Relaxed, Some(0)).await.unwrap();
-        disk.lose(page);
-        let code = |result: Result<(), Error>| result.unwrap_err().to_string();
-        let expected = format!("store/corrupt: page {page} is lost");
-        assert_eq!(code(cold.read(|view| view.row("order", "x")).await.map(|_| ())), expected);
-        let write = |txn: &mut Txn<'_>| txn.put_row("order", "x", &row("b", 1));
-        assert_eq!(code(cold.transact(write).await.map(|_| ())), expected);
-        assert_eq!(code(Store::open(disk.connect(), schema(), Durability::Relaxed, None).await.map(|_| ())), expected);
+        for is_lost in [true, false] {
+            let disk = MemoryStorage::new();
+            let store = open(&disk).await;
+            store.transact(|txn| txn.put_row("order", "x", &row("a", 1))).await.unwrap();
+            store.compact().await.unwrap();
+            let page = disk.page_ids()[0];
+            let cold = Store::open(disk.connect(), schema(), Durability::Relaxed, Some(0)).await.unwrap();
+            if is_lost {
+                disk.lose(page);
+            } else {
+                disk.damage(page, |bytes| bytes[20] ^= 1);
+            }
+            assert_eq!(cold.read(|view| view.row("order", "x")).await, Ok(None));
+            let trouble = cold.take_trouble().unwrap();
+            let expected = format!("page {page} is damaged or lost; what it held is fetched again: order");
+            assert_eq!((trouble.code(), trouble.detail()), (Code::StoreCorrupt, expected.as_str()));
+            assert_eq!(disk.page_ids(), [], "nothing else was there");
+            cold.transact(|txn| txn.put_row("order", "x", &row("b", 2))).await.unwrap();
+            let again = Store::open(disk.connect(), schema(), Durability::Relaxed, None).await.unwrap();
+            assert_eq!(again.read(|view| view.row("order", "x")).await, Ok(Some(row("b", 2))));
+        }
     });
 }
 

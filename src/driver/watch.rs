@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::Driver;
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::ports::Platform;
 use crate::store::{Change, Footprint, Query};
 use crate::sync::Event;
@@ -92,8 +92,8 @@ impl<P: Platform> Driver<P> {
         for id in self.inner.watches.affected_by(change) {
             self.run_watch(id);
         }
-        if let Some(trouble) = self.inner.store.take_trouble() {
-            self.report(false, trouble);
+        while let Some(trouble) = self.inner.store.take_trouble() {
+            self.report(trouble.code() == Code::StoreCorrupt, trouble);
         }
         self.compact_when_idle();
     }

@@ -37,6 +37,10 @@ pub(super) struct Core<S> {
     listeners: RefCell<Vec<Rc<Listener>>>,
     /// Transactions that have not come to their end.
     transactions: RefCell<Vec<Weak<Transaction>>>,
+    /// A bad page was taken out, and what it has left behind is to be repaired.
+    pub(super) needs_repair: Cell<bool>,
+    /// What is to be reported.
+    pub(super) troubles: RefCell<Vec<Error>>,
     /// Whether this opening has found the store empty.
     pub(super) is_new: Cell<bool>,
     /// Exports under way.
@@ -60,6 +64,8 @@ impl<S: Storage> Core<S> {
             group: RefCell::default(),
             listeners: RefCell::default(),
             transactions: RefCell::default(),
+            needs_repair: Cell::new(false),
+            troubles: RefCell::default(),
             is_new: Cell::new(false),
             trackers: RefCell::default(),
             is_unsure: Cell::new(false),
@@ -133,13 +139,13 @@ impl<S: Storage> Core<S> {
         View { state, overlays: [None, None], fresh: None, reading }
     }
 
-    /// Loads the pages a read asked for and pins them. `false` when one is gone: another tab has changed the pages.
+    /// Loads the pages a read asked for and pins them. `false` when one is gone, because another tab has changed the pages, or is bad.
     pub(super) async fn load_pages(&self, ids: &[PageId], reading: &mut Reading) -> Result<bool> {
         let loaded = self.judged(self.storage.pages(ids).await)?;
         reading.attempt += 1;
         for (id, bytes) in ids.iter().zip(loaded) {
-            let Some(bytes) = bytes else { return Ok(false) };
-            let page = Rc::new(Page::open(*id, bytes)?);
+            let Some(Ok(page)) = bytes.map(|bytes| Page::open(*id, bytes)) else { return Ok(false) };
+            let page = Rc::new(page);
             self.state.borrow().keep(*id, &page);
             reading.pins.insert(*id, page);
         }
@@ -147,19 +153,23 @@ impl<S: Storage> Core<S> {
         Ok(true)
     }
 
-    /// Catches up because pages are gone.
-    pub(super) async fn replace_pages(&self, gone: &[PageId]) -> Result<()> {
+    /// Catches up because pages could not be had; those that are bad are taken out. Only for the one at the front of the line.
+    pub(super) async fn replace_pages(&self, missing: &[PageId]) -> Result<()> {
         self.catch_up().await?;
-        self.check_named(gone).await
+        self.check_named(missing).await
     }
 
-    /// A page that is gone although the newest directory names it is lost.
-    pub(super) async fn check_named(&self, gone: &[PageId]) -> Result<()> {
-        let still_named = |id: &&PageId| self.state.borrow().directory.pages().any(|page| page.id == **id);
-        let suspects: Vec<PageId> = gone.iter().filter(still_named).copied().collect();
+    /// A page that is bad, or is gone although the newest directory names it, is taken out.
+    async fn check_named(&self, missing: &[PageId]) -> Result<()> {
+        let is_named = |id: &&PageId| self.state.borrow().directory.pages().any(|page| page.id == **id);
+        let suspects: Vec<PageId> = missing.iter().filter(is_named).copied().collect();
         let found = self.judged(self.storage.pages(&suspects).await)?;
-        let lost = suspects.iter().zip(found).find(|(_, bytes)| bytes.is_none());
-        lost.map_or(Ok(()), |(id, _)| Err(Error::new(Code::StoreCorrupt, format!("page {id} is lost"))))
+        for (id, bytes) in suspects.iter().zip(found) {
+            if bytes.is_none_or(|bytes| Page::open(*id, bytes).is_err()) {
+                self.quarantine(*id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Learns what other tabs have written.
@@ -172,6 +182,7 @@ impl<S: Storage> Core<S> {
             return self.reload().await;
         }
         let changed = self.state.borrow_mut().follow(slice.log)?;
+        self.state.borrow_mut().head.mirrored = slice.head.mirrored;
         self.caught_up(known.seq, Some(changed)).await
     }
 
@@ -219,7 +230,7 @@ impl<S: Storage> Core<S> {
                         // Another tab compacts right now.
                         let loaded = self.judged(self.storage.load().await)?;
                         self.state.borrow_mut().replace(loaded, 0)?;
-                        self.check_named(&ids).await?;
+                        Box::pin(self.check_named(&ids)).await?;
                     }
                 }
             }
@@ -247,8 +258,9 @@ impl<S: Storage> Core<S> {
     /// Commits what is planned.
     pub(super) async fn commit(&self, mut plan: Plan) -> Outcome {
         let commit = self.commit_of(&mut plan);
+        let is_mirrored = !commit.mirror.is_empty();
         match self.judged(self.storage.commit(commit).await) {
-            Ok(CommitOutcome::Committed) => match self.apply(plan) {
+            Ok(CommitOutcome::Committed) => match self.apply(plan, is_mirrored) {
                 Ok(change) => {
                     self.tell(&change);
                     Outcome::Committed(change.seq)
@@ -281,7 +293,7 @@ impl<S: Storage> Core<S> {
     }
 
     /// Makes a commit that is stored part of the state.
-    fn apply(&self, plan: Plan) -> Result<Change> {
+    fn apply(&self, plan: Plan, is_mirrored: bool) -> Result<Change> {
         let mut state = self.state.borrow_mut();
         let catalog = plan.changes.get(&State::catalog_key()).cloned().flatten();
         let keys = plan.changes.keys().cloned().collect();
@@ -289,6 +301,9 @@ impl<S: Storage> Core<S> {
             rewrite.apply(&mut state);
         }
         state.add(plan.changes);
+        if is_mirrored {
+            state.head.mirrored = state.head.seq;
+        }
         state.evict();
         if let Some(catalog) = catalog {
             state.set_catalog(Some(&catalog))?;

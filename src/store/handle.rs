@@ -121,14 +121,16 @@ impl<S: Storage> Store<S> {
         }
         loop {
             self.core.check_open()?;
+            self.mend().await?;
             let answer = once(&self.core.state.borrow(), &mut reading);
             match answer {
                 Ok(()) => return Ok(reading),
                 Err(Interrupt::Fail(error)) => return Err(error),
                 Err(Interrupt::Pages(ids)) => {
                     if !self.core.load_pages(&ids, &mut reading).await? {
-                        self.catch_up().await?;
-                        self.core.check_named(&ids).await?;
+                        let mut place = Place::enter(self, true);
+                        place.front().await;
+                        self.core.replace_pages(&ids).await?;
                     }
                 }
             }
@@ -160,6 +162,12 @@ impl<S: Storage> Store<S> {
         for _ in 0..ATTEMPTS_MAX {
             place.front().await;
             self.core.check_open()?;
+            if self.core.needs_repair.get() {
+                drop(place);
+                self.mend().await?;
+                place = Place::enter(self, false);
+                continue;
+            }
             self.core.make_sure().await?;
             let known = self.seq();
             let refusal = match self.plan(plan).await? {

@@ -27,7 +27,10 @@ pub(super) fn rebuild(txn: &mut Txn<'_>, entity: &str, id: &str, server: Option<
     if server.is_none() && !is_new && !is_shown(txn, entity, id)? {
         return txn.put_row(entity, id, &Row { dirty: true, deleted: true, ..Row::default() });
     }
-    let mut local = server.cloned().unwrap_or_default();
+    // The server's row has left the device, or was lost: what people see of it stays.
+    let shown = if server.is_none() && !is_new { txn.row(entity, id)? } else { None };
+    let shown = shown.map(|row| Row { buckets: Vec::new(), ..row });
+    let mut local = server.cloned().or(shown).unwrap_or_default();
     (local.dirty, local.deleted) = (true, false);
     for (_, entry) in &waiting {
         lay_over(txn, &mut local, entry)?;

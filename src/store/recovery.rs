@@ -1,7 +1,7 @@
 //! Going on after a store was lost: its mirror has what only this device knew, and the server has the rest.
 //!
 //! ```text
-//! wiped ─► a new, empty store ─(restore)─► outbox, inbox, conflicts, client ─(repair)─► rows of new records, and the next pull
+//! wiped ─► a new, empty store ─(restore)─► outbox, inbox, conflicts, client ─(`repair`)─► rows of new records, and the next pull
 //! ```
 //!
 //! **Invariant:** a mirror is taken over once: what came of it is noted in the same transaction, under the identity of the store that was lost.
@@ -12,17 +12,15 @@ use super::mirror::{self, Kept, Snapshot};
 use super::outbox::Entry;
 use super::settle::refusal_json;
 use super::system::{self, Counter};
-use super::{Bytes, Interrupt, MapId, Read, Store, Txn, View, keys, pending, rebase};
+use super::{Bytes, Interrupt, MapId, Read, Store, Txn, View, keys, repair};
 use crate::error::{Code, Result};
 use crate::json::FromJson;
 use crate::ports::{Seq, Storage};
 
 /// Where recoveries are noted, in the `SYSTEM` map: then the lost store's identity.
 const RECOVERED_PREFIX: &[u8] = b"recovered/";
-/// There while what hangs on the outbox is to be made anew.
-const REPAIR_KEY: &[u8] = b"repair";
 /// Why a change that was sent by a store that is no more is in the inbox.
-const IN_DOUBT: (&str, &str) =
+pub(super) const IN_DOUBT: (&str, &str) =
     ("store/wiped", "the device's storage was wiped before the server's answer came; it may have arrived");
 
 impl<S: Storage> Store<S> {
@@ -38,17 +36,6 @@ impl<S: Storage> Store<S> {
             self.core.storage.forget_mirror(&mirror.identity).await?;
         }
         Ok(!lost.is_empty())
-    }
-
-    /// Makes anew what hangs on the outbox, if that is to be done.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn repair(&self) -> Result<()> {
-        if self.read(|view| view.get(MapId::SYSTEM, REPAIR_KEY)).await?.is_some() {
-            self.change(&mut repair).await?;
-        }
-        Ok(())
     }
 
     /// The recoveries that were noted: a JSON object by the identities of the stores that were lost.
@@ -97,10 +84,10 @@ impl<S: Storage> Store<S> {
         self.core.storage.put_snapshot(seq, parts).await
     }
 
-    /// What has gone wrong with the mirror since the last call.
+    /// What has gone wrong with the mirror, or with pages, since the last call; to be called until there is nothing.
     #[must_use]
     pub fn take_trouble(&self) -> Option<crate::error::Error> {
-        self.core.storage.take_trouble()
+        self.core.troubles.borrow_mut().pop().or_else(|| self.core.storage.take_trouble())
     }
 }
 
@@ -136,7 +123,7 @@ fn restore(txn: &mut Txn<'_>, identity: &str, kept: &Kept) -> Result<(), Interru
         kept.is_whole
     );
     txn.put(MapId::SYSTEM, &note, json.into_bytes());
-    txn.put(MapId::SYSTEM, REPAIR_KEY, vec![1]);
+    repair::mark(&mut txn.own.changes, (MapId::SYSTEM.0, u16::MAX));
     Ok(())
 }
 
@@ -167,50 +154,4 @@ fn merge_entry(txn: &mut Txn<'_>, kept: &Kept, old: &[u8], bytes: &Bytes) -> Res
         txn.put(MapId::CONFLICTS, &position, conflict.to_vec());
     }
     Ok(())
-}
-
-/// Makes what follows from the outbox: which entries belong to a record, what was sent, the counts, and the rows.
-fn repair(txn: &mut Txn<'_>) -> Result<(), Interrupt> {
-    for (entity, id) in relink(txn)? {
-        let base = pending::base(txn, &entity, &id)?;
-        is_refused(rebase::rebuild(txn, &entity, &id, base.as_ref()))?;
-    }
-    txn.delete(MapId::SYSTEM, REPAIR_KEY);
-    Ok(())
-}
-
-/// The same without the rows; the records that have changes.
-pub(super) fn relink(txn: &mut Txn<'_>) -> Result<Vec<(String, String)>, Interrupt> {
-    for map in [MapId::PENDING, MapId::SENT] {
-        for key in txn.keys_with_prefix(map, &[])? {
-            txn.delete(map, &key);
-        }
-    }
-    let (mut records, mut waiting) = (Vec::new(), 0);
-    for (position, bytes) in txn.items(MapId::OUTBOX)? {
-        let Ok(entry) = Entry::parse(&bytes, Code::StoreCorrupt) else { continue };
-        // What is in conflict does not count as waiting: the user decides, not the server.
-        waiting += u64::from(!entry.conflict);
-        // An entity that this schema does not know keeps its changes; there is nothing to show of them.
-        if !is_refused(pending::link(txn, system::number(&position), &entry))? {
-            records.push((entry.entity, entry.id));
-        }
-    }
-    records.sort_unstable();
-    records.dedup();
-    Counter::Pending.set(txn, waiting);
-    for (counter, map) in [(Counter::Rejected, MapId::INBOX), (Counter::Conflicts, MapId::CONFLICTS)] {
-        let count = txn.keys_with_prefix(map, &[])?.len();
-        counter.set(txn, count as u64);
-    }
-    Ok(records)
-}
-
-/// Whether something cannot be done for one record; that must not keep the others from being repaired.
-fn is_refused(done: Result<(), Interrupt>) -> Result<bool, Interrupt> {
-    match done {
-        Ok(()) => Ok(false),
-        Err(Interrupt::Fail(_)) => Ok(true),
-        Err(pages @ Interrupt::Pages(_)) => Err(pages),
-    }
 }

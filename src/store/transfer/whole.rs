@@ -14,7 +14,7 @@ use super::super::outbox::Entry;
 use super::super::settle::refusal_json;
 use super::super::system::{self, Counter};
 use super::super::view::{Interrupt, Read, View};
-use super::super::{Txn, pending, rebase, recovery};
+use super::super::{Txn, pending, rebase, repair};
 use super::import::Import;
 use super::lines::{self, Line};
 use crate::error::{Code, Error, Result};
@@ -169,7 +169,7 @@ fn settle(txn: &mut Txn<'_>, mark: &[u8]) -> Result<(u64, u64), Interrupt> {
         }
     }
     // The rows came as they were.
-    recovery::relink(txn)?;
+    repair::relink(txn)?;
     for (entity, id, _) in doubts.records {
         let base = pending::base(txn, &entity, &id)?;
         rebase::rebuild(txn, &entity, &id, base.as_ref())?;
