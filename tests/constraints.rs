@@ -20,7 +20,7 @@ use whimbrel::memory::MemoryStorage;
 use whimbrel::model::{Entity, Field, FieldType, IndexSpec, OnDelete, Policy, Query, Row, Schema, Value};
 use whimbrel::ports::Durability;
 use whimbrel::store::{Batch, LocalWrite, Store, Txn, next_batch, settle};
-use whimbrel_protocol::{ChangeOutcome, Op, Outcome};
+use whimbrel_protocol::{Change, ChangeOutcome, Op, Outcome};
 
 use model::{Rows, Server, Write};
 
@@ -228,6 +228,38 @@ fn a_row_of_the_server_that_clashes_with_a_change_that_waits_breaks_nothing() {
     });
 }
 
+fn lines(changes: &[Change]) -> Vec<String> {
+    changes.iter().map(|change| format!("{:?} {} {}", change.op, change.entity, change.id)).collect()
+}
+
+#[test]
+fn a_change_folds_only_where_the_order_allows_it() {
+    block_on(async {
+        let tab = open(schema()).await;
+        write(&tab, Op::Create, "area", "a", json!({"code": 1})).await.unwrap();
+        let batch = send(&tab).await.unwrap();
+        accept(&tab, &batch).await;
+        write(&tab, Op::Create, "area", "b", json!({})).await.unwrap();
+        write(&tab, Op::Update, "area", "a", json!({"up": "b"})).await.unwrap();
+        write(&tab, Op::Create, "area", "c", json!({})).await.unwrap();
+        // It refers to what was made later, and gives up a value that is taken after that.
+        write(&tab, Op::Update, "area", "a", json!({"up": "c", "code": 2})).await.unwrap();
+        write(&tab, Op::Update, "area", "c", json!({"code": 1})).await.unwrap();
+        write(&tab, Op::Update, "area", "a", json!({"note": 1})).await.unwrap();
+        // A change that waits refers to it, so it cannot vanish as if it had never been.
+        write(&tab, Op::Delete, "area", "b", json!({})).await.unwrap();
+        let batch = send(&tab).await.unwrap();
+        let expected =
+            ["Create area b", "Update area a", "Create area c", "Update area a", "Update area c", "Delete area b"];
+        assert_eq!(lines(&batch.request.changes), expected);
+        accept(&tab, &batch).await;
+        write(&tab, Op::Create, "area", "d", json!({})).await.unwrap();
+        write(&tab, Op::Update, "area", "a", json!({"note": 2})).await.unwrap();
+        write(&tab, Op::Delete, "area", "d", json!({})).await.unwrap();
+        assert_eq!(lines(&send(&tab).await.unwrap().request.changes), ["Update area a"]);
+    });
+}
+
 #[test]
 fn changes_that_come_of_one_have_ids_of_their_own() {
     block_on(async {
@@ -242,8 +274,7 @@ fn changes_that_come_of_one_have_ids_of_their_own() {
         write(&tab, Op::Update, "room", "r", json!({"kind": "hall"})).await.unwrap();
         write(&tab, Op::Delete, "area", "a", json!({})).await.unwrap();
         let changes = send(&tab).await.unwrap().request.changes;
-        let line = |change: &whimbrel_protocol::Change| format!("{:?} {} {}", change.op, change.entity, change.id);
-        assert_eq!(changes.iter().map(line).collect::<Vec<_>>(), ["Delete desk d", "Delete room r", "Delete area a"]);
+        assert_eq!(lines(&changes), ["Delete desk d", "Delete room r", "Delete area a"]);
         let ids: BTreeSet<&String> = changes.iter().map(|change| &change.change).collect();
         assert_eq!(ids.len(), 3);
         assert!(ids.iter().all(|id| id.len() == 36));
