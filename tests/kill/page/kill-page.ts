@@ -54,6 +54,9 @@ window.killPage = {
   },
 };
 
+// Opens by itself when the address says which: then nobody is connected who could ask.
+if (location.hash !== "") void openDatabase(location.hash.slice(1), { mirror: true, heal: true });
+
 async function find(): Promise<Found> {
   const rows = await db.item.query();
   return {

@@ -48,13 +48,7 @@ export class Browser {
   }
 
   static async start(profile: string): Promise<Browser> {
-    const child = spawn(chromium(), [...FLAGS, `--user-data-dir=${profile}`, "about:blank"], {
-      // A process group of its own, so that all of it can be killed.
-      detached: true,
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    running.add(child);
-    child.once("exit", () => running.delete(child));
+    const child = launch(profile, "about:blank");
     try {
       const client = await playwright.connectOverCDP(await endpoint(child), { timeout: START_MS_MAX });
       return new Browser(child, client);
@@ -62,6 +56,15 @@ export class Browser {
       killTree(child);
       throw error;
     }
+  }
+
+  /** Starts one at a page, with nobody connected to it, and kills it after a while. */
+  static async dieAt(profile: string, url: string, afterMs: number): Promise<void> {
+    const child = launch(profile, url);
+    const gone = exited(child);
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    killTree(child);
+    await gone;
   }
 
   version(): string {
@@ -92,6 +95,18 @@ export class Browser {
     clearTimeout(timer);
     await this.#client.close().catch(() => undefined);
   }
+}
+
+function launch(profile: string, url: string): ChildProcess {
+  const child = spawn(chromium(), [...FLAGS, `--user-data-dir=${profile}`, url], {
+    // A process group of its own, so that all of it can be killed.
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  child.stderr.resume();
+  return child;
 }
 
 async function endpoint(child: ChildProcess): Promise<string> {

@@ -73,16 +73,10 @@ export class Device {
     }
   }
 
-  /** Navigates and opens, and is killed in the middle of that. */
+  /** Starts, opens, and is killed in the middle of that. */
   async dieWhileOpening(afterMs: number): Promise<void> {
-    const browser = await Browser.start(this.profile);
-    const opening = this.#visit(browser).then((page) =>
-      page.evaluate(([name, safety]) => window.killPage.open(name, safety), [NAME, this.#safety] as const),
-    );
-    opening.catch(() => undefined);
-    await Promise.race([opening, pause(afterMs)]).catch(() => undefined);
+    await Browser.dieAt(this.profile, `${this.#origin}/#${NAME}`, afterMs);
     this.#isKnown = false;
-    await browser.kill();
   }
 
   /** Writes until the browser is killed. */

@@ -18,8 +18,8 @@ import { tear } from "./tear";
 const RECORDS_MAX = 6_000;
 /** The browser dies at the latest so long after it has begun to write. */
 const WRITE_MS_MAX = 1_200;
-/** Or so long after it was sent to the page, while it opens. */
-const OPENING_MS_MAX = 500;
+/** Or so long after its start, when it opens the database by itself. */
+const OPENING_MS_MAX = 3_000;
 /** Steps of each lane behind a torn record. */
 const TORN_STEPS_MAX = 8;
 const CONTROL_ROUNDS_MAX = 5;
