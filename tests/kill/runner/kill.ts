@@ -38,7 +38,7 @@ async function main({ rounds, torn, seed }: Options): Promise<void> {
   try {
     const random = new Random(seed);
     const killed = await killRounds(site.origin, rounds, random);
-    report("killed", rounds, killed);
+    if (rounds > 0) report("killed", rounds, killed);
     const healed = await tornRounds(site.origin, Math.ceil(torn / 2), random, "heal");
     const mirrored = await tornRounds(site.origin, Math.floor(torn / 2), random, "mirror");
     const control = torn === 0 ? undefined : await controlRounds(site.origin, random);
@@ -65,7 +65,7 @@ async function killRounds(origin: string, rounds: number, random: Random): Promi
       device = new Device(origin, GUARDED, tally);
     }
   }
-  await lookTwice(device, "the last looks");
+  if (rounds > 0) await lookTwice(device, "the last looks");
   return tally;
 }
 
