@@ -155,3 +155,28 @@ fn an_index_over_many_rows_is_built_in_pieces_while_another_tab_writes() {
         }
     });
 }
+
+/// The index has some of its entries when whoever builds it dies; a tab that is open all the while must not look there.
+#[test]
+fn an_index_that_is_not_whole_is_not_read() {
+    block_on(async {
+        let disk = MemoryStorage::new();
+        filled(&disk).await;
+        let old = Device::open(&disk, 1).await;
+        let mut more: Schema = schema(1);
+        more.entities[0].fields[0].index = true;
+        break_after(&disk, 3);
+        assert!(Store::open(disk.connect(), more.clone(), Durability::Relaxed, None).await.is_err());
+        disk.heal();
+        old.store.catch_up().await.unwrap();
+        let without = || parse(&old.store, "workOrder", json!({"legacy": null}));
+        let explained = old.store.explain(&without()).await.unwrap();
+        assert_eq!(old.store.count(without()).await, Ok(ROWS as u64 + 1), "{explained}");
+        // What it writes is kept in step all the same.
+        old.write(whimbrel_protocol::Op::Update, "workOrder", "00001", json!({"legacy": "x"})).await.unwrap();
+        let store = Store::open(disk.connect(), more, Durability::Relaxed, None).await.unwrap();
+        let with = |value| parse(&store, "workOrder", json!({"legacy": value}));
+        assert_eq!(store.count(with(json!(null))).await, Ok(ROWS as u64));
+        assert_eq!(store.count(with(json!("x"))).await, Ok(1));
+    });
+}

@@ -182,3 +182,30 @@ fn what_records_would_lack_is_refused_and_changes_nothing() {
         assert_eq!(store.get_json("note", "n").await.unwrap().as_deref(), Some(r#"{"id":"n","done":false}"#));
     });
 }
+
+/// The mirror of a store of version 1 comes to one of the newest version, which had to become a client of its own.
+#[test]
+fn what_a_mirror_of_an_older_version_has_kept_is_brought_along() {
+    for is_whole in [true, false] {
+        block_on(async {
+            let disk = MemoryStorage::new();
+            let old = Device::open(&disk, 1).await;
+            old.create("lost", "Lost", 2).await.unwrap();
+            old.create("new", "New", 20).await.unwrap();
+            old.store.close().await;
+            if !is_whole {
+                let is_lost = |lines: &[u8]| String::from_utf8_lossy(lines).contains("Lost");
+                disk.change_mirrors(|mirror| mirror.log.retain(|record| !is_lost(&record.lines)));
+            }
+            disk.wipe();
+            let now = Device::open(&disk, NEWEST).await;
+            let job = json!({"id": "new", "name": "New", "floor": 10.0, "state": "open"});
+            let jobs = now.all("job").await;
+            assert_eq!(jobs.as_array().unwrap().last(), Some(&job), "whole: {is_whole}");
+            assert_eq!(jobs.as_array().unwrap().len(), if is_whole { 2 } else { 1 });
+            let changes = now.push().await;
+            let set = json!({"name": "New", "floor": 10.0, "state": "open"});
+            assert_eq!(json!(changes.last().map(|change| (&change.entity, &change.set))), json!(["job", set]));
+        });
+    }
+}
