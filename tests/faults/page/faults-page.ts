@@ -85,8 +85,10 @@ class Run {
     const before = [...this.#states.values()];
     const happened = before.map(after);
     if ("value" in outcome) this.#allow(happened);
-    else if (outcome.code === "row/not-found") this.#allow(before.filter((state) => !("a" in state.items)));
-    else if (isInDoubt(outcome.code)) this.#allow([...before, ...happened]);
+    else if (outcome.code === "row/not-found") {
+      this.#allow(before.filter((state) => !("a" in state.items)));
+      if (this.#states.size === 0) this.findings.push(`${stage}: row/not-found, but it was acknowledged`);
+    } else if (isInDoubt(outcome.code)) this.#allow([...before, ...happened]);
   }
 
   /** Reads, and keeps of the states that may be those that are seen. */
