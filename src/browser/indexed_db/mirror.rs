@@ -58,8 +58,8 @@ struct Inner {
     records: Cell<u32>,
     bytes: Cell<usize>,
     snapshot_bytes: Cell<usize>,
-    /// Whether something was not written.
-    has_gap: Cell<bool>,
+    /// The last commit that was not written, until a snapshot has it.
+    missed: Cell<Seq>,
     failures: Cell<u32>,
     trouble: RefCell<Option<Error>>,
 }
@@ -73,7 +73,7 @@ impl Mirror {
         let opened = mirroring.is_wanted.then(|| {
             future_to_promise(async move {
                 if let Err(error) = opening.open(&name, envelope.as_deref()).await {
-                    opening.fail(&error);
+                    opening.fail(&error, 1);
                 }
                 Ok(JsValue::UNDEFINED)
             })
@@ -100,13 +100,18 @@ impl Mirror {
         if commit.mirror.is_empty() {
             return None;
         }
-        let place = self.place().await?;
+        let Some(place) = self.place().await else {
+            if self.factory().await.is_some() {
+                self.inner.fail(&Error::new(Code::StoreMirror, "it was closed"), head.seq + 1);
+            }
+            return None;
+        };
         let value = Array::of2(&key(head.mirrored).ok()?, &lines_value(&commit.mirror)).into();
         let inner = Rc::clone(&self.inner);
         inner.records.set(inner.records.get() + 1);
         inner.bytes.set(inner.bytes.get() + commit.mirror.len());
         let (key, durability) = (key(head.seq + 1).ok()?, commit.durability);
-        Some(Writing { place, inner, key, value, durability, begun: RefCell::new(None) })
+        Some(Writing { place, inner, seq: head.seq + 1, key, value, durability, begun: RefCell::new(None) })
     }
 
     /// Whether it has grown long, or misses something; `head` is the store's as it was opened.
@@ -117,7 +122,7 @@ impl Mirror {
         }
         let is_long =
             inner.records.get() >= RECORDS_MAX || inner.bytes.get() >= BYTES_MAX.max(2 * inner.snapshot_bytes.get());
-        is_long || inner.has_gap.get() || inner.newest.get().is_some_and(|newest| newest < head.mirrored)
+        is_long || inner.missed.get() > 0 || inner.newest.get().is_some_and(|newest| newest < head.mirrored)
     }
 
     /// Puts a snapshot in place of everything up to `seq`. Nothing happens when there is a newer one.
@@ -133,14 +138,16 @@ impl Mirror {
             Ok(()) => {
                 inner.place.replace(Some(place));
                 inner.newest.set(None);
-                inner.has_gap.set(false);
+                if inner.missed.get() <= seq {
+                    inner.missed.set(0);
+                }
                 inner.records.set(0);
                 inner.bytes.set(0);
                 inner.snapshot_bytes.set(parts.iter().map(Vec::len).sum());
             }
             Err(error) => {
                 inner.failures.set(inner.failures.get() + 1);
-                inner.fail(&error);
+                inner.fail(&error, seq);
             }
         }
         Ok(())
@@ -151,7 +158,7 @@ impl Mirror {
         let Some(factory) = self.factory().await else { return Vec::new() };
         let read = if lost { self.read_lost(&factory).await } else { self.read_own().await };
         read.unwrap_or_else(|error| {
-            self.inner.fail(&error);
+            self.inner.fail(&error, 1);
             Vec::new()
         })
     }
@@ -185,7 +192,7 @@ impl Mirror {
             && let Err(error) = place.put_envelope(envelope).await
         {
             // The next opening makes it good.
-            self.inner.fail(&error);
+            self.inner.fail(&error, 1);
         }
     }
 
@@ -285,10 +292,10 @@ impl Inner {
         Ok(())
     }
 
-    /// From here on there is a gap, until a snapshot closes it.
-    fn fail(&self, error: &Error) {
+    /// From that commit on there is a gap, until a snapshot closes it.
+    fn fail(&self, error: &Error, missed: Seq) {
         self.place.replace(None);
-        if !self.has_gap.replace(true) {
+        if self.missed.replace(missed.max(self.missed.get())) == 0 {
             let detail = format!("the mirror of what waits for the server is not written: {}", error.detail());
             self.trouble.replace(Some(Error::new(Code::StoreMirror, detail)));
         }
@@ -299,6 +306,7 @@ impl Inner {
 pub(super) struct Writing {
     place: Rc<Place>,
     inner: Rc<Inner>,
+    seq: Seq,
     key: JsValue,
     value: JsValue,
     durability: Durability,
@@ -327,7 +335,7 @@ impl Writing {
             Err(error) => Err(error),
         };
         if let Err(error) = ended {
-            self.inner.fail(&error);
+            self.inner.fail(&error, self.seq);
         }
     }
 }
