@@ -21,7 +21,7 @@ pub use id::{check_id, uuid_v7};
 pub use query::{
     After, Comparison, FieldRef, Filter, INCLUDE_DEPTH_MAX, INCLUDES_MAX, Include, LIMIT_DEFAULT, Link, Order, Query,
 };
-pub use row::{Row, RowRef, ValueRef, Values};
+pub use row::{Row, RowRef, Values};
 pub(crate) use row::{encode_header, encode_value, field};
 pub use schema::{
     ENTITIES_MAX, Entity, FIELDS_ADVISED, FIELDS_MAX, Field, FieldType, INDEX_FIELDS_MAX, INDEXES_MAX, IndexSpec,
@@ -31,4 +31,4 @@ pub use steps::{Convert, Step, StepOp, Upcast};
 pub(crate) use steps::{convert_all, converted_value};
 pub use table::{Index, Table, Tables};
 pub use validate::{changed_fields, new_record};
-pub use value::Value;
+pub use value::{UuidText, Value, ValueRef};

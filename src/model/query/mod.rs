@@ -146,14 +146,12 @@ impl Filter {
                 let found = read(*field);
                 found != ValueRef::Null && comparison.holds(key::compare(found, value.as_ref()))
             }
-            Self::StartsWith(field, prefix) => match read(*field) {
-                ValueRef::Text(text) => text.starts_with(prefix.as_bytes()),
-                _ => false,
-            },
-            Self::Contains(field, part) => match read(*field) {
-                ValueRef::Text(text) => contains(text, part.as_bytes()),
-                _ => false,
-            },
+            Self::StartsWith(field, prefix) => {
+                read(*field).text(&mut [0; 36]).is_some_and(|text| text.starts_with(prefix.as_bytes()))
+            }
+            Self::Contains(field, part) => {
+                read(*field).text(&mut [0; 36]).is_some_and(|text| contains(text, part.as_bytes()))
+            }
         }
     }
 }

@@ -105,3 +105,13 @@ fn null_is_a_value() {
     assert!(holds(json!({"in": [1, null]}), ValueRef::Null));
     assert!(holds(json!({"lte": 5}), ValueRef::Integer(5)));
 }
+
+#[test]
+fn a_uuid_is_text_like_any_other() {
+    let uuid = ValueRef::Uuid([0xab; 16]);
+    let holds = |condition: Given| parse(&json!({ "where": { "title": condition } })).unwrap().filter.holds(&|_| uuid);
+    let text = "abababab-abab-abab-abab-abababababab";
+    assert!(holds(json!(text)) && holds(json!({"in": [text]})) && holds(json!({"lt": "ac"})));
+    assert!(holds(json!({"startsWith": "abababab-"})) && !holds(json!({"startsWith": "b"})));
+    assert!(holds(json!({"contains": "b-a"})) && !holds(json!({"contains": "B"})));
+}

@@ -106,10 +106,8 @@ fn level<'v, 'q>(
 
 /// The id that a row has in a field, encoded.
 fn named(bytes: &[u8], slot: usize) -> Result<Option<Vec<u8>>> {
-    Ok(match RowRef::new(bytes)?.field(slot) {
-        ValueRef::Text(id) => std::str::from_utf8(id).ok().map(key::id_key),
-        _ => None,
-    })
+    let value = RowRef::new(bytes)?.field(slot);
+    Ok(value.text(&mut [0; 36]).and_then(|id| std::str::from_utf8(id).ok()).map(key::id_key))
 }
 
 type Rows = (Vec<Found>, Vec<Vec<usize>>);
@@ -262,11 +260,13 @@ fn by_walk(
         return Ok(());
     }
     let mut rows = view.scan_range(rows, false);
+    let mut room = [0; 36];
     while rows.step()? {
         let Some(bytes) = rows.value() else { continue };
         let row = RowRef::new(bytes)?;
         if !row.deleted()
-            && let ValueRef::Text(id) = row.field(slot)
+            && let value = row.field(slot)
+            && let Some(id) = value.text(&mut room)
             && let Ok(place) = parents.binary_search_by(|(parent, _)| parent.as_slice().cmp(id))
             && let Some((_, parent)) = parents.get(place)
         {
