@@ -297,6 +297,7 @@ impl<S: Storage> Core<S> {
         let mut state = self.state.borrow_mut();
         let catalog = plan.changes.get(&State::catalog_key()).cloned().flatten();
         let keys = plan.changes.keys().cloned().collect();
+        let before = (!plan.fresh.pages.is_empty()).then(|| state.cached_bytes());
         if let Some(rewrite) = plan.rewrite {
             rewrite.apply(&mut state);
         }
@@ -304,7 +305,10 @@ impl<S: Storage> Core<S> {
         if is_mirrored {
             state.head.mirrored = state.head.seq;
         }
-        state.evict();
+        match before {
+            Some(before) => state.evict_loaded(before),
+            None => state.evict(),
+        }
         if let Some(catalog) = catalog {
             state.set_catalog(Some(&catalog))?;
         }

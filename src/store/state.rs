@@ -16,6 +16,9 @@ use crate::json::FromJson;
 use crate::model::{Catalog, Schema, Tables};
 use crate::ports::{Head, Loaded, LogRecord, PageId, Seq};
 
+/// Pages that were loaded and not read yet fill one of so many parts of the cache's budget.
+const LOADED_PART: usize = 4;
+
 /// Where the catalog is, in the `SYSTEM` map.
 pub(super) const CATALOG_KEY: &[u8] = b"catalog";
 
@@ -152,15 +155,25 @@ impl State {
 
     /// Lets go of the pages that were not used for longest, until the rest is within the budget.
     pub(super) fn evict(&self) {
+        self.evict_to(self.cache_bytes);
+    }
+
+    /// The same after a commit that brought pages. Nobody has asked for them yet: they fill a part of the budget, and push nothing out that was
+    /// in memory `before`.
+    pub(super) fn evict_loaded(&self, before: usize) {
+        self.evict_to(self.cache_bytes.min(before.max(self.cache_bytes / LOADED_PART)));
+    }
+
+    fn evict_to(&self, limit: usize) {
         let mut bytes = self.cached_bytes();
-        if bytes <= self.cache_bytes {
+        if bytes <= limit {
             return;
         }
         let now = self.clock.get();
         let mut pages: Vec<&Rc<PageRef>> = self.directory.pages().filter(|page| page.is_loaded()).collect();
         pages.sort_unstable_by_key(|page| std::cmp::Reverse(now.wrapping_sub(page.last_used())));
         for page in pages {
-            if bytes <= self.cache_bytes {
+            if bytes <= limit {
                 return;
             }
             page.set_loaded(None);
