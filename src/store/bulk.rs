@@ -90,9 +90,9 @@ impl Txn<'_> {
     ) -> Result<(), Interrupt> {
         for Loaded { row, old } in loaded {
             let old = old.as_deref().map(RowRef::new).transpose()?;
-            let Some(head) = header(row, bucket, old.as_ref()) else { continue };
-            let mut bytes = head.bytes;
-            bytes.extend_from_slice(if head.is_new { batch.body(row) } else { old.map_or(&[], |old| old.body()) });
+            let mut bytes = Vec::new();
+            let Some(is_new) = header(row, bucket, old.as_ref(), &mut bytes) else { continue };
+            bytes.extend_from_slice(if is_new { batch.body(row) } else { old.map_or(&[], |old| old.body()) });
             self.step_indexes(table, batch.id_key(row), old.as_ref(), Some(&RowRef::new(&bytes)?));
             self.put(MapId(table.map), batch.id_key(row), bytes);
         }
@@ -108,16 +108,16 @@ impl Txn<'_> {
     ) -> Result<(), Interrupt> {
         let mut pages = Pages::new(self.view(), self.state.directory.next_page);
         let mut changes = IndexChanges::new(table);
-        let mut key = full_key(MapId(table.map), &[]);
+        let (mut key, mut head) = (full_key(MapId(table.map), &[]), Vec::new());
         pages.enter(MapId(table.map));
         for Loaded { row, old } in loaded {
             let old = old.as_deref().map(RowRef::new).transpose()?;
-            let Some(head) = header(row, bucket, old.as_ref()) else { continue };
-            let body = if head.is_new { batch.body(row) } else { old.as_ref().map_or(&[][..], |old| old.body()) };
+            let Some(is_new) = header(row, bucket, old.as_ref(), &mut head) else { continue };
+            let body = if is_new { batch.body(row) } else { old.as_ref().map_or(&[][..], |old| old.body()) };
             key.truncate(MAP_BYTES);
             key.extend_from_slice(batch.id_key(row));
-            pages.add(&key, Some((&head.bytes, body)));
-            if head.is_new {
+            pages.add(&key, Some((&head, body)));
+            if is_new {
                 changes.add(batch.id_key(row), body, old.as_ref());
             }
         }
@@ -174,18 +174,13 @@ fn has_keys(view: &View<'_>, first: &[u8], last: &[u8]) -> bool {
         || view.change_sets().any(|changes| changes.range(first.to_vec()..=last.to_vec()).next().is_some())
 }
 
-struct Header {
-    bytes: Vec<u8>,
-    /// Whether the row's values are those of the batch.
-    is_new: bool,
-}
-
-/// The header of a row that comes by a bucket; `None` when what is there needs no change.
-fn header(row: &BatchRow, bucket: u16, old: Option<&RowRef<'_>>) -> Option<Header> {
-    let mut bytes = Vec::with_capacity(16);
+/// Writes the header of a row that comes by a bucket; whether the row's values are those of the batch. `None` when what is there needs no
+/// change.
+fn header(row: &BatchRow, bucket: u16, old: Option<&RowRef<'_>>, bytes: &mut Vec<u8>) -> Option<bool> {
+    bytes.clear();
     let Some(old) = old else {
-        encode_header(row.version, &[bucket], false, false, &mut bytes);
-        return Some(Header { bytes, is_new: true });
+        encode_header(row.version, &[bucket], false, false, bytes);
+        return Some(true);
     };
     let is_new = row.version >= old.version() || old.deleted();
     let mut buckets = old.buckets();
@@ -194,8 +189,8 @@ fn header(row: &BatchRow, bucket: u16, old: Option<&RowRef<'_>>) -> Option<Heade
     } else if !is_new {
         return None;
     }
-    encode_header(row.version.max(old.version()), &buckets, false, false, &mut bytes);
-    Some(Header { bytes, is_new })
+    encode_header(row.version.max(old.version()), &buckets, false, false, bytes);
+    Some(is_new)
 }
 
 /// What rows change in the indexes of their table.
