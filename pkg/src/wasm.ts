@@ -15,11 +15,21 @@ let loading: Promise<EngineModule> | undefined;
  * @throws `engine/unavailable`
  */
 export function loadEngine(): Promise<EngineModule> {
+  if (loading === undefined) wakeStorage();
   loading ??= instantiate().catch((cause: unknown) => {
     loading = undefined;
     throw unavailable(cause);
   });
   return loading;
+}
+
+/** Has the browser open the origin's storage, which takes it some milliseconds, while the engine is unpacked. The answer is not needed. */
+function wakeStorage(): void {
+  try {
+    globalThis.indexedDB?.databases?.().catch(() => {});
+  } catch {
+    // Where IndexedDB is forbidden, opening says so.
+  }
 }
 
 async function instantiate(): Promise<EngineModule> {
@@ -42,6 +52,9 @@ async function instantiate(): Promise<EngineModule> {
 }
 
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  // New enough browsers do it themselves, which saves a cold start a loop over the whole engine.
+  const native = Uint8Array as { fromBase64?(text: string): Uint8Array<ArrayBuffer> };
+  if (native.fromBase64 !== undefined) return native.fromBase64(text);
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
