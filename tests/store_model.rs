@@ -20,9 +20,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use futures_executor::block_on;
+use serde_json::json;
+use whimbrel::model::{Row, Value};
 
 use after::after;
-use ops::Story;
+use ops::{Op, Story};
 use tab::perform;
 use world::{World, failing};
 
@@ -43,6 +45,23 @@ fn the_store_is_what_the_model_is() {
             });
         },
     );
+}
+
+/// Found by the test above: the state had moved on, the catalog could not be read, and nobody was told what had changed, not later either.
+#[test]
+fn a_tab_that_fails_while_it_catches_up_tells_what_has_changed() {
+    block_on(async {
+        for (call, happens) in (0..8).flat_map(|call| [(call, false), (call, true)]) {
+            let mut world = World::new().await;
+            let row = Row { buckets: vec![1], values: vec![Value::Null; model::FIELDS.len()], ..Row::default() };
+            world.happen(&Op::Query { tab: 1, query: json!({ "where": {}, "orderBy": [] }) }).await;
+            world.happen(&Op::Load { tab: 0, bucket: 1, rows: vec![(0, row)] }).await;
+            world.happen(&Op::CompactAll { tab: 0 }).await;
+            let write = Op::Write { tab: 1, writes: vec![ops::Write::PutPlain(0, Vec::new())], fails: false };
+            world.happen(&Op::Hiccup { op: Box::new(write), call, happens }).await;
+            world.check_all().await;
+        }
+    });
 }
 
 /// One story, broken off at each of its calls of the storage in turn: before the call happened, and after.

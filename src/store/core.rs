@@ -45,13 +45,38 @@ pub(super) struct Core<S> {
     pub(super) is_new: Cell<bool>,
     /// Exports under way.
     trackers: RefCell<Vec<Weak<Tracker>>>,
-    /// A commit failed, and it may have happened all the same.
+    /// A commit failed and may have happened all the same, or catching up came to no end.
     pub(super) is_unsure: Cell<bool>,
+    /// The catalog of the present state was not read.
+    is_catalog_due: Cell<bool>,
     /// The store is being brought to the app's schema: it may be on the way to it.
     pub(super) is_evolving: Cell<bool>,
     /// Why nothing can be done any more.
     end: RefCell<Option<Error>>,
     end_listeners: RefCell<Vec<EndListener>>,
+}
+
+/// What a tab has caught up with. It is told when this goes, also when what follows fails or nobody waits for it any more: the state has
+/// moved on, and no later look would find that it had.
+struct News<'a, S: Storage> {
+    core: &'a Core<S>,
+    known: Seq,
+    seq: Seq,
+    changed: Option<Changed>,
+}
+
+impl<S: Storage> Drop for News<'_, S> {
+    fn drop(&mut self) {
+        let seq = self.core.seq();
+        if seq == self.known {
+            return;
+        }
+        let change = match self.changed.take() {
+            Some(Changed { keys, ranges }) if seq == self.seq => Change::new(seq, false, keys, ranges),
+            _ => Change { seq, everything: true, ..Change::default() },
+        };
+        self.core.tell(&change);
+    }
 }
 
 impl<S: Storage> Core<S> {
@@ -69,6 +94,7 @@ impl<S: Storage> Core<S> {
             is_new: Cell::new(false),
             trackers: RefCell::default(),
             is_unsure: Cell::new(false),
+            is_catalog_due: Cell::new(false),
             is_evolving: Cell::new(false),
             end: RefCell::default(),
             end_listeners: RefCell::default(),
@@ -195,22 +221,21 @@ impl<S: Storage> Core<S> {
         self.caught_up(known, changed).await
     }
 
+    /// The state is a new one: who listens is told, and the catalog is read when it may be another. Until that is done, whoever comes next
+    /// has to make sure again.
     async fn caught_up(&self, known: Seq, changed: Option<Changed>) -> Result<()> {
-        self.is_unsure.set(false);
-        let seq = self.seq();
-        let catalog = State::catalog_key();
-        if changed.as_ref().is_none_or(|changed| changed.keys.contains(&catalog)) {
+        let is_other = |changed: &Changed| changed.keys.contains(&State::catalog_key());
+        let is_due = self.is_catalog_due.get() || changed.as_ref().is_none_or(is_other);
+        self.is_unsure.set(true);
+        self.is_catalog_due.set(is_due);
+        let news = News { core: self, known, seq: self.seq(), changed };
+        if is_due {
             self.read_catalog().await?;
             self.check_schema()?;
         }
-        if self.seq() == known {
-            return Ok(());
-        }
-        let change = match changed {
-            Some(Changed { keys, ranges }) if self.seq() == seq => Change::new(seq, false, keys, ranges),
-            _ => Change { seq: self.seq(), everything: true, ..Change::default() },
-        };
-        self.tell(&change);
+        self.is_catalog_due.set(false);
+        self.is_unsure.set(false);
+        drop(news);
         Ok(())
     }
 
