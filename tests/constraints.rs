@@ -1,19 +1,19 @@
 //! Constraints against a simple model: three kinds of records that refer to each other in every way, unique values, and a server that checks what
 //! arrives, in the order in which it arrives.
 //!
-//! `WHIMBREL_CASES` is the number of cases. A failing case is printed as the list of what happened.
+//! A failing case is printed as the list of what happened; `property/mod.rs` says how many there are and how to see one again.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 #[path = "constraints/model.rs"]
 mod model;
+mod property;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use futures_executor::block_on;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
 use whimbrel::error::{Code, Error};
 use whimbrel::memory::MemoryStorage;
@@ -372,10 +372,8 @@ async fn check_one(tab: &Tab, model: &mut model::Model, writes: &[Write]) {
 
 #[test]
 fn the_store_holds_what_the_model_holds_and_the_server_refuses_nothing() {
-    let cases = std::env::var("WHIMBREL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000);
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let case = (any::<bool>(), prop::collection::vec(step(), 1..30));
-    let outcome = runner.run(&case, |(is_furnished, steps)| {
+    let case = || (any::<bool>(), prop::collection::vec(step(), 1..30));
+    property::check(50, case, |(is_furnished, steps)| {
         block_on(async {
             let tab = open(schema()).await;
             let (mut model, mut server, mut sent) = (model::Model::default(), Server::default(), None::<Batch>);
@@ -409,9 +407,5 @@ fn the_store_holds_what_the_model_holds_and_the_server_refuses_nothing() {
             assert_eq!(server.rows, model.rows);
             assert_eq!(tab.counts().await.unwrap().pending, 0);
         });
-        Ok(())
     });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
 }

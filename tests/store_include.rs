@@ -1,18 +1,18 @@
 //! `include` against a plain model: random records that refer to each other, random trees of includes, pages that come and go.
 //!
-//! `WHIMBREL_CASES` is the number of cases. A failing case is printed.
+//! A failing case is printed; `property/mod.rs` says how many there are and how to see one again.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 #[path = "store_include/model.rs"]
 mod model;
+mod property;
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use futures_executor::block_on;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
 use whimbrel::error::Result;
 use whimbrel::memory::{Call, MemoryStorage};
@@ -63,22 +63,16 @@ async fn check(case: &(Vec<Record>, Vec<Record>, Vec<u8>, usize, bool)) {
 
 #[test]
 fn what_comes_along_is_what_the_model_says() {
-    let cases = std::env::var("WHIMBREL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let case = (
-        prop::collection::vec(record(), 0..120),
-        prop::collection::vec(record(), 0..3),
-        prop::collection::vec(any::<u8>(), 1..60),
-        prop::sample::select(vec![0_usize, 60_000, 1 << 25]),
-        any::<bool>(),
-    );
-    let outcome = runner.run(&case, |case| {
-        block_on(check(&case));
-        Ok(())
-    });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
+    let case = || {
+        (
+            prop::collection::vec(record(), 0..120),
+            prop::collection::vec(record(), 0..3),
+            prop::collection::vec(any::<u8>(), 1..60),
+            prop::sample::select(vec![0_usize, 60_000, 1 << 25]),
+            any::<bool>(),
+        )
+    };
+    property::check(100, case, |case| block_on(check(&case)));
 }
 
 fn parse(entity: &str, query: &Json) -> Result<Query> {

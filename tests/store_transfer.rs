@@ -1,10 +1,11 @@
 //! Exports and imports: what comes out of a store is the store at one moment, whatever is written meanwhile; what goes into one is all of a
 //! file or nothing; and no file, however broken, does harm.
 //!
-//! `WHIMBREL_CASES` is the number of cases. A failing case is printed.
+//! A failing case is printed; `property/mod.rs` says how many there are and how to see one again.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
+mod property;
 #[path = "store_transfer/refusals.rs"]
 mod refusals;
 #[path = "store_transfer/story.rs"]
@@ -12,7 +13,6 @@ mod story;
 
 use futures_executor::block_on;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
 use whimbrel::error::{Code, Result};
 use whimbrel::memory::MemoryStorage;
@@ -53,18 +53,6 @@ async fn import(tab: &Tab, file: &[u8], piece: usize) -> Result<Imported> {
 fn lines(file: &[u8]) -> Vec<Json> {
     let text = std::str::from_utf8(file).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn run<T: std::fmt::Debug>(cases: u32, strategy: impl Strategy<Value = T>, check: impl Fn(&T)) {
-    let cases = std::env::var("WHIMBREL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let outcome = runner.run(&strategy, |case| {
-        check(&case);
-        Ok(())
-    });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
 }
 
 fn story(length: usize) -> impl Strategy<Value = Vec<Happens>> {
@@ -110,9 +98,11 @@ async fn check_whole((before, meanwhile, later, piece): &Case) {
 
 #[test]
 fn a_copy_is_the_same_store_at_one_moment() {
-    let meanwhile = prop::collection::vec((any::<bool>(), happens()), 0..30);
-    let case = (story(40), meanwhile, story(12), prop::sample::select(vec![1_usize, 7, 1_000, 1 << 20]));
-    run(150, case, |case: &Case| block_on(check_whole(case)));
+    let case = || {
+        let meanwhile = prop::collection::vec((any::<bool>(), happens()), 0..30);
+        (story(40), meanwhile, story(12), prop::sample::select(vec![1_usize, 7, 1_000, 1 << 20]))
+    };
+    property::check(8, case, |case: Case| block_on(check_whole(&case)));
 }
 
 /// Changes go into a store that has some of the rows, and has changes of its own.
@@ -216,7 +206,7 @@ fn a_large_pull_during_an_export_is_in_it() {
 
 #[test]
 fn what_waits_goes_into_another_store_once() {
-    run(150, (story(20), story(20), story(20)), |case| block_on(check_outbox(case)));
+    property::check(8, || (story(20), story(20), story(20)), |case| block_on(check_outbox(&case)));
 }
 
 /// A store with a bit of everything.

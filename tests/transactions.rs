@@ -1,9 +1,11 @@
 //! Transactions over several calls: they read what they have written, and whatever runs beside them, in this tab or another one, they come out as
 //! if one had run after the other.
 //!
-//! `WHIMBREL_CASES` is the number of cases. A failing case is printed as the list of what ran.
+//! A failing case is printed as the list of what ran; `property/mod.rs` says how many there are and how to see one again.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+
+mod property;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -13,7 +15,6 @@ use std::task::Poll;
 use futures_executor::block_on;
 use futures_util::future::{join, join_all};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
 use whimbrel::error::{Code, Error, Result};
 use whimbrel::memory::MemoryStorage;
@@ -360,11 +361,11 @@ async fn contents(tab: &Tab) -> Model {
 
 #[test]
 fn whatever_runs_at_once_comes_out_as_if_it_had_run_in_some_order() {
-    let cases = std::env::var("WHIMBREL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let start = prop::collection::btree_map(prop::sample::select(&IDS[..]), 0_i64..10, 0..4);
-    let case = (start, prop::collection::vec(program(), 1..6), 0_u32..6, any::<bool>());
-    let outcome = runner.run(&case, |(start, programs, delay, is_compacted)| {
+    let case = || {
+        let start = prop::collection::btree_map(prop::sample::select(&IDS[..]), 0_i64..10, 0..4);
+        (start, prop::collection::vec(program(), 1..6), 0_u32..6, any::<bool>())
+    };
+    property::check(100, case, |(start, programs, delay, is_compacted)| {
         block_on(async {
             let disk = MemoryStorage::new();
             let tabs = [open(&disk, 0).await, open(&disk, 1 << 25).await];
@@ -383,9 +384,5 @@ fn whatever_runs_at_once_comes_out_as_if_it_had_run_in_some_order() {
                 assert!(is_serial(&start, &programs, &numbers, &end), "{numbers:?}, {end:?}");
             }
         });
-        Ok(())
     });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
 }

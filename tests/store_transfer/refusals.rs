@@ -29,14 +29,15 @@ fn a_file_that_was_cut_is_refused() {
 fn a_file_with_other_bytes_is_refused() {
     let (whole, waiting) =
         block_on(async { (export(&sample().await, true).await, export(&sample().await, false).await) });
-    run(300, (any::<bool>(), any::<prop::sample::Index>(), any::<u8>()), |(is_whole, place, byte)| {
+    let case = || (any::<bool>(), any::<prop::sample::Index>(), any::<u8>());
+    property::check(15, case, |(is_whole, place, byte)| {
         block_on(async {
-            let mut file = if *is_whole { whole.clone() } else { waiting.clone() };
+            let mut file = if is_whole { whole.clone() } else { waiting.clone() };
             let place = place.index(file.len());
-            if file[place] == *byte {
+            if file[place] == byte {
                 return;
             }
-            file[place] = *byte;
+            file[place] = byte;
             let empty = open(&MemoryStorage::new(), "client b").await;
             let before = dump(&empty).await;
             let error = import(&empty, &file, 500).await.expect_err("it was taken for whole");
@@ -49,23 +50,29 @@ fn a_file_with_other_bytes_is_refused() {
 #[test]
 fn arbitrary_bytes_do_no_harm() {
     let header = r#"{"whimbrel":"store","format":1,"name":"x","schema":3,"client":"c"}"#;
-    let piece = prop_oneof![
-        Just(header.to_owned()),
-        Just(header.replace("store", "outbox")),
-        Just("\n".to_owned()),
-        r#"\{"(row|base|outbox|inbox|conflicts|system|confirmed|end|x)":"#,
-        r#"(\[("order"|"note"|5),"[a-c]"\]|7|-1|"[a-z/]{0,6}"|\{\})"#,
-        r#","is":(\{"version":[0-9],"buckets":\[[0-9]?\],"fields":\{("title":(5|"x"))?\}\}|\{\}|5|\[)\}"#,
-        any::<String>(),
-    ];
-    run(600, prop::collection::vec(piece, 0..12), |pieces| {
-        block_on(async {
-            let empty = open(&MemoryStorage::new(), "client b").await;
-            let before = dump(&empty).await;
-            import(&empty, pieces.concat().as_bytes(), 50).await.unwrap_err();
-            assert!(dump(&empty).await == before);
-        });
-    });
+    let piece = || {
+        prop_oneof![
+            Just(header.to_owned()),
+            Just(header.replace("store", "outbox")),
+            Just("\n".to_owned()),
+            r#"\{"(row|base|outbox|inbox|conflicts|system|confirmed|end|x)":"#,
+            r#"(\[("order"|"note"|5),"[a-c]"\]|7|-1|"[a-z/]{0,6}"|\{\})"#,
+            r#","is":(\{"version":[0-9],"buckets":\[[0-9]?\],"fields":\{("title":(5|"x"))?\}\}|\{\}|5|\[)\}"#,
+            any::<String>(),
+        ]
+    };
+    property::check(
+        30,
+        || prop::collection::vec(piece(), 0..12),
+        |pieces: Vec<String>| {
+            block_on(async {
+                let empty = open(&MemoryStorage::new(), "client b").await;
+                let before = dump(&empty).await;
+                import(&empty, pieces.concat().as_bytes(), 50).await.unwrap_err();
+                assert!(dump(&empty).await == before);
+            });
+        },
+    );
 }
 
 #[test]
