@@ -18,10 +18,11 @@ const MAPS: [(MapId, &str); 3] = [(MapId::OUTBOX, "outbox"), (MapId::INBOX, "inb
 const SYSTEM: &str = "system";
 
 /// How the mirrored keys of the system map are written.
-const SYSTEM_KEYS: [(&str, Form); 6] = [
+const SYSTEM_KEYS: [(&str, Form); 7] = [
     ("catalog", Form::Json),
     ("client", Form::Text),
     ("count/ack", Form::Number),
+    ("count/apart", Form::Number),
     ("count/bucket", Form::Number),
     ("count/position", Form::Number),
     ("count/seq", Form::Number),
@@ -186,6 +187,7 @@ mod tests {
         let changes = Changes::from([
             (full_key(MapId::SYSTEM, b"catalog"), value("{\"maps\":[1,2]}")),
             (full_key(MapId::SYSTEM, b"client"), value("5f0c")),
+            (full_key(MapId::SYSTEM, b"count/apart"), Some(Bytes::from(7_u64.to_be_bytes().to_vec()))),
             (full_key(MapId::SYSTEM, b"count/seq"), Some(Bytes::from(12_u64.to_be_bytes().to_vec()))),
             (position(MapId::OUTBOX, 7), value("{\"set\":{\"a,}\\n\":\"é\"}}")),
             (position(MapId::INBOX, u64::from(u32::MAX)), value("{}")),
@@ -196,7 +198,7 @@ mod tests {
         all.insert(full_key(MapId::BASE, b"x"), value("not mirrored"));
         all.insert(full_key(MapId(20), b"x"), value("not mirrored"));
         let lines = lines(&all);
-        assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 6);
+        assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 7);
         let mirror = Mirrored {
             snapshot: vec![b"{\"conflicts\":9,\"is\":{}}\n".to_vec()],
             log: vec![MirrorRecord { seq: 1, after: 0, lines }],
