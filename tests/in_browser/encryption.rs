@@ -12,7 +12,7 @@ use whimbrel::ports::{Commit, CommitOutcome, Loaded, PageChange, Random, Storage
 
 use super::indexed_db::record;
 use super::page::{
-    Raw, exists, make_envelope, one_piece, passphrase_key, start_deleting, without_subtle, wrapping_key,
+    Raw, exists, has_buckets, make_envelope, one_piece, passphrase_key, start_deleting, without_subtle, wrapping_key,
 };
 use crate::storage_contract;
 
@@ -277,6 +277,9 @@ async fn open_mirrored(name: &str, key: &CryptoKey) -> EncryptedStorage {
 /// A wipe takes the envelope with it. The mirror has it too, or what it keeps could not be read.
 #[wasm_bindgen_test]
 async fn what_an_encrypted_store_mirrors_is_unreadable_and_outlives_it() {
+    if !has_buckets() {
+        return;
+    }
     let (old, key, other) = (wrapping_key().await, wrapping_key().await, wrapping_key().await);
     let storage = open_mirrored("mirrored", &old).await;
     committed(&storage, mirrored(0, "one secret\n")).await;
@@ -303,6 +306,9 @@ async fn what_an_encrypted_store_mirrors_is_unreadable_and_outlives_it() {
 /// Nobody can read it now; somebody may later.
 #[wasm_bindgen_test]
 async fn the_mirror_of_a_store_with_another_key_is_left_alone() {
+    if !has_buckets() {
+        return;
+    }
     let key = wrapping_key().await;
     let storage = open_mirrored("left-alone", &key).await;
     committed(&storage, mirrored(0, "one secret\n")).await;

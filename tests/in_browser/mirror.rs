@@ -6,7 +6,7 @@ use whimbrel::error::Code;
 use whimbrel::ports::{Commit, Mirrored, Storage};
 
 use super::indexed_db::{committed, open, open_with, record};
-use super::page::{fast_deadlines, hang_write, start_deleting, throw_on_put, without_buckets};
+use super::page::{fast_deadlines, hang_write, has_buckets, start_deleting, throw_on_put, without_buckets};
 
 fn mirrored(expected: u64, lines: &str) -> Commit {
     Commit { mirror: lines.as_bytes().to_vec(), ..record(expected, b"a") }
@@ -22,6 +22,9 @@ fn seqs(mirror: &Mirrored) -> Vec<u64> {
 
 #[wasm_bindgen_test]
 async fn what_waits_outlives_the_store() {
+    if !has_buckets() {
+        return;
+    }
     let storage = open("wiped").await;
     let identity = storage.identity();
     committed(&storage, mirrored(0, "one\n")).await;
@@ -45,6 +48,9 @@ async fn what_waits_outlives_the_store() {
 
 #[wasm_bindgen_test]
 async fn a_deleted_store_leaves_no_mirror() {
+    if !has_buckets() {
+        return;
+    }
     // A store of another name is not meant, whatever its name begins with.
     let (storage, other) = (open("mirror-deleted").await, open("mirror-deleted#x").await);
     committed(&storage, mirrored(0, "secret\n")).await;
@@ -56,6 +62,9 @@ async fn a_deleted_store_leaves_no_mirror() {
 
 #[wasm_bindgen_test]
 async fn a_mirror_that_fails_stops_nothing_and_a_snapshot_mends_it() {
+    if !has_buckets() {
+        return;
+    }
     let storage = open("mirror-fails").await;
     assert_eq!(storage.load().await.expect("a load").head.seq, 0);
     committed(&storage, mirrored(0, "one\n")).await;
@@ -76,6 +85,9 @@ async fn a_mirror_that_fails_stops_nothing_and_a_snapshot_mends_it() {
 
 #[wasm_bindgen_test]
 async fn a_mirror_that_hangs_delays_one_commit() {
+    if !has_buckets() {
+        return;
+    }
     let storage = open("mirror-hangs").await;
     committed(&storage, mirrored(0, "one\n")).await;
     let (fast, hanging) = (fast_deadlines(), hang_write("lines"));
@@ -87,6 +99,9 @@ async fn a_mirror_that_hangs_delays_one_commit() {
 
 #[wasm_bindgen_test]
 async fn what_the_mirror_misses_is_noticed_when_the_store_is_opened() {
+    if !has_buckets() {
+        return;
+    }
     let off = Mirroring { is_wanted: false, ..Mirroring::default() };
     let storage = open_with("mirror-gap", off).await;
     committed(&storage, mirrored(0, "never seen\n")).await;
@@ -100,6 +115,9 @@ async fn what_the_mirror_misses_is_noticed_when_the_store_is_opened() {
 
 #[wasm_bindgen_test]
 async fn an_older_snapshot_does_not_replace_a_newer_one() {
+    if !has_buckets() {
+        return;
+    }
     let storage = open("mirror-snapshots").await;
     for expected in 0..5 {
         committed(&storage, mirrored(expected, "line\n")).await;

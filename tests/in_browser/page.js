@@ -81,6 +81,10 @@ export function withoutGlobal(name) {
   return replace(globalThis, name, undefined);
 }
 
+export function hasBuckets() {
+  return "storageBuckets" in navigator;
+}
+
 export function withoutBuckets() {
   return replace(navigator, "storageBuckets", undefined);
 }

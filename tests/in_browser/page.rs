@@ -48,6 +48,9 @@ extern "C" {
     fn js_fast_deadlines() -> Function;
     #[wasm_bindgen(js_name = withoutGlobal)]
     fn js_without_global(name: &str) -> Function;
+    /// Whether this browser has Storage Buckets: Chromium only. Without them there is no mirror to be tested.
+    #[wasm_bindgen(js_name = hasBuckets)]
+    pub(crate) fn has_buckets() -> bool;
     #[wasm_bindgen(js_name = withoutBuckets)]
     fn js_without_buckets() -> Function;
     #[wasm_bindgen(js_name = hangWrite)]
