@@ -17,7 +17,7 @@ use crate::model::{Catalog, Schema, Tables};
 use crate::ports::{Head, Loaded, LogRecord, PageId, Seq};
 
 /// Pages that were loaded and not read yet fill one of so many parts of the cache's budget.
-const LOADED_PART: usize = 4;
+const LOADED_PART: usize = 8;
 
 /// Where the catalog is, in the `SYSTEM` map.
 pub(super) const CATALOG_KEY: &[u8] = b"catalog";
