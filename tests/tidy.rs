@@ -5,8 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// About 400: a few lines more than that are no reason to split on the spot.
-const FILE_LINES_MAX: usize = 420;
+const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Folders with nothing of ours in them, wherever they are.
