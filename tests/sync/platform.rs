@@ -54,6 +54,11 @@ impl Network {
         self.faults.borrow_mut().push((path, fault));
     }
 
+    /// Whether a fault waits for its request.
+    pub(crate) fn is_failing(&self) -> bool {
+        !self.faults.borrow().is_empty()
+    }
+
     /// All is well again.
     pub(crate) fn heal(&self) {
         self.faults.borrow_mut().clear();
