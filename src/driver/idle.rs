@@ -1,7 +1,7 @@
 //! Work for quiet moments: compaction, a bounded step at a time.
 
 use super::Driver;
-use crate::ports::{Clock, Platform};
+use crate::ports::{Clock, Platform, SnapshotWish};
 
 /// How long nothing must have happened before work begins.
 const QUIET_MS: u32 = 300;
@@ -13,7 +13,7 @@ const PAUSE_MS: u32 = 20;
 impl<P: Platform> Driver<P> {
     /// Begins to compact, unless that is under way or there is nothing to do. Called after every commit.
     pub(super) fn compact_when_idle(&self) {
-        let is_due = self.inner.store.is_compaction_due() || self.inner.store.wants_snapshot();
+        let is_due = self.inner.store.is_compaction_due() || self.wants_snapshot(SnapshotWish::Idle);
         if !is_due || self.inner.is_compacting.replace(true) {
             return;
         }
@@ -25,6 +25,11 @@ impl<P: Platform> Driver<P> {
     }
 
     async fn compact(&self) {
+        // What the mirror misses is gone with the next wipe, and comes to light only then: it cannot wait for a quiet moment.
+        self.put_snapshot(SnapshotWish::Now).await;
+        if !self.inner.store.is_compaction_due() && !self.wants_snapshot(SnapshotWish::Idle) {
+            return;
+        }
         let clock = &self.inner.ports.clock;
         for _ in 0..WAITS_MAX {
             let seq = self.inner.store.seq();
@@ -43,7 +48,16 @@ impl<P: Platform> Driver<P> {
                 Err(error) => return self.report_failure::<()>(Err(error)),
             }
         }
-        if self.inner.store.wants_snapshot() && !self.inner.is_closed.get() {
+        self.put_snapshot(SnapshotWish::Idle).await;
+    }
+
+    /// Whether a snapshot of the mirror is wanted, and as urgently as that.
+    fn wants_snapshot(&self, wish: SnapshotWish) -> bool {
+        self.inner.store.wants_snapshot() >= wish
+    }
+
+    async fn put_snapshot(&self, wish: SnapshotWish) {
+        if self.wants_snapshot(wish) && !self.inner.is_closed.get() {
             let put = self.inner.store.put_snapshot().await;
             self.report_failure(put);
         }

@@ -13,7 +13,8 @@ use std::task::Poll;
 
 use crate::error::{Code, Error, Result};
 use crate::ports::{
-    Commit, CommitOutcome, Head, Loaded, LogRecord, LogSlice, MirrorRecord, Mirrored, PageId, Seq, Storage,
+    Commit, CommitOutcome, Head, Loaded, LogRecord, LogSlice, MirrorRecord, Mirrored, PageId, Seq, SnapshotWish,
+    Storage,
 };
 
 /// The calls of the port, as a fault hook sees them.
@@ -238,13 +239,17 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn wants_snapshot(&self) -> bool {
+    fn wants_snapshot(&self) -> SnapshotWish {
         let mut disk = self.disk.borrow_mut();
         let mirrored = disk.head.mirrored;
         let mirror = disk.mirror != Mirroring::Off;
         let own = disk.own_mirror();
         let newest = own.log.last().map_or(own.seq, |record| record.seq);
-        mirror && (newest < mirrored || own.log.len() > MIRROR_RECORDS_MAX)
+        match (mirror, newest < mirrored, own.log.len() > MIRROR_RECORDS_MAX) {
+            (true, true, _) => SnapshotWish::Now,
+            (true, false, true) => SnapshotWish::Idle,
+            (false, _, _) | (true, false, false) => SnapshotWish::Not,
+        }
     }
 
     async fn forget_mirror(&self, identity: &str) -> Result<()> {

@@ -11,7 +11,7 @@ pub use app::{Session, Spawn};
 pub use platform::{Clock, Lock, Random, TabChannel};
 pub use storage::{
     Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, LogSlice, MirrorRecord, Mirrored, PageChange, PageId,
-    Seq, Storage,
+    Seq, SnapshotWish, Storage,
 };
 pub use transport::{Body, Method, Request, Response, Transport};
 

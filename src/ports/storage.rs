@@ -133,6 +133,17 @@ pub struct Mirrored {
     pub is_sure: bool,
 }
 
+/// Whether a snapshot of the mirror is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SnapshotWish {
+    /// No.
+    Not,
+    /// In a quiet moment: the mirror has grown long, or could not be written to.
+    Idle,
+    /// At once: a commit of an earlier session is in the store and not in the mirror, which was killed between the two.
+    Now,
+}
+
 /// A place that keeps a store.
 #[allow(async_fn_in_trait, reason = "single-threaded: no Send bound is ever wanted")]
 pub trait Storage: 'static {
@@ -154,7 +165,7 @@ pub trait Storage: 'static {
     /// Puts a snapshot as of `seq`, in parts, in place of all that this store's mirror has up to there.
     async fn put_snapshot(&self, seq: Seq, parts: Vec<Vec<u8>>) -> Result<()>;
     /// Whether the mirror has grown long, or misses something.
-    fn wants_snapshot(&self) -> bool;
+    fn wants_snapshot(&self) -> SnapshotWish;
     /// Forgets the mirror of a store that is no more.
     async fn forget_mirror(&self, identity: &str) -> Result<()>;
     /// What has gone wrong with the mirror since the last call.

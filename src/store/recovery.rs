@@ -15,7 +15,7 @@ use super::system::{self, Counter};
 use super::{Bytes, Interrupt, MapId, Read, Store, Txn, View, keys, repair};
 use crate::error::{Code, Result};
 use crate::json::FromJson;
-use crate::ports::{Seq, Storage};
+use crate::ports::{Seq, SnapshotWish, Storage};
 
 /// Where recoveries are noted, in the `SYSTEM` map: then the lost store's identity.
 const RECOVERED_PREFIX: &[u8] = b"recovered/";
@@ -71,7 +71,7 @@ impl<S: Storage> Store<S> {
 
     /// Whether the mirror has grown long, or misses something.
     #[must_use]
-    pub fn wants_snapshot(&self) -> bool {
+    pub fn wants_snapshot(&self) -> SnapshotWish {
         self.core.storage.wants_snapshot()
     }
 

@@ -3,7 +3,7 @@
 use wasm_bindgen_test::wasm_bindgen_test;
 use whimbrel::browser::{IndexedDbStorage, Mirroring};
 use whimbrel::error::Code;
-use whimbrel::ports::{Commit, Mirrored, Storage};
+use whimbrel::ports::{Commit, Mirrored, SnapshotWish, Storage};
 
 use super::indexed_db::{committed, open, open_with, record};
 use super::page::{fast_deadlines, hang_write, has_buckets, start_deleting, throw_on_put, without_buckets};
@@ -75,9 +75,9 @@ async fn a_mirror_that_fails_stops_nothing_and_a_snapshot_mends_it() {
     assert_eq!(storage.take_trouble().map(|trouble| trouble.code()), Some(Code::StoreMirror));
     assert_eq!(storage.take_trouble(), None, "said once");
     committed(&storage, mirrored(3, "lost\n")).await;
-    assert!(storage.wants_snapshot());
+    assert_eq!(storage.wants_snapshot(), SnapshotWish::Idle);
     storage.put_snapshot(4, vec![b"all\n".to_vec()]).await.expect("a snapshot");
-    assert!(!storage.wants_snapshot());
+    assert_eq!(storage.wants_snapshot(), SnapshotWish::Not);
     committed(&storage, mirrored(4, "five\n")).await;
     let mirror = own(&storage).await;
     assert_eq!((mirror.seq, seqs(&mirror), mirror.log[0].after), (4, vec![5], 4));
@@ -105,12 +105,12 @@ async fn what_the_mirror_misses_is_noticed_when_the_store_is_opened() {
     let off = Mirroring { is_wanted: false, ..Mirroring::default() };
     let storage = open_with("mirror-gap", off).await;
     committed(&storage, mirrored(0, "never seen\n")).await;
-    assert!(!storage.wants_snapshot() && storage.mirrors(false).await == Ok(Vec::new()));
+    assert!(storage.wants_snapshot() == SnapshotWish::Not && storage.mirrors(false).await == Ok(Vec::new()));
     drop(storage);
     let storage = open("mirror-gap").await;
     assert_eq!(storage.load().await.expect("a load").head.mirrored, 1);
     assert_eq!(seqs(&own(&storage).await), Vec::<u64>::new());
-    assert!(storage.wants_snapshot());
+    assert_eq!(storage.wants_snapshot(), SnapshotWish::Now);
 }
 
 #[wasm_bindgen_test]
@@ -136,7 +136,7 @@ async fn without_buckets_there_is_no_mirror_and_no_complaint() {
     let storage = open("no-buckets").await;
     committed(&storage, mirrored(0, "one\n")).await;
     assert_eq!((storage.mirrors(false).await, storage.mirrors(true).await), (Ok(Vec::new()), Ok(Vec::new())));
-    assert!(!storage.wants_snapshot() && storage.take_trouble().is_none());
+    assert!(storage.wants_snapshot() == SnapshotWish::Not && storage.take_trouble().is_none());
     IndexedDbStorage::delete("no-buckets").await.expect("a deletion");
     drop(broken);
 }

@@ -4,7 +4,9 @@
 //! `open` gives a connection to the store of that name; the first connection to a name finds it empty, the next ones find what is there.
 
 use whimbrel::error::Code;
-use whimbrel::ports::{Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, MirrorRecord, PageChange, Storage};
+use whimbrel::ports::{
+    Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, MirrorRecord, PageChange, SnapshotWish, Storage,
+};
 
 /// Runs every case, each on a store of its own.
 pub(crate) async fn run_all<S: Storage>(open: impl AsyncFn(&str) -> S) {
@@ -188,7 +190,7 @@ async fn mirrors_are_written_with_the_commit<S: Storage>(open: &impl AsyncFn(&st
     let (first, last) = ("Pümpe \"4\"\n".as_bytes().to_vec(), vec![0, 255, 128]);
     let last = MirrorRecord { seq: 3, after: 1, lines: last };
     assert_eq!(mirror.log, [MirrorRecord { seq: 1, after: 0, lines: first }, last.clone()]);
-    assert!(!storage.wants_snapshot());
+    assert_eq!(storage.wants_snapshot(), SnapshotWish::Not);
     storage.put_snapshot(2, vec![b"one".to_vec(), b"two".to_vec()]).await.expect("a snapshot");
     storage.put_snapshot(2, vec![b"three".to_vec()]).await.expect("another one");
     let mirror = other.mirrors(false).await.expect("mirrors").pop().expect("the mirror");

@@ -26,7 +26,7 @@ use self::envelope::{Unlocked, locked};
 pub use self::subtle::CryptoKey;
 use super::indexed_db::{IndexedDbStorage, Mirroring};
 use crate::error::{Code, Error, Result};
-use crate::ports::{Commit, CommitOutcome, Loaded, LogRecord, LogSlice, Mirrored, PageId, Seq, Storage};
+use crate::ports::{Commit, CommitOutcome, Loaded, LogRecord, LogSlice, Mirrored, PageId, Seq, SnapshotWish, Storage};
 
 /// A store in IndexedDB, encrypted if it was made so. Clones are the same connection.
 #[derive(Clone)]
@@ -198,7 +198,7 @@ impl Storage for EncryptedStorage {
         self.0.storage.put_snapshot(seq, parts).await
     }
 
-    fn wants_snapshot(&self) -> bool {
+    fn wants_snapshot(&self) -> SnapshotWish {
         self.0.storage.wants_snapshot()
     }
 

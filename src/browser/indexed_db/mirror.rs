@@ -29,7 +29,7 @@ use super::connection::Nature;
 use super::layout::key;
 use super::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
-use crate::ports::{Commit, Durability, Head, Mirrored, Seq};
+use crate::ports::{Commit, Durability, Head, Mirrored, Seq, SnapshotWish};
 
 /// Records from which a snapshot is worth its while.
 const RECORDS_MAX: u32 = 512;
@@ -115,14 +115,17 @@ impl Mirror {
     }
 
     /// Whether it has grown long, or misses something; `head` is the store's as it was opened.
-    pub(super) fn wants_snapshot(&self, head: Head) -> bool {
+    pub(super) fn wants_snapshot(&self, head: Head) -> SnapshotWish {
         let inner = &self.inner;
         if inner.factory.borrow().is_none() || inner.failures.get() >= FAILURES_MAX {
-            return false;
+            return SnapshotWish::Not;
+        }
+        if inner.newest.get().is_some_and(|newest| newest < head.mirrored) {
+            return SnapshotWish::Now;
         }
         let is_long =
             inner.records.get() >= RECORDS_MAX || inner.bytes.get() >= BYTES_MAX.max(2 * inner.snapshot_bytes.get());
-        is_long || inner.missed.get() > 0 || inner.newest.get().is_some_and(|newest| newest < head.mirrored)
+        if is_long || inner.missed.get() > 0 { SnapshotWish::Idle } else { SnapshotWish::Not }
     }
 
     /// Puts a snapshot in place of everything up to `seq`. Nothing happens when there is a newer one.

@@ -38,7 +38,7 @@ use self::opening::{Opening, factory};
 use self::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
 use crate::ports::{
-    Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, LogSlice, Mirrored, PageId, Seq, Storage,
+    Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, LogSlice, Mirrored, PageId, Seq, SnapshotWish, Storage,
 };
 
 /// How long IndexedDB may take for one request to open or one transaction. It hangs now and then, for good.
@@ -314,8 +314,9 @@ impl Storage for IndexedDbStorage {
         }
     }
 
-    fn wants_snapshot(&self) -> bool {
-        self.first_head.get().zip(self.mirror.get()).is_some_and(|(head, mirror)| mirror.wants_snapshot(head))
+    fn wants_snapshot(&self) -> SnapshotWish {
+        let known = self.first_head.get().zip(self.mirror.get());
+        known.map_or(SnapshotWish::Not, |(head, mirror)| mirror.wants_snapshot(head))
     }
 
     async fn forget_mirror(&self, identity: &str) -> Result<()> {
