@@ -8,7 +8,8 @@
 //!
 //! Only what is written here is checked. What the server says is right, also when it clashes with a change that waits: the server decides that.
 //!
-//! **Invariant:** what a deletion does to others is written before it, in the same commit: those that refer before those that are referred to.
+//! **Invariant:** what a deletion does to others is written before it, in the same commit: those that refer before those that are referred to;
+//! references in a ring are taken away before that.
 
 use whimbrel_protocol::{Fields, Json, Op};
 
@@ -16,7 +17,7 @@ use super::keys::{MapId, full_key};
 use super::view::{Interrupt, View};
 use super::write::LocalWrite;
 use crate::error::{Code, Error, Result};
-use crate::model::{Entity, FieldType, OnDelete, RowRef, Schema, Value, ValueRef, key};
+use crate::model::{Entity, Field, FieldType, OnDelete, RowRef, Schema, Value, ValueRef, key};
 
 /// Records that one deletion may change or delete, at most.
 const CASCADE_MAX: usize = 10_000;
@@ -88,9 +89,18 @@ struct Node {
     /// The place of its entity in the schema.
     entity: usize,
     id: Vec<u8>,
-    /// The places of those that refer to it.
-    children: Vec<usize>,
-    is_visited: bool,
+    /// Those that refer to it: their places, and with which field.
+    children: Vec<(usize, usize)>,
+    visit: Visit,
+}
+
+/// How far the search for the order is with a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    New,
+    /// On the path to where the search is.
+    Open,
+    Done,
 }
 
 /// A record that refers to one that is to be deleted, and need not be deleted for that.
@@ -124,15 +134,15 @@ impl Deletion<'_> {
     fn add(&mut self, entity: usize, id: Vec<u8>) -> usize {
         self.find(entity, &id).unwrap_or_else(|index| {
             let place = self.nodes.len();
-            self.nodes.push(Node { entity, id, children: Vec::new(), is_visited: false });
+            self.nodes.push(Node { entity, id, children: Vec::new(), visit: Visit::New });
             self.sorted.insert(index, place);
             place
         })
     }
 
-    fn link(&mut self, parent: usize, child: usize) {
+    fn link(&mut self, parent: usize, child: usize, field: usize) {
         if let Some(parent) = self.nodes.get_mut(parent) {
-            parent.children.push(child);
+            parent.children.push((child, field));
         }
     }
 
@@ -156,7 +166,7 @@ impl Deletion<'_> {
                 for id in ids {
                     if *on_delete == OnDelete::Cascade {
                         let child = self.add(entity, id);
-                        self.link(parent, child);
+                        self.link(parent, child, field);
                     } else {
                         self.others.push(Other { entity, field, id, on_delete: *on_delete, parent });
                     }
@@ -184,7 +194,7 @@ impl Deletion<'_> {
         let (mut restricting, mut writes) = (Vec::new(), Vec::new());
         for other in std::mem::take(&mut self.others) {
             match (self.find(other.entity, &other.id), other.on_delete) {
-                (Ok(child), _) => self.link(other.parent, child),
+                (Ok(child), _) => self.link(other.parent, child, other.field),
                 (Err(_), OnDelete::SetNull) => {
                     let field =
                         self.schema.entities.get(other.entity).and_then(|entity| entity.fields.get(other.field));
@@ -200,7 +210,14 @@ impl Deletion<'_> {
             let detail = format!("{count} records restrict the deletion of {name}: {example} refers to it");
             return Err(Error::new(Code::RefRestricted, detail).into());
         }
-        for place in self.order() {
+        let (order, closing) = self.order();
+        for (place, field) in closing {
+            if let (Some(node), Some(field)) = (self.nodes.get(place), self.field(place, field)) {
+                let fields = [(field.name.clone(), Json::Null)].into_iter().collect();
+                writes.push(self.write(Op::Update, node.entity, &node.id, fields, write, writes.len()));
+            }
+        }
+        for place in order {
             if let Some(node) = self.nodes.get(place).filter(|_| place > 0) {
                 writes.push(self.write(Op::Delete, node.entity, &node.id, Fields::new(), write, writes.len()));
             }
@@ -208,26 +225,39 @@ impl Deletion<'_> {
         Ok(writes)
     }
 
-    /// The places of the nodes, those that refer before those they refer to, as far as they do not refer to each other in a ring: the order in
-    /// which a depth-first search leaves them.
-    fn order(&mut self) -> Vec<usize> {
-        let mut order = Vec::with_capacity(self.nodes.len());
+    /// The places of the nodes, those that refer before those they refer to: the order in which a depth-first search leaves them. And the references
+    /// that close a ring, with which there is no such order. One that is required stays, so its ring does.
+    fn order(&mut self) -> (Vec<usize>, Vec<(usize, usize)>) {
+        let (mut order, mut closing) = (Vec::with_capacity(self.nodes.len()), Vec::new());
         let mut path = vec![0];
         while let Some(place) = path.last().copied() {
             let child = self.nodes.get_mut(place).and_then(|node| {
-                node.is_visited = true;
+                node.visit = Visit::Open;
                 node.children.pop()
             });
-            match child {
-                Some(child) if self.nodes.get(child).is_some_and(|child| !child.is_visited) => path.push(child),
-                Some(_) => {}
-                None => {
-                    path.pop();
-                    order.push(place);
+            let Some((child, field)) = child else {
+                path.pop();
+                order.push(place);
+                if let Some(node) = self.nodes.get_mut(place) {
+                    node.visit = Visit::Done;
                 }
+                continue;
+            };
+            match self.nodes.get(child).map(|node| node.visit) {
+                Some(Visit::New) => path.push(child),
+                Some(Visit::Open) if child != place => {
+                    if self.field(child, field).is_some_and(|field| field.optional) {
+                        closing.push((child, field));
+                    }
+                }
+                _ => {}
             }
         }
-        order
+        (order, closing)
+    }
+
+    fn field(&self, node: usize, field: usize) -> Option<&Field> {
+        self.schema.entities.get(self.nodes.get(node)?.entity)?.fields.get(field)
     }
 
     fn write(&self, op: Op, entity: usize, id: &[u8], fields: Fields, cause: &LocalWrite, number: usize) -> LocalWrite {
