@@ -1,11 +1,6 @@
 /**
- * What is remembered of a database outside of it, in localStorage, so that its loss is noticed; and which tabs have it open, so that a start
- * after a crash is.
- *
- * | key | value |
- * |---|---|
- * | `whimbrel/<name>` or `whimbrel/<name>/<user>` | {@link Marker} as JSON |
- * | the same + `#running-<tab>` | there while the tab has the database open; it stays behind when the browser is killed |
+ * What is remembered of a database outside of it, in localStorage, so that its loss is noticed: a {@link Marker} as JSON under
+ * `whimbrel/<name>` or `whimbrel/<name>/<user>`.
  *
  * Where there is no localStorage (workers, blocked site data) nothing is remembered, and nothing fails.
  */
@@ -26,7 +21,7 @@ export function storeName(name: string, user: string | null): string {
 
 export function readMarker(store: string): Marker | null {
   try {
-    const found: unknown = JSON.parse(storage()?.getItem(store) ?? "null");
+    const found: unknown = JSON.parse(memory()?.getItem(store) ?? "null");
     return isMarker(found) ? found : null;
   } catch {
     return null;
@@ -34,50 +29,25 @@ export function readMarker(store: string): Marker | null {
 }
 
 export function writeMarker(store: string, marker: Marker): void {
-  attempt((memory) => memory.setItem(store, JSON.stringify(marker)));
-}
-
-/** Forgets a database; and that tabs have it open, as they have not any more. */
-export function removeMarker(store: string): void {
-  attempt((memory) => {
-    memory.removeItem(store);
-    for (const key of runningKeys(memory, store)) memory.removeItem(key);
-  });
-}
-
-export function setRunning(store: string, tab: string, isRunning: boolean): void {
-  const key = `${store}#running-${tab}`;
-  attempt((memory) => (isRunning ? memory.setItem(key, "") : memory.removeItem(key)));
-}
-
-/** Whether tabs are said to have the database open; if none really has, `forget` makes that true. */
-export function saysRunning(store: string, forget: boolean): boolean {
-  let found = false;
-  attempt((memory) => {
-    const keys = runningKeys(memory, store);
-    found = keys.length > 0;
-    if (forget) for (const key of keys) memory.removeItem(key);
-  });
-  return found;
-}
-
-function runningKeys(memory: Storage, store: string): string[] {
-  const keys = Array.from({ length: memory.length }, (_, place) => memory.key(place) ?? "");
-  return keys.filter((key) => key.startsWith(`${store}#running-`));
-}
-
-function attempt(work: (memory: Storage) => void): void {
   try {
-    const memory = storage();
-    if (memory) work(memory);
+    memory()?.setItem(store, JSON.stringify(marker));
   } catch {
-    // Full, or forbidden: there is nothing that depends on it.
+    // Full: there is nothing that depends on it.
   }
 }
 
-/** Access throws where site data is blocked. */
-function storage(): Storage | undefined {
-  return (globalThis as { readonly localStorage?: Storage }).localStorage;
+export function removeMarker(store: string): void {
+  memory()?.removeItem(store);
+}
+
+/** localStorage, where there is one that may be used. */
+export function memory(): Storage | undefined {
+  try {
+    return (globalThis as { readonly localStorage?: Storage }).localStorage;
+  } catch {
+    // Site data is blocked.
+    return undefined;
+  }
 }
 
 function isMarker(value: unknown): value is Marker {

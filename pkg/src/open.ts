@@ -25,10 +25,24 @@ export function createOpen(loadEngine: EngineLoader): Open {
 }
 
 async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, string>): Promise<DatabaseFacade> {
-  const { signal, server, entities, encryption } = options;
-  const { dto, steps } = toOpenDto(options);
-  const health = new StorageHealth(dto.name, dto.user ?? null, safetyOf(options));
-  checkAborted(signal);
+  const converted = toOpenDto(options);
+  checkAborted(options.signal);
+  const { name, user = null } = converted.dto;
+  const health = new StorageHealth(name, user, safetyOf(options));
+  try {
+    return await openWith(loadEngine, options, converted, health);
+  } catch (thrown) {
+    health.abandoned();
+    throw thrown;
+  }
+}
+
+async function openWith(
+  loadEngine: EngineLoader,
+  { signal, server, entities, encryption }: OpenOptions<Entities, string>,
+  { dto, steps }: ReturnType<typeof toOpenDto>,
+  health: StorageHealth,
+): Promise<DatabaseFacade> {
   const key = encryption && (await toKey(encryption));
   const module = await loadEngine();
   checkAborted(signal);

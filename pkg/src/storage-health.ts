@@ -6,10 +6,10 @@
  */
 import type { Connection } from "./connection.js";
 import { toWhimbrelError, WhimbrelError } from "./errors.js";
-import { heal, mayNeedHealing } from "./heal.js";
 import { Listeners, tell, type Unsubscribe } from "./listeners.js";
-import { type Marker, readMarker, removeMarker, saysRunning, setRunning, storeName, writeMarker } from "./marker.js";
+import { type Marker, readMarker, removeMarker, storeName, writeMarker } from "./marker.js";
 import type { Safety } from "./options.js";
+import { Session, sweep } from "./session.js";
 
 /** What became of changes that waited when the browser wiped the database. */
 export interface Wiped {
@@ -58,9 +58,8 @@ const IDLE_MS = 2_000;
 
 export class StorageHealth implements DatabaseHealth {
   readonly #store: string;
-  readonly #heals: boolean;
+  readonly #session: Session | null;
   readonly #before: Marker | null;
-  readonly #tab = Math.random().toString(36).slice(2);
   readonly #listeners = new Listeners<HealthStatus>();
   readonly #endings: (() => void)[] = [];
   #status: HealthStatus = { persisted: null, wiped: null };
@@ -72,7 +71,7 @@ export class StorageHealth implements DatabaseHealth {
 
   constructor(name: string, user: string | null, safety: Safety) {
     this.#store = storeName(name, user);
-    this.#heals = safety.heal !== false;
+    this.#session = safety.heal === false ? null : Session.begin();
     this.#before = readMarker(this.#store);
   }
 
@@ -98,11 +97,18 @@ export class StorageHealth implements DatabaseHealth {
 
   /** The database is open. */
   opened(connection: Connection): void {
+    if (connection.end !== null) return this.abandoned();
     this.#connection = connection;
     connection.onEnd((why) => this.#end(why));
     void this.#look(this.#before);
     void this.#persist();
-    void this.#begin();
+    void this.#heal();
+    this.#follow();
+  }
+
+  /** The database was not opened after all. */
+  abandoned(): void {
+    void this.#session?.end();
   }
 
   /** The engine has taken over a mirror that it found only now. */
@@ -169,46 +175,19 @@ export class StorageHealth implements DatabaseHealth {
     }
   }
 
-  /** Remembers that this tab is running, and heals what a tab has left behind that was killed. */
-  async #begin(): Promise<void> {
-    const isAlone = await this.#announce();
-    const crashed = saysRunning(this.#store, isAlone) && isAlone;
-    this.#follow();
-    if (!crashed || !this.#heals || !mayNeedHealing()) return;
+  /** Heals what a page has left behind that was killed, in this session or another database's. */
+  async #heal(): Promise<void> {
+    if (this.#session === null) return;
     await idle();
-    await heal().catch((thrown: unknown) => console.warn("whimbrel: the browser's log was not renewed", thrown));
+    await sweep().catch((thrown: unknown) => console.warn("whimbrel: the browser's log was not renewed", thrown));
   }
 
-  /** Holds a lock as long as the tab lives; whether no other tab does. */
-  async #announce(): Promise<boolean> {
-    const locks = (globalThis.navigator as Navigator | undefined)?.locks;
-    if (locks === undefined) return false;
-    const name = `${this.#store}#alive`;
-    const { held = [] } = await locks.query();
-    if (this.#connection?.end === null) {
-      const ended = new Promise<void>((resolve) => this.#endings.push(resolve));
-      void locks.request(name, { mode: "shared" }, () => ended).catch(() => undefined);
-    }
-    return !held.some((lock) => lock.name === name);
-  }
-
-  /** A page that goes away in an orderly manner says so, and what it knows. */
+  /** A page that goes away in an orderly manner remembers what it knows. */
   #follow(): void {
-    if (this.#connection?.end !== null) return;
-    setRunning(this.#store, this.#tab, true);
-    this.#endings.push(() => setRunning(this.#store, this.#tab, false));
     if (typeof addEventListener !== "function") return;
-    const hide = (): void => {
-      this.#remember({ pending: this.#pending });
-      setRunning(this.#store, this.#tab, false);
-    };
-    const show = (): void => setRunning(this.#store, this.#tab, true);
+    const hide = (): void => this.#remember({ pending: this.#pending });
     addEventListener("pagehide", hide);
-    addEventListener("pageshow", show);
-    this.#endings.push(() => {
-      removeEventListener("pagehide", hide);
-      removeEventListener("pageshow", show);
-    });
+    this.#endings.push(() => removeEventListener("pagehide", hide));
   }
 
   #remember(change: Partial<Marker>): void {
@@ -225,6 +204,7 @@ export class StorageHealth implements DatabaseHealth {
     clearTimeout(this.#remembering);
     this.#connection = undefined;
     for (const end of this.#endings.splice(0)) end();
+    void this.#session?.end();
   }
 
   #set(change: Partial<HealthStatus>): void {

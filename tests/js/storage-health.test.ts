@@ -3,31 +3,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createOpen, destroyDatabase } from "../../pkg/src/open.js";
 import { type Entities, entity, text } from "../../pkg/src/schema.js";
 import type { HealthStatus } from "../../pkg/src/storage-health.js";
+import { Memory } from "./device.js";
 import { errorDto, FakeModule, idle } from "./fake-engine.js";
 import { settle } from "./rounds.js";
-
-class Memory implements Storage {
-  readonly items = new Map<string, string>();
-  [name: string]: unknown;
-  get length(): number {
-    return this.items.size;
-  }
-  clear(): void {
-    this.items.clear();
-  }
-  getItem(key: string): string | null {
-    return this.items.get(key) ?? null;
-  }
-  key(place: number): string | null {
-    return [...this.items.keys()][place] ?? null;
-  }
-  removeItem(key: string): void {
-    this.items.delete(key);
-  }
-  setItem(key: string, value: string): void {
-    this.items.set(key, value);
-  }
-}
 
 const STORE = "whimbrel/a/ana";
 const marker = (more: object = {}): string => JSON.stringify({ identity: "one", pending: 0, unmirrored: false, ...more });
@@ -129,17 +107,8 @@ describe("what is remembered", () => {
     expect(module.opened.map((dto) => dto.mirrorUnsure)).toEqual([false, true]);
   });
 
-  it("is that a tab runs, until it ends in an orderly manner", async () => {
-    const running = (): string[] => [...memory.items.keys()].filter((key) => key.startsWith(`${STORE}#running-`));
-    const db = await openIt();
-    await vi.waitFor(() => expect(running()).toHaveLength(1));
-    await db.close();
-    expect(running()).toEqual([]);
-  });
-
   it("is forgotten with the database", async () => {
     memory.setItem(STORE, marker());
-    memory.setItem(`${STORE}#running-x`, "");
     await destroyDatabase(async () => module, "a", "ana");
     expect(memory.length).toBe(0);
   });

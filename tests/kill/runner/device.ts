@@ -14,6 +14,8 @@ const NAME = "journal";
 const OPEN_MS_MAX = 60_000;
 const RECOVERY_MS_MAX = 5_000;
 const HEAL_MS_MAX = 15_000;
+/** An opening looks for what is to be healed within two seconds. */
+const UNHEALED_MS = 3_000;
 /** More steps than any browser lives to see. */
 const WITHOUT_END = 1_000_000_000;
 
@@ -96,6 +98,12 @@ export class Device {
   async healed({ page }: Opened, what: string): Promise<void> {
     const healed = await page.evaluate((ms) => window.killPage.healed(ms), HEAL_MS_MAX);
     if (!healed) this.#tally.wrong.push(`${what}: the log was not renewed`);
+  }
+
+  /** Looks for a while whether the browser's log is left as it is. */
+  async unhealed({ page }: Opened, what: string): Promise<void> {
+    const healed = await page.evaluate((ms) => window.killPage.healed(ms), UNHEALED_MS);
+    if (healed) this.#tally.wrong.push(`${what}: the log was renewed for nothing`);
   }
 
   remove(): void {
