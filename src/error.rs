@@ -183,13 +183,29 @@ pub struct Error(Box<Case>);
 struct Case {
     code: Code,
     detail: String,
+    /// Pages that a read waits for: then it is no failure, and stays in the store. Here, so that a failure becomes an interrupt without a move.
+    pages: Vec<u64>,
 }
 
 impl Error {
     /// An error with what a developer needs to know about this case: names, limits, the cause as the platform named it.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self(Box::new(Case { code, detail: detail.into() }))
+        Self::with_pages(code, detail.into(), Vec::new())
+    }
+
+    /// What stops a read that waits for pages.
+    pub(crate) fn of_pages(pages: Vec<u64>) -> Self {
+        Self::with_pages(Code::Internal, String::new(), pages)
+    }
+
+    fn with_pages(code: Code, detail: String, pages: Vec<u64>) -> Self {
+        Self(Box::new(Case { code, detail, pages }))
+    }
+
+    /// The pages that a read waits for; none when it is a failure.
+    pub(crate) fn pages(&self) -> &[u64] {
+        &self.0.pages
     }
 
     /// The stable code.

@@ -31,7 +31,7 @@ impl Txn<'_> {
     /// with local changes are left as they are: their places in the batch come back, ascending.
     ///
     /// # Errors
-    /// `schema/unknown-entity`, [`Interrupt::Pages`], and those of the store.
+    /// `schema/unknown-entity`, an [`Interrupt`] for pages, and those of the store.
     pub fn load_rows(&mut self, batch: &RowBatch, bucket: u16) -> Result<Vec<usize>, Interrupt> {
         let table = Rc::clone(self.view().table(batch.entity())?);
         let (loaded, dirty) = self.look_up(&table, batch)?;
@@ -68,8 +68,8 @@ impl Txn<'_> {
             match view.find(&full) {
                 Ok(Some(old)) if RowRef::new(&old)?.dirty() => dirty.push(place),
                 Ok(old) => loaded.push(Loaded { row, old }),
-                Err(Interrupt::Pages(_)) => view.missing_for(&full, &mut missing),
-                Err(failed) => return Err(failed),
+                Err(interrupt) if interrupt.is_failure() => return Err(interrupt),
+                Err(_) => view.missing_for(&full, &mut missing),
             }
         }
         if missing.is_empty() {
@@ -78,7 +78,7 @@ impl Txn<'_> {
         }
         missing.sort_unstable();
         missing.dedup();
-        Err(Interrupt::Pages(missing))
+        Err(Interrupt::missing(missing))
     }
 
     fn put_loaded(

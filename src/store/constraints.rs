@@ -245,10 +245,8 @@ impl Deletion<'_> {
             };
             match self.nodes.get(child).map(|node| node.visit) {
                 Some(Visit::New) => path.push(child),
-                Some(Visit::Open) if child != place => {
-                    if self.field(child, field).is_some_and(|field| field.optional) {
-                        closing.push((child, field));
-                    }
+                Some(Visit::Open) if child != place && self.field(child, field).is_some_and(|field| field.optional) => {
+                    closing.push((child, field));
                 }
                 _ => {}
             }

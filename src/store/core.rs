@@ -17,7 +17,7 @@ use super::transaction::Transaction;
 use super::transfer::Tracker;
 use super::txn::Plan;
 use super::upgrade;
-use super::view::{Interrupt, Reading, View};
+use super::view::{Reading, View};
 use crate::error::{Code, Error, Result};
 use crate::ports::{Commit, CommitOutcome, Durability, PageId, Seq, Storage};
 
@@ -249,8 +249,8 @@ impl<S: Storage> Core<S> {
             };
             match found {
                 Ok(bytes) => return self.state.borrow_mut().set_catalog(bytes.as_deref()),
-                Err(Interrupt::Fail(error)) => return Err(error),
-                Err(Interrupt::Pages(ids)) => {
+                Err(interrupt) => {
+                    let ids = interrupt.pages()?;
                     if !self.load_pages(&ids, &mut reading).await? {
                         // Another tab compacts right now.
                         let loaded = self.judged(self.storage.load().await)?;

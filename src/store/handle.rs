@@ -125,8 +125,8 @@ impl<S: Storage> Store<S> {
             let answer = once(&self.core.state.borrow(), &mut reading);
             match answer {
                 Ok(()) => return Ok(reading),
-                Err(Interrupt::Fail(error)) => return Err(error),
-                Err(Interrupt::Pages(ids)) => {
+                Err(interrupt) => {
+                    let ids = interrupt.pages()?;
                     if !self.core.load_pages(&ids, &mut reading).await? {
                         let mut place = Place::enter(self, true);
                         place.front().await;
@@ -209,8 +209,11 @@ impl<S: Storage> Store<S> {
                     self.core.group.borrow_mut().extend(own);
                     return Ok(Planned::Joined);
                 }
-                Err(Interrupt::Fail(error)) => return Ok(Planned::Refused(error)),
-                Err(Interrupt::Pages(ids)) => {
+                Err(interrupt) => {
+                    let ids = match interrupt.pages() {
+                        Ok(ids) => ids,
+                        Err(error) => return Ok(Planned::Refused(error)),
+                    };
                     if !self.core.load_pages(&ids, &mut reading).await? {
                         // What others have planned was planned on a directory that is no more; they come first again.
                         self.core.replace_pages(&ids).await?;
@@ -236,8 +239,8 @@ impl<S: Storage> Store<S> {
             let planned = plan(&self.core.state.borrow(), &reading);
             match planned {
                 Ok(rewrite) => break rewrite,
-                Err(Interrupt::Fail(error)) => return Err(error),
-                Err(Interrupt::Pages(ids)) => {
+                Err(interrupt) => {
+                    let ids = interrupt.pages()?;
                     if !self.core.load_pages(&ids, &mut reading).await? {
                         self.core.replace_pages(&ids).await?;
                     }

@@ -8,7 +8,7 @@ impl View<'_> {
     /// The ids (encoded) of rows that have these values in the first fields of an index: so many at most, in the order of the index.
     ///
     /// # Errors
-    /// [`Interrupt::Pages`], and those of the store.
+    /// An [`Interrupt`] for pages, and those of the store.
     pub fn ids_with(
         &self,
         table: &Table,

@@ -176,7 +176,7 @@ impl<'a> Step<'a> {
             let pages = lane.pages.iter().skip(lane.at).take(ahead);
             wanted.extend(pages.filter(|page| load(page, self.reading).is_none()).map(|page| page.id));
         }
-        Err(Interrupt::Pages(wanted))
+        Err(Interrupt::missing(wanted))
     }
 }
 

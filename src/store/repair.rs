@@ -177,9 +177,8 @@ pub(super) fn relink(txn: &mut Txn<'_>) -> Result<Vec<(String, String)>, Interru
 /// Whether something cannot be done for one record; that must not keep the others from being repaired.
 fn is_refused(done: Result<(), Interrupt>) -> Result<bool, Interrupt> {
     match done {
-        Ok(()) => Ok(false),
-        Err(Interrupt::Fail(_)) => Ok(true),
-        Err(pages @ Interrupt::Pages(_)) => Err(pages),
+        Err(interrupt) if !interrupt.is_failure() => Err(interrupt),
+        done => Ok(done.is_err()),
     }
 }
 

@@ -126,12 +126,11 @@ impl<'a> Scan<'a> {
         self.started = true;
         let mut missing = Vec::new();
         for lane in &mut self.lanes {
-            match lane.advance(&self.view, &self.range, self.reverse) {
-                Err(Interrupt::Pages(pages)) => missing.extend(pages),
-                other => other?,
+            if let Err(interrupt) = lane.advance(&self.view, &self.range, self.reverse) {
+                missing.extend(interrupt.pages()?);
             }
         }
-        if missing.is_empty() { Ok(()) } else { Err(Interrupt::Pages(missing)) }
+        if missing.is_empty() { Ok(()) } else { Err(Interrupt::missing(missing)) }
     }
 
     /// Moves every lane that stands at the present key on.
@@ -224,7 +223,7 @@ impl<'a> PageWalk<'a> {
             }
             let next = if reverse { self.pages.clone().next_back() } else { self.pages.clone().next() };
             let Some(reference) = next.and_then(|place| self.run.pages.get(place)) else { return Ok(None) };
-            let page = view.page(reference).ok_or_else(|| Interrupt::Pages(self.wanted(view, reverse)))?;
+            let page = view.page(reference).ok_or_else(|| Interrupt::missing(self.wanted(view, reverse)))?;
             if reverse {
                 self.pages.next_back()
             } else {

@@ -86,7 +86,7 @@ impl Transaction {
                 Ok(())
             }
             Err(interrupt) => {
-                if matches!(interrupt, Interrupt::Fail(_)) {
+                if interrupt.is_failure() {
                     self.has_looked_at(reading);
                 }
                 Err(interrupt)
@@ -144,9 +144,9 @@ fn write_all(txn: &mut Txn<'_>, writes: &[LocalWrite]) -> Result<Vec<Confirmatio
 
 /// A write that was possible when it was made, and is not on the newest state.
 fn no_longer(interrupt: Interrupt) -> Interrupt {
-    match interrupt {
-        Interrupt::Fail(error) => conflict(&format!("what it writes does not fit any more: {error}")).into(),
-        pages @ Interrupt::Pages(_) => pages,
+    match interrupt.pages() {
+        Err(error) => conflict(&format!("what it writes does not fit any more: {error}")).into(),
+        Ok(pages) => Interrupt::missing(pages),
     }
 }
 

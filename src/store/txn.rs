@@ -76,7 +76,7 @@ impl Txn<'_> {
     /// Stores a row in place of the one that is there, and its entries in the entity's indexes.
     ///
     /// # Errors
-    /// `schema/unknown-entity`, [`Interrupt::Pages`], and those of the store.
+    /// `schema/unknown-entity`, an [`Interrupt`] for pages, and those of the store.
     pub fn put_row(&mut self, entity: &str, id: &str, row: &Row) -> Result<(), Interrupt> {
         let table = std::rc::Rc::clone(self.view().table(entity)?);
         let id = key::id_key(id);

@@ -20,18 +20,31 @@ use crate::error::{Error, Result};
 use crate::model::{Row, Schema, Table, key};
 use crate::ports::PageId;
 
-/// Why a read stopped.
+/// Why a read stopped: it failed, or pages are missing, and it is to be repeated when they are there. One pointer wide, and a failure becomes
+/// one as it is, because nearly every function of the store may return it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Interrupt {
-    /// These pages are missing; the read is to be repeated when they are there.
-    Pages(Vec<PageId>),
-    /// It failed.
-    Fail(Error),
+pub struct Interrupt(Error);
+
+impl Interrupt {
+    /// These pages are missing; there is at least one.
+    pub(super) fn missing(pages: Vec<PageId>) -> Self {
+        Self(Error::of_pages(pages))
+    }
+
+    /// Whether it failed.
+    pub(super) fn is_failure(&self) -> bool {
+        self.0.pages().is_empty()
+    }
+
+    /// The pages that are missing, or the failure.
+    pub(super) fn pages(self) -> Result<Vec<PageId>> {
+        if self.is_failure() { Err(self.0) } else { Ok(self.0.pages().to_vec()) }
+    }
 }
 
 impl From<Error> for Interrupt {
     fn from(error: Error) -> Self {
-        Self::Fail(error)
+        Self(error)
     }
 }
 
@@ -82,7 +95,7 @@ impl<'a> View<'a> {
         }
         for run in self.runs() {
             let Some(reference) = run.page_of(full) else { continue };
-            let page = self.page(reference).ok_or_else(|| Interrupt::Pages(vec![reference.id]))?;
+            let page = self.page(reference).ok_or_else(|| Interrupt::missing(vec![reference.id]))?;
             if let Ok(place) = page.search(full) {
                 return Ok(page.entry(place).and_then(|entry| page.value(&entry)));
             }
@@ -138,7 +151,7 @@ pub trait Read {
     /// The value of a key, shared.
     ///
     /// # Errors
-    /// [`Interrupt::Pages`], and those of the store; here and below.
+    /// An [`Interrupt`] for pages, and those of the store; here and below.
     fn get(&self, map: MapId, key: &[u8]) -> Result<Option<Bytes>, Interrupt> {
         self.view().find(&full_key(map, key))
     }

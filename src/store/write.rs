@@ -76,7 +76,10 @@ fn write_before(txn: &mut Txn<'_>, deletion: &LocalWrite) -> Result<Vec<Confirma
 }
 
 fn because(interrupt: Interrupt, one: &LocalWrite, deletion: &LocalWrite) -> Interrupt {
-    let Interrupt::Fail(error) = interrupt else { return interrupt };
+    let error = match interrupt.pages() {
+        Ok(pages) => return Interrupt::missing(pages),
+        Err(error) => error,
+    };
     let ((entity, id), detail) = ((&deletion.entity, &deletion.id), error.detail());
     let detail = format!("{entity} \"{id}\" is referred to by {} \"{}\", and {detail}", one.entity, one.id);
     Error::new(error.code(), detail).into()

@@ -127,11 +127,10 @@ impl<'q, 'v> Run<'q, 'v> {
                 match entries.step() {
                     Ok(true) => {}
                     Ok(false) => break,
-                    Err(Interrupt::Pages(pages)) => {
-                        self.missing.extend(pages);
+                    Err(interrupt) => {
+                        self.missing.extend(interrupt.pages()?);
                         return self.check_missing();
                     }
-                    Err(failed) => return Err(failed),
                 }
                 let Some((settled, is_cut, id)) = split(entries.key(), &walk) else { continue };
                 if *group != *settled {
@@ -167,12 +166,12 @@ impl<'q, 'v> Run<'q, 'v> {
         match self.view.find(&self.row_key) {
             Ok(Some(bytes)) => self.take(id, bytes, is_ordered),
             Ok(None) => Ok(()),
-            Err(Interrupt::Pages(_)) => {
+            Err(interrupt) if interrupt.is_failure() => Err(interrupt),
+            Err(_) => {
                 self.view.missing_for(&self.row_key, &mut self.missing);
                 self.unseen += 1;
                 Ok(())
             }
-            Err(failed) => Err(failed),
         }
     }
 
@@ -259,7 +258,7 @@ pub(super) fn check_missing(mut missing: Vec<PageId>) -> Result<(), Interrupt> {
     }
     missing.sort_unstable();
     missing.dedup();
-    Err(Interrupt::Pages(missing))
+    Err(Interrupt::missing(missing))
 }
 
 /// The front of an entry's key that settles its row's place, as far as keys can; whether that ends with a text that was cut; and the row's id.

@@ -65,8 +65,7 @@ fn levels<'v, 'q>(
         match level(view, table, parents, include) {
             Ok(level) => levels.push(level),
             // The others may miss pages too: all are asked for at once.
-            Err(Interrupt::Pages(pages)) => missing.extend(pages),
-            Err(failed) => return Err(failed),
+            Err(interrupt) => missing.extend(interrupt.pages()?),
         }
     }
     check_missing(missing)?;
@@ -227,11 +226,10 @@ fn by_index(
             match entries.step() {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(Interrupt::Pages(pages)) => {
-                    missing.extend(pages);
+                Err(interrupt) => {
+                    missing.extend(interrupt.pages()?);
                     break;
                 }
-                Err(failed) => return Err(failed),
             }
             let Some((_, id)) = key::split_values(entries.key(), index.slots.len()) else { continue };
             if let Some(bytes) = fetch(view, table, id, &mut missing)?
@@ -282,11 +280,11 @@ fn fetch(view: &View<'_>, table: &Table, id: &[u8], missing: &mut Vec<PageId>) -
     match view.find(&full) {
         Ok(Some(bytes)) => Ok((!RowRef::new(&bytes)?.deleted()).then_some(bytes)),
         Ok(None) => Ok(None),
-        Err(Interrupt::Pages(_)) => {
+        Err(interrupt) if interrupt.is_failure() => Err(interrupt),
+        Err(_) => {
             view.missing_for(&full, missing);
             Ok(None)
         }
-        Err(failed) => Err(failed),
     }
 }
 
