@@ -1,9 +1,12 @@
 //! The engine: from Rust to a small wasm file and the glue around it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Mode, Stamp, generated_dir, work_dir};
+use serde::Deserialize;
+
+use super::{Mode, Stamp, generated_dir, order, work_dir};
 use crate::failure::Failure;
 use crate::npm;
 use crate::process::Call;
@@ -12,6 +15,8 @@ use crate::toolchain::{TARGET, WasmToolchain};
 use crate::workspace::Workspace;
 
 const CRATE: &str = "whimbrel";
+const GLUE: &str = "whimbrel.js";
+const GLUE_TYPES: &str = "whimbrel.d.ts";
 
 /// What rustc may emit for this target by default. wasm-opt reads a file with fewer as broken.
 const WASM_FEATURES: [&str; 6] = [
@@ -28,6 +33,13 @@ const WASM_FEATURES: [&str; 6] = [
 /// Nothing but the far end of the stack is below address 1024, because rustc has the linker put the stack first; knowing that, wasm-opt
 /// folds more additions into the offsets of loads and stores. The two are worth 2 KB of 184 (gzip -9).
 const WASM_OPTIONS: [&str; 3] = ["-Oz", "-Oz", "--low-memory-unused"];
+
+/// What follows: functions stand in the order of the names that [`order`] gave them, imports and exports get names of a letter or two, the
+/// module they come from as well, and what no page needs goes.
+const LAST_OPTIONS: [&str; 4] =
+    ["--reorder-functions-by-name", "--minify-imports-and-exports-and-modules", "--strip-debug", "--strip-producers"];
+/// What wasm-opt then calls that module.
+const SHORT_MODULE: &str = "a";
 
 /// Compiles the engine.
 pub(super) fn compile(workspace: &Workspace, toolchain: WasmToolchain, mode: Mode) -> Result<PathBuf, Failure> {
@@ -47,39 +59,133 @@ pub(super) fn compile(workspace: &Workspace, toolchain: WasmToolchain, mode: Mod
     Ok(workspace.wasm_target().join(TARGET).join(folder).join(CRATE).with_extension("wasm"))
 }
 
-/// Writes the JavaScript around the engine, and the types of what passes between the two, into the package's source.
+/// Writes the JavaScript around the engine, and the types of what passes between the two, beside the wasm that fits them.
 pub(super) fn bind(workspace: &Workspace, wasm: &Path, mode: Mode) -> Result<PathBuf, Failure> {
     let dir = work_dir(workspace, mode);
     let bound = dir.join(format!("{CRATE}_bg.wasm"));
-    let generated = generated_dir(workspace);
-    let glue = [format!("{CRATE}.js"), format!("{CRATE}.d.ts")];
     let pin = workspace.wasm_bindgen_pin()?;
     let stamp = Stamp::new(workspace, "bind", &format!("{} {pin}", mode.name())).input(wasm, &[])?;
-    let outputs: Vec<PathBuf> = glue.iter().map(|name| generated.join(name)).chain([bound.clone()]).collect();
-    let outputs: Vec<&Path> = outputs.iter().map(PathBuf::as_path).collect();
-    stamp.run(&outputs, || {
+    stamp.run(&[&bound, &dir.join(GLUE), &dir.join(GLUE_TYPES)], || {
         // The default path of the wasm is left out: it would make bundlers look for a file that is not there.
         let call =
             Call::new("wasm-bindgen").args(["--target", "web", "--omit-default-module-path", "--out-name", CRATE]);
         let call = if mode == Mode::Dev { call.arg("--keep-debug") } else { call };
-        call.arg("--out-dir").arg(&dir).arg(wasm).run()?;
-        fs::create_dir_all(&generated).map_err(Failure::file("creating", &generated))?;
-        for name in &glue {
-            let from = dir.join(name);
-            fs::copy(&from, generated.join(name)).map_err(Failure::file("copying", &from))?;
-        }
-        Ok(())
+        call.arg("--out-dir").arg(&dir).arg(wasm).run()
     })?;
     Ok(bound)
 }
 
-/// Makes the wasm smaller.
-pub(super) fn optimise(workspace: &Workspace, wasm: &Path) -> Result<PathBuf, Failure> {
+/// Makes the wasm smaller; also says which names it calls by others now.
+pub(super) fn optimise(workspace: &Workspace, wasm: &Path) -> Result<(PathBuf, Names), Failure> {
     let small = wasm.with_file_name(format!("{CRATE}_small.wasm"));
-    let options = [&WASM_FEATURES[..], &WASM_OPTIONS, &["--strip-debug", "--strip-producers"]].concat();
-    let stamp = Stamp::new(workspace, "optimise", &options.join(" ")).input(wasm, &[])?;
-    stamp.run(&[&small], || {
-        npm::tool(workspace, "wasm-opt")?.args(options).arg(wasm).arg("--output").arg(&small).run()
+    let names = wasm.with_file_name("names.json");
+    let options = [&WASM_FEATURES[..], &WASM_OPTIONS].concat();
+    let last = [&WASM_FEATURES[..], &LAST_OPTIONS].concat();
+    let parameters = format!("{} {} {}", options.join(" "), last.join(" "), include_str!("order.rs"));
+    let stamp = Stamp::new(workspace, "optimise", &parameters).input(wasm, &[])?;
+    stamp.run(&[&small, &names], || {
+        let tool = || npm::tool(workspace, "wasm-opt");
+        tool()?.args(options).arg(wasm).arg("--output").arg(&small).run()?;
+        let bytes = fs::read(&small).map_err(Failure::file("reading", &small))?;
+        fs::write(&small, order::named(&bytes)?).map_err(Failure::file("writing", &small))?;
+        let call = tool()?.args(last).arg(&small).arg("--output").arg(&small);
+        fs::write(&names, call.capture()?).map_err(Failure::file("writing", &names))
     })?;
-    Ok(small)
+    let text = fs::read_to_string(&names).map_err(Failure::file("reading", &names))?;
+    let names = serde_json::from_str(&text).map_err(Failure::content("names.json"))?;
+    Ok((small, names))
+}
+
+/// Puts the glue and its types into the package's source, with the names that the wasm has.
+pub(super) fn place_glue(workspace: &Workspace, mode: Mode, names: &Names) -> Result<(), Failure> {
+    let (from, to) = (work_dir(workspace, mode), generated_dir(workspace));
+    fs::create_dir_all(&to).map_err(Failure::file("creating", &to))?;
+    for name in [GLUE, GLUE_TYPES] {
+        let (from, to) = (from.join(name), to.join(name));
+        let text = fs::read_to_string(&from).map_err(Failure::file("reading", &from))?;
+        let text = if name == GLUE { names.replace_in(&text)? } else { text };
+        // What is there already keeps its time.
+        if fs::read_to_string(&to).ok().as_ref() != Some(&text) {
+            fs::write(&to, text).map_err(Failure::file("writing", &to))?;
+        }
+    }
+    Ok(())
+}
+
+/// What wasm-opt calls by shorter names: those of wasm-bindgen have a hash each, and stand in the wasm and in the glue.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Names {
+    /// Module, name, and the name now.
+    imports: Vec<(String, String, String)>,
+    /// The name, and the name now.
+    exports: Vec<(String, String)>,
+}
+
+impl Names {
+    /// The glue for the shorter names. It has each import once, as a key, and each export as a property of `wasm`.
+    fn replace_in(&self, glue: &str) -> Result<String, Failure> {
+        let Some((module, ..)) = self.imports.first() else { return Ok(glue.to_owned()) };
+        let names = self.imports.iter().map(|(_, old, new)| (format!("{old}:"), new.as_str()));
+        let mut keys: HashMap<String, &str> = names.chain([(format!("\"{module}\":"), SHORT_MODULE)]).collect();
+        let exports: HashMap<&str, &str> = self.exports.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
+        let mut text = String::with_capacity(glue.len());
+        for line in glue.split_inclusive('\n') {
+            let word = line.trim_start();
+            let key = word.split_inclusive(':').next().unwrap_or_default();
+            text.push_str(line.strip_suffix(word).unwrap_or_default());
+            let rest = match keys.remove(key) {
+                Some(new) => {
+                    text.extend([new, ":"]);
+                    word.strip_prefix(key).unwrap_or_default()
+                }
+                None => word,
+            };
+            replace_properties(rest, &exports, &mut text);
+        }
+        let missing = |key| Failure::Content { file: GLUE.to_owned(), reason: format!("{key} is not where it was") };
+        keys.into_keys().next().map_or(Ok(text), |key| Err(missing(key)))
+    }
+}
+
+/// Writes a line with other names for the properties of `wasm`.
+fn replace_properties(line: &str, names: &HashMap<&str, &str>, text: &mut String) {
+    let mut parts = line.split("wasm.");
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '$').unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        text.push_str("wasm.");
+        text.push_str(names.get(name).unwrap_or(&name));
+        text.push_str(rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+
+    const GLUE: &str = "function call() {\n    return wasm.engine_open(wasm.memory.buffer, old_wasm.engine_open_x);\n}\n\
+        const import0 = {\n    __wbg_get_0af: function(arg0) { return wasm.engine_open(arg0); },\n};\n\
+        return {\n    \"./glue.js\": import0,\n};\n";
+
+    fn names() -> Names {
+        let import = ("./glue.js".to_owned(), "__wbg_get_0af".to_owned(), "$".to_owned());
+        Names { imports: vec![import], exports: vec![("engine_open".to_owned(), "b".to_owned())] }
+    }
+
+    #[test]
+    fn the_glue_has_the_names_of_the_wasm() {
+        let wanted = "function call() {\n    return wasm.b(wasm.memory.buffer, old_wasm.engine_open_x);\n}\n\
+            const import0 = {\n    $: function(arg0) { return wasm.b(arg0); },\n};\n\
+            return {\n    a: import0,\n};\n";
+        assert_eq!(names().replace_in(GLUE).unwrap(), wanted);
+        assert_eq!(Names::default().replace_in(GLUE).unwrap(), GLUE, "a development build keeps its names");
+    }
+
+    #[test]
+    fn an_import_that_the_glue_does_not_have_is_a_failure() {
+        let failure = names().replace_in(&GLUE.replace("_0af", "_0b0")).unwrap_err();
+        assert_eq!(failure.to_string(), "whimbrel.js: __wbg_get_0af: is not where it was");
+    }
 }

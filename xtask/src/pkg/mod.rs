@@ -16,6 +16,7 @@ mod bundle;
 mod embed;
 mod engine;
 mod fresh;
+mod order;
 
 use std::path::PathBuf;
 
@@ -78,10 +79,11 @@ pub(crate) fn build(workspace: &Workspace, mode: Mode) -> Result<(), Failure> {
     let toolchain = WasmToolchain::need(workspace)?;
     let wasm = engine::compile(workspace, toolchain, mode)?;
     let wasm = engine::bind(workspace, &wasm, mode)?;
-    let wasm = match mode {
-        Mode::Dev => wasm,
+    let (wasm, names) = match mode {
+        Mode::Dev => (wasm, engine::Names::default()),
         Mode::Release => engine::optimise(workspace, &wasm)?,
     };
+    engine::place_glue(workspace, mode, &names)?;
     embed::write(workspace, &wasm, mode)?;
     bundle::scripts(workspace, mode)?;
     bundle::types(workspace)
