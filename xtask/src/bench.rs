@@ -31,13 +31,16 @@ pub(crate) struct Arguments {
     /// The seed of the rows [default: always the same]
     #[arg(long, value_name = "N")]
     seed: Option<u32>,
+    /// Shows where the time goes: the heaviest functions of each measure, and the steps of a cold start
+    #[arg(long)]
+    profile: bool,
 }
 
 /// Builds the package where it is measured, then measures.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Failure> {
     let tools = setup::run(workspace)?;
     if arguments.measures(WHIMBREL) {
-        pkg::build(workspace, pkg::Mode::Release)?;
+        pkg::build(workspace, if arguments.profile { pkg::Mode::Profile } else { pkg::Mode::Release })?;
     }
     let call = npm::script(workspace, "bench", NPM_WORKSPACE).arg("--").args(arguments.options());
     tools.browser.apply(call).run()
@@ -56,6 +59,7 @@ impl Arguments {
             options.push(format!("--peers={}", self.peers.join(",")));
         }
         options.extend(self.seed.map(|seed| format!("--seed={seed}")));
+        options.extend(self.profile.then(|| "--profile".to_owned()));
         options
     }
 }
@@ -84,8 +88,8 @@ mod tests {
 
     #[test]
     fn what_is_said_reaches_the_bench() {
-        let arguments = parse("bench --rows 10000 --rows 50000 --peers raw,dexie --runs 5 --seed 7").unwrap();
-        let expected = ["--runs=5", "--rows=10000", "--rows=50000", "--peers=raw,dexie", "--seed=7"];
+        let arguments = parse("bench --rows 10000 --rows 50000 --peers raw,dexie --runs 5 --seed 7 --profile").unwrap();
+        let expected = ["--runs=5", "--rows=10000", "--rows=50000", "--peers=raw,dexie", "--seed=7", "--profile"];
         assert_eq!(arguments.options(), expected);
         assert!(!arguments.measures(WHIMBREL));
         assert!(parse("bench --peers all").unwrap().measures(WHIMBREL));

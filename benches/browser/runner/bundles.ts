@@ -13,7 +13,7 @@ const BESIDE: Partial<Record<PeerName, { readonly worker: string; readonly file:
 };
 
 /** The files by their names, `raw.js` for example. */
-export async function bundle(peers: readonly PeerName[]): Promise<Map<string, Uint8Array>> {
+export async function bundle(peers: readonly PeerName[], keepsNames: boolean): Promise<Map<string, Uint8Array>> {
   const beside = peers.flatMap((peer) => BESIDE[peer] ?? []);
   const scripts = [...peers.map((peer) => `peers/${peer}.ts`), ...beside.map(({ worker }) => worker), "page/stall-worker.ts"];
   const { outputFiles } = await build({
@@ -22,7 +22,7 @@ export async function bundle(peers: readonly PeerName[]): Promise<Map<string, Ui
     entryNames: "[name]",
     bundle: true,
     write: false,
-    minify: true,
+    minify: !keepsNames,
     format: "esm",
     target: "es2022",
     logLevel: "warning",

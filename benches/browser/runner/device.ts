@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { type BrowserContext, chromium as playwright, type Page } from "playwright-core";
 
 import type { Commands } from "../page/commands";
+import { noteSteps, type Stepping } from "../page/steps";
+import { type CpuProfile, INTERVAL_US } from "./heaviest";
 import { chromium, PROFILES } from "./paths";
 
 const FLAGS = [
@@ -52,10 +54,11 @@ export class Device {
   }
 
   /** Opens a page in a process of its own, alone, and does the work. An error in the page is an error of the work. */
-  async visit<T>(url: string, work: (page: Visit) => Promise<T>): Promise<T> {
+  async visit<T>(url: string, work: (page: Visit) => Promise<T>, before?: (page: Visit) => Promise<void>): Promise<T> {
     const left = this.#context.pages();
     const page = await this.#context.newPage();
     await Promise.all(left.map((page) => page.close()));
+    await before?.(new Visit(page));
     await page.waitForTimeout(SETTLE_MS);
     const failure = new Promise<never>((_, reject) => page.once("pageerror", reject));
     return Promise.race([page.goto(url).then(() => work(new Visit(page))), failure]);
@@ -86,6 +89,30 @@ export class Visit {
       return command(...args);
     };
     return this.#page.evaluate(call as never, [name, args] as never);
+  }
+
+  /** From the next navigation on, the page notes what it asks the browser for. */
+  noteSteps(): Promise<void> {
+    return this.#page.addInitScript(noteSteps).then(() => undefined);
+  }
+
+  /** What the page has noted, in the order of time. */
+  async steps(): Promise<string[]> {
+    const steps = await this.#page.evaluate(() => (globalThis as unknown as Stepping).steps);
+    return [...steps].sort((a, b) => Number.parseFloat(a) - Number.parseFloat(b));
+  }
+
+  /** Looks at what the processor does, until the returned function is called. */
+  async profile(): Promise<() => Promise<CpuProfile>> {
+    const session = await this.#page.context().newCDPSession(this.#page);
+    await session.send("Profiler.enable");
+    await session.send("Profiler.setSamplingInterval", { interval: INTERVAL_US });
+    await session.send("Profiler.start");
+    return async () => {
+      const { profile } = await session.send("Profiler.stop");
+      await session.detach();
+      return profile;
+    };
   }
 
   rest(ms: number): Promise<void> {

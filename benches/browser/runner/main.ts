@@ -7,7 +7,7 @@ import { cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 
 import { generate } from "../orders/generate";
-import { makePlan } from "../orders/plan";
+import { makePlan, type Plan } from "../orders/plan";
 import { FORMS, toText } from "../orders/texts";
 import { textPath } from "../page/commands";
 import { bundle } from "./bundles";
@@ -16,6 +16,7 @@ import { durability } from "./durability";
 import { goals } from "./goals";
 import { type Options, parseOptions, type PeerName } from "./options";
 import { OUTPUT, PROFILES } from "./paths";
+import { profileRound } from "./profile";
 import { type Figures, runRound } from "./round";
 import { Site } from "./site";
 import { type RunSummary, summarise, toResults } from "./summary";
@@ -29,9 +30,13 @@ async function main(options: Options): Promise<void> {
   // What a run leaves is of that run: a failed one leaves nothing.
   rmSync(RESULTS, { force: true });
   rmSync(PROFILES, { recursive: true, force: true });
-  const site = await Site.start(await bundle(options.peers));
+  const site = await Site.start(await bundle(options.peers, options.profile));
   try {
     console.log(await describe(options));
+    if (options.profile) {
+      for (const rows of options.rows) await profile(site, rows, options);
+      return;
+    }
     const summaries: RunSummary[] = [];
     for (const rows of options.rows) {
       summaries.push(await measure(site, rows, options));
@@ -44,14 +49,13 @@ async function main(options: Options): Promise<void> {
   }
 }
 
+async function profile(site: Site, count: number, { peers, seed }: Options): Promise<void> {
+  const plan = prepare(site, count, seed);
+  for (const peer of peers) await profileRound({ origin: site.origin, peer, plan });
+}
+
 async function measure(site: Site, count: number, { peers, runs, seed }: Options): Promise<RunSummary> {
-  const rows = generate(count, seed);
-  const plan = makePlan(rows, seed);
-  for (const form of FORMS) {
-    const text = toText(rows, form);
-    site.put(textPath(form), text);
-    console.log(`${count} rows as ${form}: ${number(text.length / count)} bytes each`);
-  }
+  const plan = prepare(site, count, seed);
   const rounds = new Map<PeerName, Figures[]>(peers.map((peer) => [peer, []]));
   for (let run = 0; run < runs; run += 1) {
     // Each run begins with another peer: what one leaves behind does not always meet the same one.
@@ -63,6 +67,18 @@ async function measure(site: Site, count: number, { peers, runs, seed }: Options
     }
   }
   return summarise(count, rounds);
+}
+
+/** The rows and the plan; the texts with the rows are served from now on. */
+function prepare(site: Site, count: number, seed: number): Plan {
+  const rows = generate(count, seed);
+  const plan = makePlan(rows, seed);
+  for (const form of FORMS) {
+    const text = toText(rows, form);
+    site.put(textPath(form), text);
+    console.log(`${count} rows as ${form}: ${number(text.length / count)} bytes each`);
+  }
+  return plan;
 }
 
 async function describe({ runs, seed }: Options): Promise<string> {

@@ -30,6 +30,8 @@ export interface Options {
   readonly peers: readonly PeerName[];
   readonly runs: number;
   readonly seed: number;
+  /** Shows where the time goes instead of how much it is. */
+  readonly profile: boolean;
 }
 
 const ROWS_DEFAULT = [10_000, 100_000];
@@ -48,6 +50,7 @@ export function parseOptions(args: readonly string[]): Options {
       peers: { type: "string" },
       runs: { type: "string" },
       seed: { type: "string" },
+      profile: { type: "boolean" },
     },
   });
   const rows = values.rows?.map((text) => whole("--rows", text, ROWS_MIN, ROWS_MAX)) ?? ROWS_DEFAULT;
@@ -56,6 +59,7 @@ export function parseOptions(args: readonly string[]): Options {
     peers: values.peers === undefined ? PEERS_DEFAULT : peers(values.peers),
     runs: values.runs === undefined ? RUNS_DEFAULT : whole("--runs", values.runs, 1, RUNS_MAX),
     seed: values.seed === undefined ? SEED_DEFAULT : whole("--seed", values.seed, 0, 2 ** 32 - 1),
+    profile: values.profile ?? false,
   };
 }
 

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { median } from "../orders/median";
 import { durability } from "../runner/durability";
 import { goals } from "../runner/goals";
+import { heaviest } from "../runner/heaviest";
 import { parseOptions, type PeerName, PEERS } from "../runner/options";
 import { EXTRAS, type Figures, WORKLOADS } from "../runner/round";
 import { type RunSummary, summarise, toResults } from "../runner/summary";
@@ -66,8 +67,16 @@ test("options have defaults and limits", () => {
   expect(parseOptions([])).toMatchObject({ rows: [10_000, 100_000], runs: 3, peers: ["whimbrel", "raw", "packed", "dexie"] });
   expect(parseOptions(["--peers=all"]).peers).toEqual([...PEERS]);
   expect(parseOptions(["--rows=5000", "--rows", "5000", "--peers=dexie,raw"])).toMatchObject({ rows: [5_000], peers: ["raw", "dexie"] });
+  expect(parseOptions(["--profile"]).profile).toBe(true);
   expect(() => parseOptions(["--rows=999"])).toThrow("a whole number from 1000");
   expect(() => parseOptions(["--runs=1.5"])).toThrow("--runs 1.5");
   expect(() => parseOptions(["--peers=raw,mysql"])).toThrow('"mysql" is none of whimbrel, raw, packed, dexie');
   expect(() => parseOptions(["--row=1000"])).toThrow();
+});
+
+test("the heaviest functions are those that the time was in, whatever called them", () => {
+  const node = (id: number, functionName: string, url = "") => ({ id, callFrame: { functionName, url } });
+  const nodes = [node(1, "load", "http://a/raw.js"), node(2, ""), node(3, "load", "http://a/raw.js"), node(4, "open", "wasm://wasm/1f")];
+  const lines = heaviest({ nodes, samples: [1, 3, 2, 4], timeDeltas: [9_000, 2_000, 1_000, 500, 500] });
+  expect(lines).toEqual(["75.0 %      3.0 ms  load [raw.js]", "12.5 %      0.5 ms  (anonymous)", "12.5 %      0.5 ms  open [wasm]"].map((line) => ` ${line}`));
 });

@@ -21,7 +21,7 @@ pub(super) fn write(workspace: &Workspace, wasm: &Path, mode: Mode) -> Result<()
     Stamp::new(workspace, "embed", mode.name()).input(wasm, &[])?.run(&[&script, &types], || {
         let bytes = fs::read(wasm).map_err(Failure::file("reading", wasm))?;
         let packed = match mode {
-            Mode::Dev => gzip(&bytes),
+            Mode::Dev | Mode::Profile => gzip(&bytes),
             Mode::Release => gzip_small(&bytes),
         };
         let packed = packed.map_err(Failure::file("compressing", wasm))?;

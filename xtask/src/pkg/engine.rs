@@ -45,7 +45,7 @@ const SHORT_MODULE: &str = "a";
 pub(super) fn compile(workspace: &Workspace, toolchain: WasmToolchain, mode: Mode) -> Result<PathBuf, Failure> {
     let (profile, folder) = match mode {
         Mode::Dev => ("dev", "debug"),
-        Mode::Release => ("wasm", "wasm"),
+        Mode::Release | Mode::Profile => ("wasm", "wasm"),
     };
     // Only the cdylib: asked for the rlib as well, cargo leaves link-time optimisation out, which is a seventh of the size.
     let kind = ["--crate-type", "cdylib"];
@@ -54,7 +54,7 @@ pub(super) fn compile(workspace: &Workspace, toolchain: WasmToolchain, mode: Mod
     let call = toolchain.apply(workspace, workspace.cargo().args(arguments));
     match mode {
         Mode::Dev => call.run()?,
-        Mode::Release => small_std::apply(call).run()?,
+        Mode::Release | Mode::Profile => small_std::apply(call).run()?,
     }
     Ok(workspace.wasm_target().join(TARGET).join(folder).join(CRATE).with_extension("wasm"))
 }
@@ -94,6 +94,17 @@ pub(super) fn optimise(workspace: &Workspace, wasm: &Path) -> Result<(PathBuf, N
     let text = fs::read_to_string(&names).map_err(Failure::file("reading", &names))?;
     let names = serde_json::from_str(&text).map_err(Failure::content("names.json"))?;
     Ok((small, names))
+}
+
+/// The same for a profiler: with the names that people know functions by, in the order in which they come.
+pub(super) fn optimise_named(workspace: &Workspace, wasm: &Path) -> Result<PathBuf, Failure> {
+    let small = wasm.with_file_name(format!("{CRATE}_named.wasm"));
+    let options = [&WASM_FEATURES[..], &WASM_OPTIONS, &["--debuginfo", "--strip-producers"]].concat();
+    let stamp = Stamp::new(workspace, "optimise-named", &options.join(" ")).input(wasm, &[])?;
+    stamp.run(&[&small], || {
+        npm::tool(workspace, "wasm-opt")?.args(options).arg(wasm).arg("--output").arg(&small).run()
+    })?;
+    Ok(small)
 }
 
 /// Puts the glue and its types into the package's source, with the names that the wasm has.

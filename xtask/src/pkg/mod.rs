@@ -48,6 +48,8 @@ pub(crate) enum Mode {
     Dev,
     /// For a page.
     Release,
+    /// The same with the names of its functions, for a profiler.
+    Profile,
 }
 
 impl Mode {
@@ -55,6 +57,7 @@ impl Mode {
         match self {
             Self::Dev => "dev",
             Self::Release => "release",
+            Self::Profile => "profile",
         }
     }
 }
@@ -82,6 +85,7 @@ pub(crate) fn build(workspace: &Workspace, mode: Mode) -> Result<(), Failure> {
     let (wasm, names) = match mode {
         Mode::Dev => (wasm, engine::Names::default()),
         Mode::Release => engine::optimise(workspace, &wasm)?,
+        Mode::Profile => (engine::optimise_named(workspace, &wasm)?, engine::Names::default()),
     };
     engine::place_glue(workspace, mode, &names)?;
     embed::write(workspace, &wasm, mode)?;
