@@ -140,6 +140,10 @@ mod tests {
     use crate::model::{Entity, Field, FieldType, Query, Schema};
 
     fn bounds(filter: serde_json::Value) -> Option<Bounds> {
+        bounds_at(0, filter)
+    }
+
+    fn bounds_at(place: usize, filter: serde_json::Value) -> Option<Bounds> {
         let field =
             |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, index: true, ..Field::default() };
         let fields = vec![field("n", FieldType::Integer), field("t", FieldType::text(None))];
@@ -149,7 +153,7 @@ mod tests {
         let query = Query::parse("e", &query, &schema).unwrap();
         let mut parts = Vec::new();
         conjuncts(&query.filter, &mut parts);
-        of_field(&parts, FieldRef::Place(0))
+        of_field(&parts, FieldRef::Place(place))
     }
 
     fn within(bounds: &Bounds, value: &Value) -> bool {
@@ -174,6 +178,28 @@ mod tests {
         assert!(!inside(json!({"n": {"gt": 6, "lt": 3}}), &[]));
         assert!(!inside(json!({"n": {"isNull": false}}), &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
         assert!(inside(json!({"n": null}), &[]));
+    }
+
+    /// Texts that begin alike for so long are one in an index.
+    #[test]
+    fn a_text_that_an_index_cuts_bounds_without_being_exact() {
+        let long = "x".repeat(key::INDEXED_TEXT_BYTES_MAX + 1);
+        let (smaller, greater) = (Value::Text(format!("{long}a")), Value::Text(format!("{long}z")));
+        for filter in [
+            json!({"t": long}),
+            json!({"t": {"in": ["a", long]}}),
+            json!({"t": {"lt": long}}),
+            json!({"t": {"lte": long}}),
+            json!({"t": {"gt": long}}),
+            json!({"t": {"gte": long}}),
+            json!({"t": {"startsWith": long}}),
+        ] {
+            let bounds = bounds_at(1, filter.clone()).unwrap();
+            assert!(!bounds.exact && within(&bounds, &smaller) && within(&bounds, &greater), "{filter}");
+        }
+        for filter in [json!({"t": "x"}), json!({"t": {"gt": "x"}}), json!({"t": {"startsWith": "x"}})] {
+            assert!(bounds_at(1, filter).unwrap().exact);
+        }
     }
 
     #[test]
