@@ -14,6 +14,7 @@
 mod config;
 mod fault;
 mod http;
+mod memory;
 mod model;
 mod pull;
 mod push;
@@ -25,6 +26,7 @@ mod storage;
 pub use config::{Config, ConfigError, Seed};
 pub use fault::Fault;
 pub use http::{Hints, router};
+pub use memory::{MemoryPush, MemoryState, MemoryStorage, MemoryWrite};
 pub use model::{
     Entities, Entity, Field, FieldType, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row, ScopeTemplate,
     ScopeTemplateError, User, Value, ValueError,

@@ -10,6 +10,7 @@
 )]
 
 mod concurrency;
+mod contract;
 mod events;
 mod files;
 mod groups;

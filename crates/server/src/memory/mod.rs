@@ -1,0 +1,103 @@
+//! The storage port in memory, for the simulation and for tests of the rules.
+//!
+//! A push works on a copy of everything and puts it in place at its commit; until then nobody sees anything, and who reads meanwhile reads what
+//! was there before. That is simple to believe, and slow with many rows: it is not for serving.
+
+mod push;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Mutex as Line;
+use whimbrel_protocol::Version;
+
+pub use self::push::MemoryPush;
+pub use self::state::{MemoryState, MemoryWrite};
+
+use crate::model::Row;
+use crate::storage::{Bucket, Head, Page, PageLimit, Storage, StorageResult};
+
+/// A database in memory. Clones are the same database.
+#[derive(Debug, Clone)]
+pub struct MemoryStorage {
+    state: Arc<Mutex<MemoryState>>,
+    /// Pushes, one after the other.
+    line: Arc<Line<()>>,
+}
+
+impl MemoryStorage {
+    /// An empty database whose history has that identity.
+    #[must_use]
+    pub fn new(history: &str) -> Self {
+        Self { state: Arc::new(Mutex::new(MemoryState::new(history))), line: Arc::default() }
+    }
+
+    /// A copy of everything: a backup.
+    #[must_use]
+    pub fn backup(&self) -> MemoryState {
+        self.state().clone()
+    }
+
+    /// Puts a copy in place of everything.
+    pub fn restore(&self, backup: MemoryState) {
+        *self.state() = backup;
+    }
+
+    /// The row of a record.
+    #[must_use]
+    pub fn row(&self, entity: &str, id: &str) -> Option<Row> {
+        self.state().row(entity, id).cloned()
+    }
+
+    /// The ids and rows of an entity.
+    #[must_use]
+    pub fn rows(&self, entity: &str) -> Vec<(String, Row)> {
+        self.state().rows(entity).map(|(id, row)| (id.to_owned(), row.clone())).collect()
+    }
+
+    /// A change is made whole or not at all, so a panic elsewhere leaves a state that is as good as any.
+    fn state(&self) -> MutexGuard<'_, MemoryState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Storage for MemoryStorage {
+    type Push = MemoryPush;
+
+    async fn begin_push(&self) -> StorageResult<MemoryPush> {
+        let turn = Arc::clone(&self.line).lock_owned().await;
+        Ok(MemoryPush::new(self.clone(), turn))
+    }
+
+    async fn head(&self) -> StorageResult<Head> {
+        Ok(self.state().head())
+    }
+
+    async fn snapshot(&self, bucket: Bucket<'_>, at: Version, after: &str, limit: PageLimit) -> StorageResult<Page> {
+        let state = self.state();
+        let entries = state.bucket(bucket).filter(|entry| entry.id > after && entry.version <= at && !entry.gone);
+        Ok(state.page(bucket, entries, limit))
+    }
+
+    async fn changes(
+        &self,
+        bucket: Bucket<'_>,
+        after: Version,
+        upto: Version,
+        limit: PageLimit,
+    ) -> StorageResult<Page> {
+        let state = self.state();
+        let mut entries: Vec<_> =
+            state.bucket(bucket).filter(|entry| entry.version > after && entry.version <= upto).collect();
+        entries.sort_by_key(|entry| entry.version);
+        Ok(state.page(bucket, entries.into_iter(), limit))
+    }
+
+    async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
+        Ok(self.state().bucket(bucket).filter(|entry| entry.id > after && !entry.gone).count() as u64)
+    }
+
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
+        Ok(self.state().bucket(bucket).filter(|entry| entry.version > after).count() as u64)
+    }
+}

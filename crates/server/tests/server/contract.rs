@@ -1,0 +1,196 @@
+//! The storage port's contract: whatever is done to a database in memory and to one in SQLite, both say the same.
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use whimbrel_protocol::Outcome;
+use whimbrel_server::{
+    Bucket, Client, Decided, Entities, Entity, Field, FieldType, MemoryStorage, PageLimit, Policy, PushTransaction,
+    ScopeTemplate, SqliteStorage, Storage, Value, Write, Written,
+};
+
+/// A call of a push.
+#[derive(Debug, Clone)]
+enum Call {
+    Insert(u8, u8, Vec<Value>),
+    Update(u8, u8, Vec<Value>, Vec<usize>),
+    Delete(u8, u8),
+    Mark,
+    Keep,
+    RollBack,
+    Remember(u8, u8, u8),
+    Ack(u8, u8),
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Push { calls: Vec<Call>, is_committed: bool },
+    Look { after: u64, upto: u64, id: u8, rows: usize, bytes: usize },
+}
+
+fn entities() -> Entities {
+    let field = |name: &str, kind| Field { name: name.to_owned(), column: name.to_owned(), kind, required: false };
+    let fields = || vec![field("team", FieldType::Text { max: None }), field("count", FieldType::Integer)];
+    let by_team = ScopeTemplate::ByField { prefix: "team:".to_owned(), field: 0 };
+    let entity = |name: &str, scopes| {
+        let (name, table) = (name.to_owned(), name.to_owned());
+        Entity { name, table, policy: Policy::LastWriteWins, fields: fields(), scopes }
+    };
+    Entities::new(vec![
+        entity("task", vec![by_team.clone()]),
+        entity("note", vec![by_team, ScopeTemplate::Everyone("all".to_owned())]),
+    ])
+}
+
+fn calls() -> impl Strategy<Value = Call> {
+    let team = prop_oneof![Just(Value::Null), Just(Value::Text("a".to_owned())), Just(Value::Text("b".to_owned()))];
+    let count = prop_oneof![Just(Value::Null), (0..2_i64).prop_map(Value::Integer)];
+    let row = (team, count).prop_map(|(team, count)| vec![team, count]);
+    let fields = prop::sample::subsequence(vec![0, 1], 0..=2);
+    let id = || 0..4_u8;
+    prop_oneof![
+        3 => (0..2_u8, id(), row.clone()).prop_map(|(entity, id, row)| Call::Insert(entity, id, row)),
+        4 => (0..2_u8, id(), row, fields).prop_map(|(entity, id, row, fields)| Call::Update(entity, id, row, fields)),
+        2 => (0..2_u8, id()).prop_map(|(entity, id)| Call::Delete(entity, id)),
+        1 => Just(Call::Mark),
+        1 => Just(Call::Keep),
+        1 => Just(Call::RollBack),
+        2 => (0..2_u8, 0..2_u8, id()).prop_map(|(client, entity, id)| Call::Remember(client, entity, id)),
+        1 => (0..2_u8, 0..4_u8).prop_map(|(client, ack)| Call::Ack(client, ack)),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (prop::collection::vec(calls(), 0..8), prop::bool::weighted(0.8))
+            .prop_map(|(calls, is_committed)| Step::Push { calls, is_committed }),
+        (0..12_u64, 0..24_u64, 0..5_u8, 1..5_usize, prop_oneof![Just(1_000_usize), Just(20)])
+            .prop_map(|(after, upto, id, rows, bytes)| Step::Look { after, upto, id, rows, bytes }),
+    ]
+}
+
+/// A database, and the numbers of its clients.
+struct Side<S> {
+    storage: S,
+    seqs: [u64; 2],
+}
+
+impl<S: Storage> Side<S> {
+    fn new(storage: S) -> Self {
+        Self { storage, seqs: [0; 2] }
+    }
+
+    /// Does a step; everything there is to see of it.
+    async fn step(&mut self, entities: &Entities, step: &Step) -> Vec<String> {
+        match step {
+            Step::Push { calls, is_committed } => {
+                let mut push = self.storage.begin_push().await.unwrap();
+                let (mut said, mut seqs, mut is_marked) = (Vec::new(), self.seqs, false);
+                for call in calls {
+                    said.push(one(&mut push, entities, call, &mut seqs, &mut is_marked).await);
+                }
+                if is_marked {
+                    push.keep().await.unwrap();
+                }
+                if *is_committed {
+                    push.commit().await.unwrap();
+                    self.seqs = seqs;
+                }
+                said.push(format!("{:?}", self.storage.head().await.unwrap().version));
+                said
+            }
+            Step::Look { after, upto, id, rows, bytes } => {
+                let mut said = Vec::new();
+                let limit = PageLimit { rows: *rows, bytes: *bytes };
+                for (entity, scope) in
+                    entities.iter().flat_map(|entity| ["team:a", "team:b", "all", ""].map(|scope| (entity, scope)))
+                {
+                    let bucket = Bucket { entity, scope };
+                    let from = if *id == 0 { String::new() } else { (id - 1).to_string() };
+                    said.push(format!("{:?}", self.storage.snapshot(bucket, *upto, &from, limit).await.unwrap()));
+                    said.push(format!("{:?}", self.storage.changes(bucket, *after, *upto, limit).await.unwrap()));
+                    said.push(format!("{:?}", self.storage.count_snapshot(bucket, &from).await.unwrap()));
+                    said.push(format!("{:?}", self.storage.count_changes(bucket, *after).await.unwrap()));
+                }
+                said
+            }
+        }
+    }
+}
+
+async fn one<P: PushTransaction>(
+    push: &mut P,
+    entities: &Entities,
+    call: &Call,
+    seqs: &mut [u64; 2],
+    is_marked: &mut bool,
+) -> String {
+    let entity = |place: &u8| entities.iter().nth(usize::from(*place)).unwrap();
+    match call {
+        Call::Insert(of, id, _) | Call::Update(of, id, ..) | Call::Delete(of, id) => {
+            let (entity, id) = (entity(of), id.to_string());
+            let record = push.record(entity, &id).await.unwrap();
+            let is_live = matches!(record, whimbrel_server::Record::Live { .. });
+            let written = match call {
+                Call::Insert(_, _, row) if !is_live => push.write(entity, &id, Write::Insert(row)).await.unwrap(),
+                Call::Update(_, _, row, fields) if is_live => {
+                    push.write(entity, &id, Write::Update { row, fields }).await.unwrap()
+                }
+                Call::Delete(..) if is_live => push.write(entity, &id, Write::Delete).await.unwrap(),
+                _ => Written::Done(0),
+            };
+            format!("{record:?} {written:?}")
+        }
+        Call::Mark if !*is_marked => {
+            *is_marked = true;
+            push.mark().await.unwrap();
+            String::new()
+        }
+        Call::Keep if *is_marked => {
+            *is_marked = false;
+            push.keep().await.unwrap();
+            String::new()
+        }
+        Call::RollBack if *is_marked => {
+            *is_marked = false;
+            push.roll_back().await.unwrap();
+            String::new()
+        }
+        Call::Mark | Call::Keep | Call::RollBack => String::new(),
+        Call::Remember(client, of, id) => {
+            let (name, entity, id) = (client.to_string(), entity(of), id.to_string());
+            let seq = &mut seqs[usize::from(*client)];
+            *seq += 1;
+            let decided =
+                Decided { seq: *seq, change: format!("c{seq}"), outcome: Outcome::Accepted { version: *seq } };
+            // A rolled back decision's number is not given again here; a gap is none of the storage's business.
+            push.remember(&name, &decided, (&entity.name, &id)).await.unwrap();
+            format!("{:?}", push.own_version(&name, entity, &id).await.unwrap())
+        }
+        Call::Ack(client, ack) => {
+            let name = client.to_string();
+            let ack = u64::from(*ack);
+            let known = push.client(&name).await.unwrap();
+            let client = Client { user: "ana".to_owned(), last_seq: seqs[usize::from(*client)], ack };
+            push.save_client(&name, &client).await.unwrap();
+            format!("{known:?} {:?}", push.decided(&name, 1).await.unwrap())
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn memory_says_what_sqlite_says(steps in prop::collection::vec(steps(), 1..16)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (folder, entities) = (TempDir::new().unwrap(), entities());
+            let mut memory = Side::new(MemoryStorage::new("h"));
+            let sqlite = SqliteStorage::open(&folder.path().join("it.sqlite"), &entities).await.unwrap();
+            let mut sqlite = Side::new(sqlite);
+            for step in &steps {
+                assert_eq!(memory.step(&entities, step).await, sqlite.step(&entities, step).await, "{step:?}");
+            }
+        });
+    }
+}
