@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup | demo | test | kill | pkg | size | bench`.
+//! The project's own commands: `cargo xtask setup | demo | test | kill | sim | pkg | size | bench`.
 //!
 //! A command is a file of this crate. Each one is a sequence of calls to other programs (cargo, npm, wasm-bindgen, apt-get …)
 //! whose output is shown as it comes, and around them the few decisions worth testing: what is missing, what is stale, what is
@@ -17,6 +17,7 @@ mod process;
 mod say;
 mod server;
 mod setup;
+mod sim;
 mod size;
 mod small_std;
 mod test;
@@ -51,6 +52,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Kills Chromium while it writes and looks whether what it acknowledged is there
     Kill(kill::Arguments),
+    /// Lives through worlds of seeds: devices, tabs, a hostile network, and a judge
+    Sim(sim::Arguments),
     /// Builds everything and serves the demo on this machine
     Demo(demo::Arguments),
     /// Runs every check and test of the project
@@ -79,6 +82,7 @@ fn run(task: &Task) -> Result<(), Failure> {
         Task::Size => size::run(&workspace),
         Task::Bench(arguments) => bench::run(&workspace, arguments),
         Task::Kill(arguments) => kill::run(&workspace, arguments),
+        Task::Sim(arguments) => sim::run(&workspace, arguments),
         Task::Demo(arguments) => demo::run(&workspace, arguments),
         Task::Test(arguments) => test::run(&workspace, arguments),
     }

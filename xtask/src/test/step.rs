@@ -9,7 +9,7 @@ use crate::server::{self, Profile};
 use crate::setup::Tools;
 use crate::toolchain::TARGET;
 use crate::workspace::Workspace;
-use crate::{kill, npm, pkg, size, www};
+use crate::{kill, npm, pkg, sim, size, www};
 
 /// Cases of a property in a long run; what they mean to each test is said in tests/property/mod.rs.
 const LONG_CASES: &str = "100000";
@@ -47,6 +47,7 @@ pub(crate) enum Step {
     ClippyWasm,
     Native,
     Doc,
+    Sim,
     Browser,
     Pkg,
     Size,
@@ -59,12 +60,13 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Fmt,
         Self::Clippy,
         Self::ClippyWasm,
         Self::Native,
         Self::Doc,
+        Self::Sim,
         Self::Browser,
         Self::Pkg,
         Self::Size,
@@ -84,6 +86,7 @@ impl Step {
             Self::ClippyWasm => "clippy-wasm",
             Self::Native => "native",
             Self::Doc => "doc",
+            Self::Sim => "sim",
             Self::Browser => "browser",
             Self::Pkg => "pkg",
             Self::Size => "size",
@@ -103,6 +106,7 @@ impl Step {
             Self::ClippyWasm => "lints of the engine as it is compiled for the browser",
             Self::Native => "the native tests of all crates",
             Self::Doc => "the examples in the documentation",
+            Self::Sim => "the engine and the server's rules in worlds made from seeds",
             Self::Browser => "the engine's tests in a browser, on a real IndexedDB",
             Self::Pkg => "the build of the npm package",
             Self::Size => "what a page must load, against the budget",
@@ -126,6 +130,7 @@ impl Step {
             Self::ClippyWasm => clippy_wasm(workspace, tools),
             Self::Native => native(workspace, plan.effort),
             Self::Doc => workspace.cargo().args(["test", "--doc", "--workspace"]).run(),
+            Self::Sim => sim::call(workspace, &[format!("--seeds={}", sim::SEEDS)]).run(),
             Self::Browser => {
                 let targets = browser_targets(workspace)?;
                 plan.engines.iter().try_for_each(|engine| engine::run(workspace, tools, *engine, &targets))

@@ -1,0 +1,116 @@
+//! The app of this world: what it keeps, on the devices and on the server, and who uses it.
+//!
+//! Every value that is ever written is another number, so that whoever finds it knows which write it is of.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use whimbrel::model::{Entity, Field, FieldType, Policy, Schema, Unit};
+use whimbrel::sync::{Auto, Every, UnitId};
+use whimbrel_server::{
+    Config, Entities, Entity as ServerEntity, Field as ServerField, FieldType as ServerType, Policy as ServerPolicy,
+    ScopeTemplate, User,
+};
+
+/// The unit that everything is in.
+pub(crate) const HOME: UnitId = UnitId(0);
+/// Sends only.
+pub(crate) const SEND: UnitId = UnitId(1);
+
+/// An entity of the app.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) policy: Policy,
+    /// Whether its rows belong to a team; to everybody otherwise.
+    pub(crate) by_team: bool,
+}
+
+pub(crate) const KINDS: [Kind; 4] = [
+    Kind { name: "place", policy: Policy::ReadOnly, by_team: false },
+    Kind { name: "task", policy: Policy::LastWriteWins, by_team: true },
+    Kind { name: "doc", policy: Policy::DetectConflicts, by_team: false },
+    Kind { name: "entry", policy: Policy::AppendOnly, by_team: false },
+];
+
+/// The numbers of a row, and its team.
+pub(crate) const FIELDS: [&str; 3] = ["v", "w", "team"];
+
+/// Users and their teams.
+pub(crate) const USERS: [(&str, &[&str]); 2] = [("ana", &["a", "b"]), ("ben", &["b"])];
+
+pub(crate) fn teams(user: &str) -> &'static [&'static str] {
+    USERS.iter().find(|(name, _)| *name == user).map_or(&[], |(_, teams)| teams)
+}
+
+pub(crate) fn schema() -> Schema {
+    let field = |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, ..Field::default() };
+    let entities = KINDS.iter().map(|kind| Entity {
+        name: kind.name.to_owned(),
+        policy: kind.policy,
+        fields: vec![
+            field("v", FieldType::Integer),
+            field("w", FieldType::Integer),
+            field("team", FieldType::text(None)),
+        ],
+        ..Entity::default()
+    });
+    let names = |wanted: fn(&Kind) -> bool| -> Vec<String> {
+        KINDS.iter().filter(|kind| wanted(kind)).map(|kind| kind.name.to_owned()).collect()
+    };
+    let own = names(|kind| kind.policy != Policy::ReadOnly);
+    Schema {
+        version: 1,
+        entities: entities.collect(),
+        units: vec![
+            Unit { name: "home".to_owned(), push: own.clone(), pull: names(|_| true) },
+            Unit { name: "send".to_owned(), push: own, pull: Vec::new() },
+        ],
+    }
+}
+
+pub(crate) fn auto() -> Auto {
+    Auto {
+        start: Some(HOME),
+        online: Some(HOME),
+        resume: Some(HOME),
+        change: Some(SEND),
+        every: Some(Every { unit: HOME, seconds: 20 }),
+    }
+}
+
+pub(crate) fn server() -> Config {
+    let field =
+        |name: &str, kind| ServerField { name: name.to_owned(), column: name.to_owned(), kind, required: false };
+    let entities = KINDS.iter().map(|kind| ServerEntity {
+        name: kind.name.to_owned(),
+        table: kind.name.to_owned(),
+        policy: match kind.policy {
+            Policy::ReadOnly => ServerPolicy::ReadOnly,
+            Policy::AppendOnly => ServerPolicy::AppendOnly,
+            Policy::DetectConflicts => ServerPolicy::DetectConflicts,
+            Policy::LastWriteWins | Policy::Merge => ServerPolicy::LastWriteWins,
+        },
+        fields: vec![
+            field("v", ServerType::Integer),
+            field("w", ServerType::Integer),
+            field("team", ServerType::Text { max: None }),
+        ],
+        scopes: vec![if kind.by_team {
+            ScopeTemplate::ByField { prefix: "team:".to_owned(), field: 2 }
+        } else {
+            ScopeTemplate::Everyone("all".to_owned())
+        }],
+    });
+    let users = USERS.iter().map(|(name, teams)| {
+        let scopes = std::iter::once("all".to_owned()).chain(teams.iter().map(|team| format!("team:{team}")));
+        ((*name).to_owned(), User { id: (*name).to_owned(), scopes: scopes.collect() })
+    });
+    Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        data: PathBuf::new(),
+        static_files: None,
+        tokens: users.collect::<HashMap<_, _>>(),
+        entities: Entities::new(entities.collect()),
+        seeds: Vec::new(),
+    }
+}

@@ -1,0 +1,244 @@
+//! The judge: what must be true, said without a look into the engine or the server.
+//!
+//! It hears what the engine tells its app, and reads what the server's database was given, in order. Every value is written once in the world, so
+//! a value on the server says which write has arrived there, when, and how often.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use whimbrel::store::Ending;
+use whimbrel_server::{MemoryWrite, Value};
+
+use crate::app::FIELDS;
+
+/// What a write did, in the words of the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Did {
+    /// Created the record.
+    Created,
+    /// Changed the field of that number.
+    Set(usize),
+    /// Deleted the record.
+    Deleted,
+}
+
+/// A write that the engine called saved; or that failed, when nobody can say whether it happened.
+#[derive(Debug, Clone)]
+pub(crate) struct Saved {
+    /// The value, or for a deletion just a number; they grow.
+    pub(crate) number: i64,
+    pub(crate) device: usize,
+    /// The change's id; none when the write failed.
+    pub(crate) change: Option<String>,
+    pub(crate) entity: &'static str,
+    pub(crate) id: String,
+    pub(crate) did: Did,
+}
+
+/// What a device has at the end.
+pub(crate) struct Final {
+    pub(crate) device: usize,
+    /// By entity and id: the row's values as text.
+    pub(crate) rows: BTreeMap<(String, String), String>,
+    /// What the server would show this user.
+    pub(crate) expected: BTreeMap<(String, String), String>,
+    /// Records with a conflict that is open.
+    pub(crate) conflicts: BTreeSet<(String, String)>,
+    /// Everything that is kept among the refused changes and the conflicts, as text.
+    pub(crate) kept: String,
+    /// Changes that wait and are in no conflict.
+    pub(crate) pending: u64,
+}
+
+/// The judge.
+#[derive(Default)]
+pub(crate) struct Judge(RefCell<Notes>);
+
+#[derive(Default)]
+struct Notes {
+    numbers: i64,
+    /// Who wrote a number.
+    writers: BTreeMap<i64, usize>,
+    saved: Vec<Saved>,
+    endings: BTreeMap<String, Ending>,
+    violations: Vec<String>,
+    story: Vec<String>,
+}
+
+impl Judge {
+    /// The next number, for a device.
+    pub(crate) fn number(&self, device: usize) -> i64 {
+        let mut notes = self.0.borrow_mut();
+        notes.numbers += 1;
+        let number = notes.numbers;
+        notes.writers.insert(number, device);
+        number
+    }
+
+    pub(crate) fn writer(&self, number: i64) -> Option<usize> {
+        self.0.borrow().writers.get(&number).copied()
+    }
+
+    /// Something has happened that helps to understand a story.
+    pub(crate) fn note(&self, now: u64, what: impl FnOnce() -> String) {
+        self.0.borrow_mut().story.push(format!("{:>9.3} {}", now as f64 / 1_000.0, what()));
+    }
+
+    pub(crate) fn saved(&self, saved: Saved) {
+        self.0.borrow_mut().saved.push(saved);
+    }
+
+    /// The engine has told its app what became of a change.
+    pub(crate) fn ended(&self, change: &str, ending: Ending) {
+        let mut notes = self.0.borrow_mut();
+        // What was told of a conflict can be followed by what came of it.
+        let before = notes.endings.insert(change.to_owned(), ending);
+        if before == Some(Ending::Accepted) && ending != Ending::Accepted {
+            notes.violations.push(format!("change {change} was accepted, and then {}", ending.as_str()));
+        }
+    }
+
+    pub(crate) fn violation(&self, what: String) {
+        self.0.borrow_mut().violations.push(what);
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.0.borrow().violations.clone()
+    }
+
+    pub(crate) fn story(&self) -> Vec<String> {
+        self.0.borrow().story.clone()
+    }
+
+    /// What the server was given: nothing twice, each device's writes of a record in their order, nothing deleted comes back.
+    pub(crate) fn check_history(&self, writes: &[std::sync::Arc<MemoryWrite>]) {
+        let mut records: BTreeMap<(&str, &str), Record> = BTreeMap::new();
+        let mut found = Vec::new();
+        for write in writes {
+            let record = records.entry((&write.entity, &write.id)).or_default();
+            if let Err(what) = record.take(write, &|number| self.writer(number)) {
+                found.push(format!("{} {}: {what}", write.entity, write.id));
+            }
+        }
+        self.0.borrow_mut().violations.extend(found);
+    }
+
+    /// Every write that was called saved is somewhere, and what is called accepted is on the server.
+    pub(crate) fn check_saved(&self, writes: &[std::sync::Arc<MemoryWrite>], finals: &[Final]) {
+        let mut arrived: BTreeSet<i64> = BTreeSet::new();
+        let (mut deleted, mut known) = (BTreeSet::new(), BTreeSet::new());
+        for write in writes {
+            let key = (write.entity.as_str(), write.id.as_str());
+            known.insert(key);
+            match &write.row {
+                None => _ = deleted.insert(key),
+                Some(row) => arrived.extend(row.iter().filter_map(number_of)),
+            }
+        }
+        let mut notes = self.0.borrow_mut();
+        let mut lost = Vec::new();
+        // By device and record, from the newest to the oldest: what a later write of the same thing took the place of need not be anywhere.
+        let mut later: BTreeMap<(usize, &str, &str), (BTreeSet<usize>, bool)> = BTreeMap::new();
+        for saved in notes.saved.iter().rev() {
+            let key = (saved.entity, saved.id.as_str());
+            let (fields, is_deleted) = later.entry((saved.device, key.0, key.1)).or_default();
+            let is_superseded = match saved.did {
+                Did::Created => *is_deleted || fields.contains(&0),
+                Did::Set(field) => *is_deleted || fields.contains(&field),
+                Did::Deleted => false,
+            };
+            let has_effect = match saved.did {
+                Did::Created | Did::Set(_) => arrived.contains(&saved.number),
+                // A record that nobody but its maker ever knew needs no deletion.
+                Did::Deleted => deleted.contains(&key) || !known.contains(&key),
+            };
+            let kept = finals.iter().find(|last| last.device == saved.device).map_or("", |last| &last.kept);
+            if let Some(change) = saved.change.as_ref().filter(|change| !kept.contains(*change))
+                && !has_effect
+                && !is_superseded
+            {
+                let told = notes.endings.get(change).map_or("nothing", |ending| ending.as_str());
+                let Saved { number, device, did, entity, id, .. } = saved;
+                lost.push(format!(
+                    "lost: write {number} of device {device} ({did:?} {entity} {id}, change {change}); told of it: {told}"
+                ));
+            }
+            // What took its place is judged by itself, so this counts even if that is lost.
+            match saved.did {
+                Did::Created => _ = fields.insert(0),
+                Did::Set(field) => _ = fields.insert(field),
+                Did::Deleted => *is_deleted = true,
+            }
+        }
+        notes.violations.extend(lost);
+    }
+
+    /// Everybody has what the server has, and nothing waits.
+    pub(crate) fn check_finals(&self, finals: &[Final]) {
+        let mut found = Vec::new();
+        for last in finals {
+            let device = last.device;
+            if last.pending > 0 {
+                found.push(format!("device {device} still has {} changes that wait", last.pending));
+            }
+            let keys: BTreeSet<_> = last.rows.keys().chain(last.expected.keys()).collect();
+            for key in keys.into_iter().filter(|key| !last.conflicts.contains(*key)) {
+                let (has, should) = (last.rows.get(key), last.expected.get(key));
+                if has != should {
+                    found.push(format!("device {device} has {key:?} = {has:?}, the server {should:?}"));
+                }
+            }
+        }
+        self.0.borrow_mut().violations.extend(found);
+    }
+}
+
+fn number_of(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// A record's life on the server.
+#[derive(Default)]
+struct Record {
+    /// The present number of each field.
+    present: [Option<i64>; FIELDS.len()],
+    seen: BTreeSet<i64>,
+    /// The last number of each device.
+    last: BTreeMap<usize, i64>,
+    is_deleted: bool,
+}
+
+impl Record {
+    fn take(&mut self, write: &MemoryWrite, writer: &dyn Fn(i64) -> Option<usize>) -> Result<(), String> {
+        let Some(row) = &write.row else {
+            self.is_deleted = true;
+            return Ok(());
+        };
+        if self.is_deleted {
+            return Err(format!("came back at version {} after it was deleted", write.version));
+        }
+        let mut new = Vec::new();
+        for (place, present) in self.present.iter_mut().enumerate() {
+            let number = row.get(place).and_then(number_of);
+            if number != *present {
+                *present = number;
+                new.extend(number);
+            }
+        }
+        new.sort_unstable();
+        for number in new {
+            if !self.seen.insert(number) {
+                return Err(format!("write {number} had its effect twice, again at version {}", write.version));
+            }
+            if let Some(device) = writer(number)
+                && let Some(before) = self.last.insert(device, number).filter(|before| *before > number)
+            {
+                return Err(format!("write {number} of device {device} came after its write {before}"));
+            }
+        }
+        Ok(())
+    }
+}

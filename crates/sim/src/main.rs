@@ -1,0 +1,96 @@
+//! `whimbrel-sim --seeds N [--seed S]`: so many worlds, on all cores.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clap::Parser;
+use whimbrel_sim::{Fault, Outcome, run};
+
+/// Lives through worlds made from seeds, and judges them
+#[derive(Parser)]
+struct Arguments {
+    /// How many worlds
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    seeds: u64,
+    /// The first seed; with `--seeds 1` its story is told
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Does not ask that every kind of fault has happened
+    #[arg(long)]
+    any_faults: bool,
+}
+
+/// Violations of one seed that are printed.
+const PRINTED: usize = 8;
+
+#[derive(Default)]
+struct Totals {
+    steps: u64,
+    faults: Vec<u64>,
+    violations: u64,
+    failed: Vec<Outcome>,
+}
+
+fn main() -> ExitCode {
+    let Arguments { seeds, seed, any_faults } = Arguments::parse();
+    let (next, totals) = (AtomicU64::new(seed), Mutex::new(Totals::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= seed.saturating_add(seeds) {
+                        break;
+                    }
+                    let outcome = run(number);
+                    if let Ok(mut totals) = totals.lock() {
+                        totals.add(outcome, seeds == 1);
+                    }
+                }
+            });
+        }
+    });
+    let Ok(totals) = totals.into_inner() else { return ExitCode::FAILURE };
+    totals.print(seeds, any_faults)
+}
+
+impl Totals {
+    fn add(&mut self, outcome: Outcome, is_told: bool) {
+        self.steps += outcome.steps;
+        self.faults.resize(Fault::ALL.len(), 0);
+        for (total, count) in self.faults.iter_mut().zip(&outcome.faults) {
+            *total += count;
+        }
+        self.violations += outcome.violations.len() as u64;
+        if is_told {
+            outcome.story.iter().for_each(|line| println!("{line}"));
+        }
+        if !outcome.violations.is_empty() {
+            self.failed.push(Outcome { story: Vec::new(), ..outcome });
+        }
+    }
+
+    fn print(mut self, seeds: u64, any_faults: bool) -> ExitCode {
+        for (fault, count) in Fault::ALL.iter().zip(&self.faults) {
+            println!("{count:>10}  {}", fault.word());
+        }
+        self.failed.sort_by_key(|outcome| outcome.seed);
+        for outcome in self.failed.iter().take(PRINTED) {
+            println!("seed {} (see it again: --seeds 1 --seed {}):", outcome.seed, outcome.seed);
+            outcome.violations.iter().take(PRINTED).for_each(|violation| println!("  {violation}"));
+        }
+        let unreached: Vec<&str> = Fault::ALL
+            .iter()
+            .zip(&self.faults)
+            .filter(|(_, count)| **count == 0)
+            .map(|(fault, _)| fault.word())
+            .collect();
+        if !unreached.is_empty() && !any_faults {
+            println!("never happened: {}", unreached.join(", "));
+        }
+        let (steps, faults, violations) = (self.steps, self.faults.iter().sum::<u64>(), self.violations);
+        println!("seeds: {seeds} steps: {steps} faults: {faults} violations: {violations}");
+        if violations == 0 && (unreached.is_empty() || any_faults) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}

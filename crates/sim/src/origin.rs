@@ -1,0 +1,151 @@
+//! What the tabs of one browser share: locks and a channel.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use whimbrel::error::Result;
+use whimbrel::ports::{Lock, TabChannel};
+
+use crate::dice::Dice;
+use crate::executor::{Executor, Process};
+use crate::fault::{Fault, Faults};
+
+/// How long a hint takes at most, in milliseconds.
+const HINT_MS_MAX: u64 = 40;
+/// One hint in so many is lost.
+const HINT_LOST: u64 = 8;
+
+#[derive(Default)]
+struct LockState {
+    holder: Option<u64>,
+    waiting: VecDeque<(u64, Waker)>,
+}
+
+#[derive(Default)]
+struct Shared {
+    locks: BTreeMap<String, LockState>,
+    tickets: u64,
+    listeners: Vec<(Process, Rc<dyn Fn(u64)>)>,
+}
+
+/// A browser's origin.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    shared: Rc<RefCell<Shared>>,
+    executor: Executor,
+    dice: Dice,
+    faults: Faults,
+}
+
+impl Origin {
+    pub(crate) fn new(executor: Executor, dice: Dice, faults: Faults) -> Self {
+        Self { shared: Rc::default(), executor, dice, faults }
+    }
+
+    pub(crate) fn tab(&self, process: Process) -> Tab {
+        Tab { origin: self.clone(), process }
+    }
+
+    /// A tab is no more.
+    pub(crate) fn forget(&self, process: Process) {
+        let (gone, left) =
+            std::mem::take(&mut self.shared.borrow_mut().listeners).into_iter().partition(|(own, _)| *own == process);
+        self.shared.borrow_mut().listeners = left;
+        let gone: Vec<_> = gone;
+        drop(gone);
+    }
+}
+
+/// One tab's end of what is shared.
+#[derive(Clone)]
+pub(crate) struct Tab {
+    origin: Origin,
+    process: Process,
+}
+
+impl TabChannel for Tab {
+    fn announce(&self, seq: u64) {
+        let Origin { shared, executor, dice, faults } = &self.origin;
+        let listeners: Vec<_> =
+            shared.borrow().listeners.iter().filter(|(own, _)| *own != self.process).cloned().collect();
+        for (process, listener) in listeners {
+            if !faults.are_over() && dice.one_in(HINT_LOST) {
+                faults.count(Fault::HintLost);
+                continue;
+            }
+            let wait = executor.sleep(dice.below(HINT_MS_MAX));
+            executor.spawn(process, async move {
+                wait.await;
+                listener(seq);
+            });
+        }
+    }
+
+    fn listen(&self, listener: Box<dyn Fn(u64)>) {
+        self.origin.shared.borrow_mut().listeners.push((self.process, listener.into()));
+    }
+}
+
+impl Lock for Tab {
+    type Guard = Guard;
+
+    async fn acquire(&self, name: &str) -> Result<Guard> {
+        let ticket = {
+            let mut shared = self.origin.shared.borrow_mut();
+            shared.tickets += 1;
+            shared.tickets
+        };
+        let guard = Guard { shared: Rc::clone(&self.origin.shared), name: name.to_owned(), ticket };
+        Acquire { guard: &guard }.await;
+        Ok(guard)
+    }
+}
+
+/// A place in a lock's line, or the lock itself; dropping it gives up either.
+pub(crate) struct Guard {
+    shared: Rc<RefCell<Shared>>,
+    name: String,
+    ticket: u64,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut shared = self.shared.borrow_mut();
+        let Some(lock) = shared.locks.get_mut(&self.name) else { return };
+        if lock.holder == Some(self.ticket) {
+            lock.holder = None;
+        }
+        lock.waiting.retain(|(ticket, _)| *ticket != self.ticket);
+        let next = lock.waiting.front().filter(|_| lock.holder.is_none()).map(|(_, waker)| waker.clone());
+        drop(shared);
+        next.into_iter().for_each(Waker::wake);
+    }
+}
+
+struct Acquire<'a> {
+    guard: &'a Guard,
+}
+
+impl Future for Acquire<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Guard { shared, name, ticket } = self.guard;
+        let mut shared = shared.borrow_mut();
+        let lock = shared.locks.entry(name.clone()).or_default();
+        match lock.waiting.iter_mut().find(|(waiting, _)| waiting == ticket) {
+            Some((_, waker)) => *waker = context.waker().clone(),
+            None => lock.waiting.push_back((*ticket, context.waker().clone())),
+        }
+        if lock.holder.is_none() && lock.waiting.front().is_some_and(|(first, _)| first == ticket) {
+            lock.waiting.pop_front();
+            lock.holder = Some(*ticket);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}

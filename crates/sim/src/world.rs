@@ -1,0 +1,277 @@
+//! One seed's world: its devices, its network, its server, its judge, and what becomes of them.
+//!
+//! ```text
+//! busy: people write, everything fails ──► calm: nothing fails any more ──► judged
+//!       until the deeds are done                three backoff caps
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use whimbrel::error::Result;
+use whimbrel::store::{MapId, Read};
+use whimbrel::sync::{BACKOFF_CAP_MS, Event};
+use whimbrel_server::{Entities, Hints, MemoryStorage, Value, router};
+
+use crate::app::{self, FIELDS, KINDS};
+use crate::chaos;
+use crate::device::Device;
+use crate::dice::Dice;
+use crate::executor::{Executor, Process, WORLD};
+use crate::fault::{Fault, Faults};
+use crate::judge::{Final, Judge};
+use crate::network::Network;
+use crate::person;
+
+/// Devices and tabs, at most.
+const DEVICES_MAX: u64 = 5;
+const TABS_MAX: u64 = 3;
+/// Deeds of all people together.
+const DEEDS: (u64, u64) = (5, 90);
+/// The busy time ends here in any case (milliseconds).
+const BUSY_MS: u64 = 15 * 60 * 1_000;
+/// After the last fault, so much time is given to come to rest.
+const CALM_MS: u64 = 3 * BACKOFF_CAP_MS;
+/// The busy time goes on for so long after the last deed.
+const AFTERMATH_MS: u64 = 30_000;
+/// A story that takes more steps than that does not end.
+const STEPS_MAX: u64 = 2_000_000;
+
+/// What came of a seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Steps of the world.
+    pub steps: u64,
+    /// How often each kind of fault happened, in the order of [`Fault::ALL`].
+    pub faults: Vec<u64>,
+    /// What was not as it must be.
+    pub violations: Vec<String>,
+    /// What has happened, as one number: the same for the same seed.
+    pub trace: u64,
+    /// What has happened, in words.
+    pub story: Vec<String>,
+}
+
+pub(crate) struct World {
+    pub(crate) executor: Executor,
+    pub(crate) dice: Dice,
+    pub(crate) faults: Faults,
+    pub(crate) judge: Judge,
+    pub(crate) network: Rc<Network>,
+    pub(crate) storage: MemoryStorage,
+    pub(crate) entities: Entities,
+    devices: RefCell<Vec<Rc<Device>>>,
+    processes: Cell<u32>,
+    deeds: Cell<u64>,
+}
+
+impl World {
+    fn new(seed: u64) -> Rc<Self> {
+        let dice = Dice::new(seed);
+        let (executor, faults) = (Executor::new(dice.fork()), Faults::default());
+        let (storage, config) = (MemoryStorage::new("history"), app::server());
+        let router = router(&config, Arc::new(storage.clone()), Hints::default());
+        let network = Network::new(router, executor.clone(), dice.fork(), faults.clone());
+        let deeds = Cell::new(dice.between(DEEDS.0, DEEDS.1));
+        Rc::new(Self {
+            executor,
+            dice,
+            faults,
+            judge: Judge::default(),
+            network,
+            storage,
+            entities: config.entities,
+            devices: RefCell::default(),
+            processes: Cell::new(WORLD.0),
+            deeds,
+        })
+    }
+
+    pub(crate) fn new_process(&self) -> Process {
+        self.processes.set(self.processes.get() + 1);
+        Process(self.processes.get())
+    }
+
+    pub(crate) fn devices(&self) -> Vec<Rc<Device>> {
+        self.devices.borrow().clone()
+    }
+
+    pub(crate) fn user_of(&self, device: usize) -> Option<&'static str> {
+        self.devices.borrow().get(device).map(|device| device.user)
+    }
+
+    /// Whether there is something left to do.
+    pub(crate) fn take_deed(&self) -> bool {
+        let left = self.deeds.get();
+        self.deeds.set(left.saturating_sub(1));
+        left > 0 && !self.faults.are_over()
+    }
+
+    pub(crate) fn note(&self, fault: Fault, what: impl FnOnce() -> String) {
+        self.faults.count(fault);
+        self.judge.note(self.executor.now(), what);
+    }
+
+    fn populate(self: &Rc<Self>) {
+        let count = self.dice.between(1, DEVICES_MAX);
+        for number in 0..usize::try_from(count).unwrap_or(1) {
+            let user = self.dice.pick(&app::USERS).map_or("ana", |(name, _)| name);
+            self.devices.borrow_mut().push(Rc::new(Device::new(self, number, user)));
+        }
+        for device in self.devices() {
+            for _ in 0..self.dice.between(1, TABS_MAX) {
+                device.open_tab(self);
+            }
+        }
+    }
+
+    /// Everything fails, until the people have done what they wanted to do.
+    fn be_busy(self: &Rc<Self>) {
+        let mut end = BUSY_MS;
+        let mut until_blow = self.dice.between(chaos::STEPS.0, chaos::STEPS.1);
+        while let Some(process) = self.executor.step(end) {
+            until_blow = until_blow.saturating_sub(1);
+            if until_blow == 0 {
+                until_blow = self.dice.between(chaos::STEPS.0, chaos::STEPS.1);
+                chaos::strike(self, process);
+            }
+            if self.deeds.get() == 0 && end == BUSY_MS {
+                end = end.min(self.executor.now() + AFTERMATH_MS);
+            }
+            if self.executor.now() >= end || self.executor.steps() > STEPS_MAX {
+                break;
+            }
+        }
+    }
+
+    /// Nothing fails any more, and every device has a tab that is awake.
+    fn come_to_rest(self: &Rc<Self>) {
+        self.faults.end();
+        self.judge.note(self.executor.now(), || "all is well from now on".to_owned());
+        for device in self.devices() {
+            device.is_online.set(true);
+            device.is_connected.set(true);
+            let tabs: Vec<Process> = device.tabs.borrow().iter().map(|tab| tab.process).collect();
+            tabs.iter().for_each(|process| self.executor.thaw(*process));
+            if tabs.is_empty() {
+                device.open_tab(self);
+            }
+            device.feed(&Event::HintedOnline);
+        }
+        let end = self.executor.now() + CALM_MS;
+        while self.executor.steps() <= STEPS_MAX && self.executor.step(end).is_some() {}
+        if self.executor.steps() > STEPS_MAX {
+            self.judge.violation("the story does not end".to_owned());
+        }
+    }
+
+    fn be_judged(self: &Rc<Self>) {
+        let mut finals = Vec::new();
+        for device in self.devices() {
+            for tab in device.tabs.borrow().iter().filter(|tab| tab.unsettled() > 0) {
+                let (count, number) = (tab.unsettled(), device.number);
+                self.judge.violation(format!("device {number}: {count} requests were never answered"));
+            }
+            let Some(driver) = device.drivers().into_iter().next() else {
+                self.judge.violation(format!("device {} has no tab that opened", device.number));
+                continue;
+            };
+            let (world, number, user) = (Rc::clone(self), device.number, device.user);
+            let look = async move { world.look_at(&driver, number, user).await };
+            match self.executor.run(look) {
+                Some(Ok(last)) => finals.push(last),
+                Some(Err(error)) => self.judge.violation(format!("device {number} cannot be read: {error}")),
+                None => self.judge.violation(format!("device {number} does not answer")),
+            }
+        }
+        let state = self.storage.backup();
+        self.judge.check_history(state.writes());
+        self.judge.check_saved(state.writes(), &finals);
+        self.judge.check_finals(&finals);
+    }
+
+    async fn look_at(
+        &self,
+        driver: &whimbrel::driver::Driver<crate::platform::Sim>,
+        device: usize,
+        user: &str,
+    ) -> Result<Final> {
+        let store = driver.store();
+        store.catch_up().await?;
+        let (mut rows, mut expected) = (BTreeMap::new(), BTreeMap::new());
+        for kind in &KINDS {
+            for row in person::rows(driver, kind.name).await? {
+                let id = row.get("id").and_then(Json::as_str).unwrap_or_default().to_owned();
+                let values = FIELDS.map(|field| row.get(field).filter(|value| !value.is_null()).map(Json::to_string));
+                rows.insert((kind.name.to_owned(), id), format!("{values:?}"));
+            }
+            for (id, row) in self.storage.rows(kind.name) {
+                let team = row.get(2).and_then(|value| match value {
+                    Value::Text(team) => Some(team.as_str()),
+                    _ => None,
+                });
+                if !kind.by_team || team.is_some_and(|team| app::teams(user).contains(&team)) {
+                    let values = row.iter().map(|value| match value {
+                        Value::Null => None,
+                        other => serde_json::to_string(&other.to_json()).ok(),
+                    });
+                    expected.insert((kind.name.to_owned(), id), format!("{:?}", values.collect::<Vec<_>>()));
+                }
+            }
+        }
+        let conflicts: Vec<Vec<u8>> = store
+            .read(|view| Ok(view.items(MapId::CONFLICTS)?.into_iter().map(|(_, value)| value.to_vec()).collect()))
+            .await?;
+        let texts: Vec<String> = conflicts.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+        let open = texts.iter().filter_map(|text| {
+            let entry = serde_json::from_str::<Json>(text).ok()?.get("entry")?.clone();
+            Some((entry.get("entity")?.as_str()?.to_owned(), entry.get("id")?.as_str()?.to_owned()))
+        });
+        let open: BTreeSet<(String, String)> = open.collect();
+        // What was written to a record after its conflict waits with it.
+        let waiting: Vec<Vec<u8>> = store
+            .read(|view| Ok(view.items(MapId::OUTBOX)?.into_iter().map(|(_, value)| value.to_vec()).collect()))
+            .await?;
+        let waiting: Vec<String> = waiting.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+        let behind = |text: &&String| {
+            open.iter().any(|(entity, id)| {
+                text.contains(&format!("\"entity\":\"{entity}\"")) && text.contains(&format!("\"id\":\"{id}\""))
+            })
+        };
+        let held = waiting.iter().filter(behind).count() as u64;
+        let inbox = store.inbox_json().await?;
+        let kept = [inbox, texts.concat(), waiting.iter().filter(behind).cloned().collect()].concat();
+        let pending = store.counts().await?.pending.saturating_sub(held);
+        Ok(Final { device, rows, expected, conflicts: open, kept, pending })
+    }
+}
+
+/// Lives through a seed's story.
+#[must_use]
+pub fn run(seed: u64) -> Outcome {
+    let world = World::new(seed);
+    world.populate();
+    world.be_busy();
+    world.come_to_rest();
+    world.be_judged();
+    let outcome = Outcome {
+        seed,
+        steps: world.executor.steps(),
+        faults: world.faults.counts(),
+        violations: world.judge.violations(),
+        trace: world.executor.trace(),
+        story: world.judge.story(),
+    };
+    for device in world.devices() {
+        let tabs: Vec<Process> = device.tabs.borrow().iter().map(|tab| tab.process).collect();
+        tabs.into_iter().for_each(|process| device.kill(&world, process));
+    }
+    world.executor.kill(WORLD);
+    world.devices.borrow_mut().clear();
+    outcome
+}

@@ -1,0 +1,40 @@
+//! `cargo xtask sim`: the engine and the server's rules in worlds made from seeds, see `crates/sim`.
+
+use crate::failure::Failure;
+use crate::process::Call;
+use crate::workspace::Workspace;
+
+/// Worlds of one `cargo xtask test`.
+pub(crate) const SEEDS: u64 = 300;
+
+/// Options of `cargo xtask sim`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Lives through so many worlds
+    #[arg(long, value_name = "N", default_value_t = SEEDS)]
+    seeds: u64,
+    /// The first seed; with `--seeds 1` its story is told
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Does not ask that every kind of fault has happened: one world need not have them all
+    #[arg(long)]
+    any_faults: bool,
+}
+
+/// Builds the simulation and runs it.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Failure> {
+    call(workspace, &arguments.options()).run()
+}
+
+/// The simulation, with options of its own.
+pub(crate) fn call(workspace: &Workspace, options: &[String]) -> Call {
+    workspace.cargo().args(["run", "--quiet", "--release", "--package", "whimbrel-sim", "--"]).args(options)
+}
+
+impl Arguments {
+    fn options(&self) -> Vec<String> {
+        let mut options = vec![format!("--seeds={}", self.seeds), format!("--seed={}", self.seed)];
+        options.extend(self.any_faults.then(|| "--any-faults".to_owned()));
+        options
+    }
+}
