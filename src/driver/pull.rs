@@ -40,10 +40,12 @@ impl<P: Platform> Driver<P> {
     pub(super) async fn pull(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
         let entities = self.unit(unit)?.pull;
         if !entities.is_empty() {
+            let unplaced = self.inner.store.unplaced(&entities).await?;
             let request = self.pull_request(&entities).await?;
             let response = self.exchange(run, "pull", request, NDJSON).await?;
             let lines = Lines::new(Source::Network(response.body));
             self.receive(lines, &entities, &|progress| self.feed(Event::Progressed(run, progress))).await?;
+            self.inner.store.settle_unplaced(&unplaced).await?;
         }
         self.inner.store.succeeded(self.inner.ports.clock.now_ms()).await?;
         self.after_commit().await;

@@ -21,6 +21,8 @@ impl MapId {
     pub const SENT: Self = Self(6);
     /// What became of changes, by change id.
     pub const CONFIRMED: Self = Self(7);
+    /// Rows that were accepted and are in no bucket yet.
+    pub const UNPLACED: Self = Self(8);
 }
 
 /// Bytes of the map's number in a key.

@@ -4,6 +4,7 @@ use whimbrel_protocol::{BucketCursor, BucketInfo};
 
 use super::confirmation::{self, Confirmation};
 use super::system::{self, Counter};
+use super::unplaced::{self, Unplaced};
 use super::{Interrupt, MapId, Piece, Read, Store, Txn, View, apply, send};
 use crate::error::{Code, Error, Result};
 use crate::ports::Storage;
@@ -130,6 +131,26 @@ impl<S: Storage> Store<S> {
             }
         }
         Ok(false)
+    }
+
+    /// Rows that the server has accepted and that are in no bucket; to be asked for before a pull, for [`Store::settle_unplaced`].
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn unplaced(&self, entities: &[String]) -> impl Future<Output = Result<Vec<Unplaced>>> {
+        self.read(move |view| unplaced::of_entities(view, entities))
+    }
+
+    /// Removes those of these rows of which a whole pull has said nothing.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn settle_unplaced(&self, mut rows: &[Unplaced]) -> Result<()> {
+        while !rows.is_empty() {
+            let settled = self.transact(|txn| unplaced::settle(txn, rows)).await?.value;
+            rows = rows.get(settled..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Stores a piece of a pull, all of it or nothing.

@@ -11,7 +11,7 @@ use super::confirmation::{self, Confirmation, Ending};
 use super::outbox::Entry;
 use super::system::{self, Counter};
 use super::upcast::REMOVED;
-use super::{Interrupt, MapId, Read, Txn, pending, rebase};
+use super::{Interrupt, MapId, Read, Txn, pending, rebase, unplaced};
 use crate::json::to_json;
 
 /// What an answer came to.
@@ -104,6 +104,9 @@ fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Resu
             later.base = Some(version);
             pending::put(txn, position, &later)?;
         }
+    }
+    if server.as_ref().is_some_and(|row| row.buckets.is_empty()) {
+        unplaced::mark(txn, &entry.entity, &entry.id)?;
     }
     rebase::rebuild(txn, &entry.entity, &entry.id, server.as_ref())
 }

@@ -51,8 +51,11 @@ pub(crate) struct Final {
 }
 
 /// The judge.
-#[derive(Default)]
-pub(crate) struct Judge(RefCell<Notes>);
+pub(crate) struct Judge {
+    notes: RefCell<Notes>,
+    /// Whether anybody wants to read the story.
+    is_told: bool,
+}
 
 #[derive(Default)]
 struct Notes {
@@ -66,9 +69,13 @@ struct Notes {
 }
 
 impl Judge {
+    pub(crate) fn new(is_told: bool) -> Self {
+        Self { notes: RefCell::default(), is_told }
+    }
+
     /// The next number, for a device.
     pub(crate) fn number(&self, device: usize) -> i64 {
-        let mut notes = self.0.borrow_mut();
+        let mut notes = self.notes.borrow_mut();
         notes.numbers += 1;
         let number = notes.numbers;
         notes.writers.insert(number, device);
@@ -76,21 +83,23 @@ impl Judge {
     }
 
     pub(crate) fn writer(&self, number: i64) -> Option<usize> {
-        self.0.borrow().writers.get(&number).copied()
+        self.notes.borrow().writers.get(&number).copied()
     }
 
     /// Something has happened that helps to understand a story.
     pub(crate) fn note(&self, now: u64, what: impl FnOnce() -> String) {
-        self.0.borrow_mut().story.push(format!("{:>9.3} {}", now as f64 / 1_000.0, what()));
+        if self.is_told {
+            self.notes.borrow_mut().story.push(format!("{:>9.3} {}", now as f64 / 1_000.0, what()));
+        }
     }
 
     pub(crate) fn saved(&self, saved: Saved) {
-        self.0.borrow_mut().saved.push(saved);
+        self.notes.borrow_mut().saved.push(saved);
     }
 
     /// The engine has told its app what became of a change.
     pub(crate) fn ended(&self, change: &str, ending: Ending) {
-        let mut notes = self.0.borrow_mut();
+        let mut notes = self.notes.borrow_mut();
         // What was told of a conflict can be followed by what came of it.
         let before = notes.endings.insert(change.to_owned(), ending);
         if before == Some(Ending::Accepted) && ending != Ending::Accepted {
@@ -99,15 +108,15 @@ impl Judge {
     }
 
     pub(crate) fn violation(&self, what: String) {
-        self.0.borrow_mut().violations.push(what);
+        self.notes.borrow_mut().violations.push(what);
     }
 
     pub(crate) fn violations(&self) -> Vec<String> {
-        self.0.borrow().violations.clone()
+        self.notes.borrow().violations.clone()
     }
 
     pub(crate) fn story(&self) -> Vec<String> {
-        self.0.borrow().story.clone()
+        self.notes.borrow().story.clone()
     }
 
     /// What the server was given: nothing twice, each device's writes of a record in their order, nothing deleted comes back.
@@ -120,7 +129,7 @@ impl Judge {
                 found.push(format!("{} {}: {what}", write.entity, write.id));
             }
         }
-        self.0.borrow_mut().violations.extend(found);
+        self.notes.borrow_mut().violations.extend(found);
     }
 
     /// Every write that was called saved is somewhere, and what is called accepted is on the server.
@@ -135,7 +144,7 @@ impl Judge {
                 Some(row) => arrived.extend(row.iter().filter_map(number_of)),
             }
         }
-        let mut notes = self.0.borrow_mut();
+        let mut notes = self.notes.borrow_mut();
         let mut lost = Vec::new();
         // By device and record, from the newest to the oldest: what a later write of the same thing took the place of need not be anywhere.
         let mut later: BTreeMap<(usize, &str, &str), (BTreeSet<usize>, bool)> = BTreeMap::new();
@@ -189,7 +198,7 @@ impl Judge {
                 }
             }
         }
-        self.0.borrow_mut().violations.extend(found);
+        self.notes.borrow_mut().violations.extend(found);
     }
 }
 

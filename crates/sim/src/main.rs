@@ -43,9 +43,9 @@ fn main() -> ExitCode {
                     if number >= seed.saturating_add(seeds) {
                         break;
                     }
-                    let outcome = run(number);
+                    let outcome = run(number, seeds == 1);
                     if let Ok(mut totals) = totals.lock() {
-                        totals.add(outcome, seeds == 1);
+                        totals.add(outcome);
                     }
                 }
             });
@@ -56,16 +56,14 @@ fn main() -> ExitCode {
 }
 
 impl Totals {
-    fn add(&mut self, outcome: Outcome, is_told: bool) {
+    fn add(&mut self, outcome: Outcome) {
         self.steps += outcome.steps;
         self.faults.resize(Fault::ALL.len(), 0);
         for (total, count) in self.faults.iter_mut().zip(&outcome.faults) {
             *total += count;
         }
         self.violations += outcome.violations.len() as u64;
-        if is_told {
-            outcome.story.iter().for_each(|line| println!("{line}"));
-        }
+        outcome.story.iter().for_each(|line| println!("{line}"));
         if !outcome.violations.is_empty() {
             self.failed.push(Outcome { story: Vec::new(), ..outcome });
         }

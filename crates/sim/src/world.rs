@@ -53,7 +53,7 @@ pub struct Outcome {
     pub violations: Vec<String>,
     /// What has happened, as one number: the same for the same seed.
     pub trace: u64,
-    /// What has happened, in words.
+    /// What has happened, in words; empty when nobody wanted to hear it.
     pub story: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Rc<Self> {
+    fn new(seed: u64, is_told: bool) -> Rc<Self> {
         let dice = Dice::new(seed);
         let (executor, faults) = (Executor::new(dice.fork()), Faults::default());
         let (storage, config) = (MemoryStorage::new("history"), app::server());
@@ -82,7 +82,7 @@ impl World {
             executor,
             dice,
             faults,
-            judge: Judge::default(),
+            judge: Judge::new(is_told),
             network,
             storage,
             entities: config.entities,
@@ -251,10 +251,10 @@ impl World {
     }
 }
 
-/// Lives through a seed's story.
+/// Lives through a seed's story, and tells it when somebody wants to hear it.
 #[must_use]
-pub fn run(seed: u64) -> Outcome {
-    let world = World::new(seed);
+pub fn run(seed: u64, is_told: bool) -> Outcome {
+    let world = World::new(seed, is_told);
     world.populate();
     world.be_busy();
     world.come_to_rest();
