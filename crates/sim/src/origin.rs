@@ -25,11 +25,14 @@ struct LockState {
     waiting: VecDeque<(u64, Waker)>,
 }
 
+/// Whom a hint reaches.
+type Listener = Rc<dyn Fn(u64)>;
+
 #[derive(Default)]
 struct Shared {
     locks: BTreeMap<String, LockState>,
     tickets: u64,
-    listeners: Vec<(Process, Rc<dyn Fn(u64)>)>,
+    listeners: Vec<(Process, Listener)>,
 }
 
 /// A browser's origin.
