@@ -75,7 +75,7 @@ impl<S: Storage> Store<S> {
             answer = Some(read(view)?);
             Ok(())
         };
-        self.read_any(&mut once, false).await?;
+        self.read_any(&mut once, None).await?;
         answer.ok_or_else(unanswered)
     }
 
@@ -84,29 +84,32 @@ impl<S: Storage> Store<S> {
         &self,
         mut read: impl FnMut(&View<'_>) -> Result<T, Interrupt>,
     ) -> Result<(T, Footprint)> {
-        let mut answer = None;
+        let (mut answer, mut footprint) = (None, Footprint::default());
         let mut once = |view: &View<'_>| {
             answer = Some(read(view)?);
             Ok(())
         };
-        let footprint = self.read_any(&mut once, true).await?;
+        self.read_any(&mut once, Some(&mut footprint)).await?;
         answer.map(|answer| (answer, footprint)).ok_or_else(unanswered)
     }
 
     async fn read_any(
         &self,
         read: &mut dyn FnMut(&View<'_>) -> Result<(), Interrupt>,
-        is_marked: bool,
-    ) -> Result<Footprint> {
+        mark: Option<&mut Footprint>,
+    ) -> Result<()> {
         let mut once = |state: &State, reading: &mut Reading| match &self.within {
             Some(transaction) => transaction.read(state, reading, read),
             None => {
-                reading.footprint = is_marked.then(RefCell::default);
+                reading.footprint = mark.is_some().then(RefCell::default);
                 read(&View { state, overlays: [None, None], fresh: None, reading })
             }
         };
         let reading = self.look(&mut once).await?;
-        Ok(reading.footprint.map(RefCell::into_inner).unwrap_or_default())
+        if let Some(mark) = mark {
+            *mark = reading.footprint.map(RefCell::into_inner).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Looks at the present state, again whenever pages were missing.
