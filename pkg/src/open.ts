@@ -25,12 +25,15 @@ export function createOpen(loadEngine: EngineLoader): Open {
 }
 
 async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, string>): Promise<DatabaseFacade> {
-  const converted = toOpenDto(options);
   checkAborted(options.signal);
+  // It is unpacked while all the rest goes on. Where it fails is where it is waited for.
+  const loading = loadEngine();
+  loading.catch(() => undefined);
+  const converted = toOpenDto(options);
   const { name, user = null } = converted.dto;
   const health = new StorageHealth(name, user, safetyOf(options));
   try {
-    return await openWith(loadEngine, options, converted, health);
+    return await openWith(loading, options, converted, health);
   } catch (thrown) {
     health.abandoned();
     throw thrown;
@@ -38,13 +41,13 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
 }
 
 async function openWith(
-  loadEngine: EngineLoader,
+  loading: Promise<EngineModule>,
   { signal, server, entities, encryption }: OpenOptions<Entities, string>,
   { dto, steps }: ReturnType<typeof toOpenDto>,
   health: StorageHealth,
 ): Promise<DatabaseFacade> {
   const key = encryption && (await toKey(encryption));
-  const module = await loadEngine();
+  const module = await loading;
   checkAborted(signal);
   let database: DatabaseFacade | undefined;
   const early: EventDto[] = [];

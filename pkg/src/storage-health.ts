@@ -100,10 +100,14 @@ export class StorageHealth implements DatabaseHealth {
     if (connection.end !== null) return this.abandoned();
     this.#connection = connection;
     connection.onEnd((why) => this.#end(why));
-    void this.#look(this.#before);
-    void this.#persist();
-    void this.#heal();
     this.#follow();
+    // The app's first reads come first.
+    setTimeout(() => {
+      if (this.#connection === undefined) return;
+      void this.#look(this.#before);
+      void this.#persist();
+      void this.#heal();
+    });
   }
 
   /** The database was not opened after all. */

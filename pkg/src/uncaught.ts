@@ -12,15 +12,18 @@ const WASM_FRAME = /(?:at |\(|@)([^(@\n]*):wasm-function\[/;
 
 /** Watches for crashes. The function that is returned wants to be called from inside the engine, and learns its place from that. */
 export function watchUncaught(health: Health, page: Partial<Pick<EventTarget, "addEventListener">>): () => void {
-  let place: string | undefined;
+  let within: Error | undefined;
   const notice = (thrown: unknown): void => {
-    if (place !== undefined && thrown instanceof Error && placeOf(thrown) === place) health.notice(thrown);
+    if (within === undefined || !(thrown instanceof Error)) return;
+    const place = placeOf(within);
+    if (place !== undefined && placeOf(thrown) === place) health.notice(thrown);
   };
   // On a server there may be no events.
   page.addEventListener?.("error", (event) => notice((event as ErrorEvent).error));
   page.addEventListener?.("unhandledrejection", (event) => notice((event as PromiseRejectionEvent).reason));
   return () => {
-    place ??= placeOf(new Error("where am I?"));
+    // Its stack is put into words when somebody asks for them, and that takes a start long enough to leave it for then.
+    within ??= new Error("where am I?");
   };
 }
 

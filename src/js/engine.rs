@@ -334,7 +334,7 @@ async fn open(options: OpenOptions, host: Host, key: Option<CryptoKey>) -> Resul
     let transport = dto.url.as_deref().map(FetchTransport::new).transpose()?;
     let mirroring = Mirroring { is_wanted: !dto.no_mirror, is_unsure: dto.mirror_unsure };
     let options = Options::try_from(dto)?;
-    let storage = EncryptedStorage::open(&database, key.as_ref()).await?;
+    let storage = EncryptedStorage::open_to_load(&database, key.as_ref()).await?;
     storage.start_mirror(mirroring);
     let tab = format!("{:08x}", BrowserRandom.up_to(u64::from(u32::MAX)));
     let ports = Ports {

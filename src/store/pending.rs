@@ -17,12 +17,13 @@ fn pending_key(record: &[u8], position: u64) -> Vec<u8> {
     [record, &position.to_be_bytes()].concat()
 }
 
-/// Stores an entry at its position.
-pub(super) fn put(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
+/// Stores an entry at its position; how many bytes it has there.
+pub(super) fn put(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<usize, Interrupt> {
     link(txn, position, entry)?;
     let json = to_json(entry)?;
+    let bytes = json.len();
     txn.put(MapId::OUTBOX, &position.to_be_bytes(), json);
-    Ok(())
+    Ok(bytes)
 }
 
 /// Stores the place of an entry at its record, and at its `seq` if it has one.

@@ -9,7 +9,6 @@ use super::system::Counter;
 use super::transfer::check_importing;
 use super::{Interrupt, Read, Txn, constraints};
 use crate::error::{Code, Error};
-use crate::json::to_json;
 use crate::model::{Entity, FieldType, Policy, Row, Value, changed_fields, check_id, new_record};
 
 /// What the app wants to write.
@@ -208,13 +207,13 @@ fn enqueue(txn: &mut Txn<'_>, mut entry: Entry) -> Result<Vec<Confirmation>, Int
 }
 
 fn put(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<Vec<Confirmation>, Interrupt> {
-    let bytes = to_json(entry)?.len();
+    // One that is refused takes its transaction with it, so nothing is left of what was put.
+    let bytes = pending::put(txn, position, entry)?;
     if bytes > CHANGE_BYTES_MAX {
         let detail =
             format!("{} \"{}\" has {bytes} bytes of changes; {CHANGE_BYTES_MAX} are possible", entry.entity, entry.id);
         return Err(Error::new(Code::ValueTooLarge, detail).into());
     }
-    pending::put(txn, position, entry)?;
     Ok(Vec::new())
 }
 

@@ -103,7 +103,7 @@ describe("what is remembered", () => {
     await settle();
     await db.close();
     expect(memory.getItem(STORE)).toBe(marker({ pending: 5, unmirrored: true }));
-    await openIt();
+    await (await openIt()).close();
     expect(module.opened.map((dto) => dto.mirrorUnsure)).toEqual([false, true]);
   });
 

@@ -51,8 +51,16 @@ impl EncryptedStorage {
     /// `store/locked` when it is another key, or none where one is needed; `store/not-encrypted` when there is a key for a store without; those
     /// of [`IndexedDbStorage::open`].
     pub async fn open(name: &str, key: Option<&CryptoKey>) -> Result<Self> {
+        Self::open_to_load(name, key).await.inspect(|opened| opened.0.storage.forget_contents())
+    }
+
+    /// The same, for one that is loaded at once: what opening it has read need not be read again.
+    ///
+    /// # Errors
+    /// As [`EncryptedStorage::open`].
+    pub async fn open_to_load(name: &str, key: Option<&CryptoKey>) -> Result<Self> {
         let Some(key) = key else {
-            let storage = IndexedDbStorage::open(name).await?;
+            let storage = IndexedDbStorage::open_or_create(name, None).await?;
             return match storage.envelope() {
                 None => Ok(Self(Rc::new(Inner { storage, lock: None }))),
                 Some(_) => Err(locked("the store is encrypted, and no key was given")),
@@ -63,6 +71,8 @@ impl EncryptedStorage {
             // Another tab may be faster. Then it is that tab's envelope.
             None => IndexedDbStorage::open_or_create(name, Some(first_envelope(name, key).await?)).await?,
         };
+        // A passphrase takes its time.
+        storage.forget_contents();
         let envelope = storage.envelope().ok_or_else(not_encrypted)?;
         let Unlocked { wrapping, data } = envelope::unlock(envelope, key).await?;
         let lock = Lock { cipher: Cipher::new(data), wrapping: RefCell::new(wrapping) };

@@ -18,8 +18,9 @@ use web_sys::{IdbDatabase, IdbOpenDbRequest};
 
 use super::super::BrowserRandom;
 use super::super::global::whole_number;
+use super::contents::Contents;
 use super::fault;
-use super::layout::{DATABASE_VERSION, ENVELOPE, FORMAT, FORMAT_KEY, IDENTITY, META, STORES, bytes_of, value_of};
+use super::layout::{DATABASE_VERSION, ENVELOPE, FORMAT, FORMAT_KEY, IDENTITY, LOG, META, STORES, bytes_of, value_of};
 use super::opening::{Handler, Opening, abort_upgrade, factory};
 use super::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
@@ -56,17 +57,18 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Opens the database of that name.
-    pub(super) async fn first(name: &str, absent: Absent, disturbed: &Disturbed) -> Result<(Self, Nature)> {
+    /// Opens the database of that name. What is in it is read in the same transaction as what it is: a message more or less is what a start
+    /// is made of.
+    pub(super) async fn first(name: &str, absent: Absent, disturbed: &Disturbed) -> Result<(Self, Nature, Contents)> {
         let connection = Self::open(name, absent, disturbed).await?;
-        let nature = connection.nature().await?;
-        Ok((connection, nature))
+        let (nature, contents) = connection.look().await?;
+        Ok((connection, nature, contents))
     }
 
     /// Opens the database again, if it is still the one of that identity.
     pub(super) async fn again(name: &str, identity: &str, disturbed: &Disturbed) -> Result<Self> {
         let connection = Self::open(name, Absent::Fail, disturbed).await?;
-        if connection.fate() == Fate::Alive && connection.nature().await?.identity == identity {
+        if connection.fate() == Fate::Alive && connection.look().await?.0.identity == identity {
             Ok(connection)
         } else {
             Err(gone())
@@ -118,13 +120,14 @@ impl Connection {
         Self { database, fate, _handlers: [on_version_change, on_close] }
     }
 
-    /// The nature of the database, after a look at how its contents are written.
-    async fn nature(&self) -> Result<Nature> {
+    /// The nature of the database, after a look at how its contents are written, and those contents.
+    async fn look(&self) -> Result<(Nature, Contents)> {
         let failed = |thrown| fault::of_exception("opening", &thrown);
-        let transaction = Transaction::begin(&self.database, &[META], Mode::Read).map_err(failed)?;
+        let transaction = Transaction::begin(&self.database, &[META, LOG], Mode::Read).map_err(failed)?;
         let format = transaction.get(META, &JsValue::from_str(FORMAT_KEY))?;
         let identity = transaction.get(META, &JsValue::from_str(IDENTITY))?;
         let envelope = transaction.get(META, &JsValue::from_str(ENVELOPE))?;
+        let contents = Contents::request(&transaction)?;
         transaction.answered().await?;
         let format = whole_number(&result(&format)?).ok_or_else(|| fault::corrupt("the format"))?;
         if format > u64::from(FORMAT) {
@@ -136,7 +139,7 @@ impl Connection {
         let identity = result(&identity)?.as_string().ok_or_else(|| fault::corrupt("the identity"))?;
         let envelope = result(&envelope)?;
         let envelope = if envelope.is_undefined() { None } else { Some(bytes_of(&envelope, "the envelope")?) };
-        Ok(Nature { identity, envelope })
+        Ok((Nature { identity, envelope }, contents))
     }
 
     pub(super) fn database(&self) -> &IdbDatabase {

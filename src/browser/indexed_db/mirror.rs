@@ -1,9 +1,9 @@
 //! The mirror of what only this device knows, in a second Storage Bucket: a database `<store>#<identity>` per store.
 //!
 //! ```text
-//! opening ──► on ──a write fails──► broken ──a snapshot──► on
-//!    │                                 └─────(three fail)──► off, until the store is opened again
-//!    └──────► off: no buckets here, or not wanted
+//! closed ──(something is wanted of it)──► opening ──► on ──a write fails──► broken ──a snapshot──► on
+//!    └► off: not wanted                      │                                 └─────(three fail)──► off, until the store is opened again
+//!                                            └► off: no buckets here
 //! ```
 //!
 //! A commit's lines are written when the head was seen to be the expected one, while the commit itself is under way: so of two tabs that
@@ -12,7 +12,7 @@
 //! **Invariant:** the mirror never makes a commit fail. What is not in it is noticed: a record says which one it comes after, and the head in
 //! the store names the last.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use js_sys::{Array, Promise};
@@ -42,9 +42,12 @@ pub(super) struct Mirror {
     /// The store's name.
     store: String,
     identity: String,
-    is_encrypted: bool,
     inner: Rc<Inner>,
-    opened: Option<Promise>,
+    /// As it was when the store was opened.
+    envelope: Option<Vec<u8>>,
+    is_wanted: bool,
+    /// Where opening it has come to.
+    opened: OnceCell<Promise>,
     /// Whether commits are known that it should have and has not.
     is_unsure: bool,
 }
@@ -65,27 +68,40 @@ struct Inner {
 }
 
 impl Mirror {
-    /// The mirror of a store. Opening it goes on beside whatever comes next.
+    /// The mirror of a store. It is opened when something is first wanted of it: a start does without.
     pub(super) fn new(store: &str, nature: &Nature, mirroring: Mirroring) -> Self {
-        let (identity, envelope) = (nature.identity.clone(), nature.envelope.clone());
-        let (inner, name) = (Rc::new(Inner::default()), database_name(store, &identity));
-        let opening = Rc::clone(&inner);
-        let opened = mirroring.is_wanted.then(|| {
+        Self {
+            store: store.to_owned(),
+            identity: nature.identity.clone(),
+            inner: Rc::default(),
+            envelope: nature.envelope.clone(),
+            is_wanted: mirroring.is_wanted,
+            opened: OnceCell::new(),
+            is_unsure: mirroring.is_unsure,
+        }
+    }
+
+    /// Opens it, beside whatever comes next.
+    pub(super) fn open(&self) -> &Promise {
+        self.opened.get_or_init(|| {
+            let (opening, name) = (Rc::clone(&self.inner), database_name(&self.store, &self.identity));
+            let envelope = self.envelope.clone();
             future_to_promise(async move {
                 if let Err(error) = opening.open(&name, envelope.as_deref()).await {
                     opening.fail(&error, 1);
                 }
                 Ok(JsValue::UNDEFINED)
             })
-        });
-        let (store, is_encrypted) = (store.to_owned(), nature.envelope.is_some());
-        Self { store, identity, is_encrypted, inner, opened, is_unsure: mirroring.is_unsure }
+        })
     }
 
     /// The bucket, once it is open; none when there is none.
     async fn factory(&self) -> Option<IdbFactory> {
+        if !self.is_wanted {
+            return None;
+        }
         // Never rejected.
-        drop(JsFuture::from(self.opened.clone()?).await);
+        drop(JsFuture::from(self.open().clone()).await);
         self.inner.factory.borrow().clone()
     }
 
@@ -179,7 +195,7 @@ impl Mirror {
             if identity != self.identity {
                 let place = Place::open(factory, &database_name(&self.store, &identity), false).await?;
                 // Without a key there is nothing to be read. It stays for whoever has one.
-                if !self.is_encrypted && place.envelope().await?.is_some() {
+                if self.envelope.is_none() && place.envelope().await?.is_some() {
                     continue;
                 }
                 let mirror = place.read(&identity).await?;

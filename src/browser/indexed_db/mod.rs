@@ -8,7 +8,8 @@
 //!
 //! - `transaction`: transactions as futures; `opening`: requests for databases as futures.
 //! - `connection`: one connection and what becomes of it.
-//! - `burst`: what a commit writes; `exchange`: one value for another; `layout`: where and how it is written; `fault`: what exceptions mean.
+//! - `contents`: what a store begins with; `burst`: what a commit writes; `exchange`: one value for another; `layout`: where and how it is
+//!   written; `fault`: what exceptions mean.
 //! - `mirror`: what is kept in a second place; `bucket`: that place.
 //!
 //! **Invariant:** nothing but IndexedDB is awaited between the beginning and the end of a transaction.
@@ -17,6 +18,7 @@
 mod bucket;
 mod burst;
 mod connection;
+mod contents;
 mod exchange;
 mod fault;
 mod layout;
@@ -27,18 +29,18 @@ mod transaction;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use js_sys::Array;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use web_sys::IdbRequest;
 
 use self::connection::{Absent, Connection, Disturbed, Fate, Nature};
-use self::layout::{DIRECTORY, ENVELOPE, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
+use self::contents::{Contents, Slice};
+use self::layout::{ENVELOPE, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
 use self::mirror::Mirror;
 use self::opening::{Opening, factory};
 use self::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
 use crate::ports::{
-    Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, LogSlice, Mirrored, PageId, Seq, SnapshotWish, Storage,
+    Commit, CommitOutcome, Durability, Head, Loaded, LogSlice, Mirrored, PageId, Seq, SnapshotWish, Storage,
 };
 
 /// How long IndexedDB may take for one request to open or one transaction. It hangs now and then, for good.
@@ -54,6 +56,8 @@ pub struct IndexedDbStorage {
     disturbed: Disturbed,
     /// The last head seen. A head never changes for its `seq`, so it may be old but not wrong.
     head: Cell<Head>,
+    /// What the opening has read, until it is loaded.
+    first_contents: Cell<Option<Contents>>,
     /// The head as it was first loaded.
     first_head: Cell<Option<Head>>,
     /// None until it is started.
@@ -82,10 +86,10 @@ impl IndexedDbStorage {
     /// `store/unavailable` where there is no IndexedDB, `store/newer` when a newer engine wrote it, `store/timeout`, `store/quota`,
     /// `store/failed`, `store/corrupt`.
     pub async fn open(name: &str) -> Result<Self> {
-        Self::open_or_create(name, None).await
+        Self::open_or_create(name, None).await.inspect(Self::forget_contents)
     }
 
-    /// The same; a database that is made gets this envelope.
+    /// The same; a database that is made gets this envelope. What comes first has to be `load`, unless what was read is forgotten.
     pub(super) async fn open_or_create(name: &str, envelope: Option<Vec<u8>>) -> Result<Self> {
         Self::first(name, Absent::Create(envelope)).await
     }
@@ -100,7 +104,7 @@ impl IndexedDbStorage {
 
     async fn first(name: &str, absent: Absent) -> Result<Self> {
         let disturbed = Disturbed::default();
-        let (connection, nature) = Connection::first(name, absent, &disturbed).await?;
+        let (connection, nature, contents) = Connection::first(name, absent, &disturbed).await?;
         let connection = RefCell::new(Some(Rc::new(connection)));
         let (name, is_deleted, head) = (name.to_owned(), Cell::default(), Cell::default());
         Ok(Self {
@@ -110,9 +114,15 @@ impl IndexedDbStorage {
             is_deleted,
             disturbed,
             head,
+            first_contents: Cell::new(Some(contents)),
             first_head: Cell::default(),
             mirror: OnceCell::new(),
         })
+    }
+
+    /// What the opening has read is not to be loaded: by then it may be old.
+    pub(super) fn forget_contents(&self) {
+        drop(self.first_contents.take());
     }
 
     /// The envelope as it was when the store was opened; none when it is not encrypted.
@@ -141,9 +151,13 @@ impl IndexedDbStorage {
         mirror::envelopes(name).await.unwrap_or_default()
     }
 
-    /// Begins to mirror what commits bring for it. It is opened beside whatever comes next.
+    /// Begins to mirror what commits bring for it. It is opened when something is first wanted of it; that of an encrypted store at once, because
+    /// it gets the wrapped key as it is now, and later another tab may have changed the key.
     pub fn start_mirror(&self, mirroring: Mirroring) {
-        self.mirror.get_or_init(|| Mirror::new(&self.name, &self.nature, mirroring));
+        let mirror = self.mirror.get_or_init(|| Mirror::new(&self.name, &self.nature, mirroring));
+        if mirroring.is_wanted && self.nature.envelope.is_some() {
+            mirror.open();
+        }
     }
 
     /// Deletes the database of that name, if there is one. Storages that have it open are closed.
@@ -243,21 +257,16 @@ impl IndexedDbStorage {
 
 impl Storage for IndexedDbStorage {
     async fn load(&self) -> Result<Loaded> {
-        let (slice, directory) = self
-            .read(&[META, LOG], |transaction| {
-                Ok((Slice::request(transaction, 0)?, transaction.get(META, &JsValue::from_str(DIRECTORY))?))
-            })
-            .await?;
-        let LogSlice { head, log } = slice.received()?;
-        self.saw(head);
-        if self.first_head.get().is_none() {
-            self.first_head.set(Some(head));
-        }
-        let directory = match head.directory {
-            0 => Vec::new(),
-            _ => bytes_of(&result(&directory)?, "the directory")?,
+        let contents = match self.first_contents.take() {
+            Some(contents) => contents,
+            None => self.read(&[META, LOG], Contents::request).await?,
         };
-        Ok(Loaded { head, directory, log })
+        let loaded = contents.received()?;
+        self.saw(loaded.head);
+        if self.first_head.get().is_none() {
+            self.first_head.set(Some(loaded.head));
+        }
+        Ok(loaded)
     }
 
     async fn log(&self, after: Seq) -> Result<LogSlice> {
@@ -333,32 +342,5 @@ impl Storage for IndexedDbStorage {
     async fn close(&self) {
         self.mirror.get().iter().for_each(|mirror| mirror.close());
         self.connection.replace(None);
-    }
-}
-
-/// Requests for the head and the log after some record.
-struct Slice {
-    after: Seq,
-    head: IdbRequest,
-    log: IdbRequest,
-}
-
-impl Slice {
-    fn request(transaction: &Transaction, after: Seq) -> Result<Self> {
-        let head = transaction.get(META, &JsValue::from_str(HEAD))?;
-        Ok(Self { after, head, log: transaction.get_all(LOG, &key(after)?)? })
-    }
-
-    /// The log has no gaps, so the keys need not be read: the last record has the head's number.
-    fn received(&self) -> Result<LogSlice> {
-        let head = head_of(&result(&self.head)?)?;
-        let values: Array = result(&self.log)?.unchecked_into();
-        let first = self.after.max(head.folded) + 1;
-        if u64::from(values.length()) != (head.seq + 1).saturating_sub(first) {
-            return Err(fault::corrupt("the log"));
-        }
-        let record = |(seq, value): (Seq, JsValue)| Ok(LogRecord { seq, bytes: bytes_of(&value, "a log record")? });
-        let log = (first..).zip(values.iter()).map(record).collect::<Result<_>>()?;
-        Ok(LogSlice { head, log })
     }
 }
