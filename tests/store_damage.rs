@@ -1,5 +1,5 @@
-//! Pages that are damaged or lost: whatever is read afterwards is right or missing, never old; what is missing is said and fetched again; and
-//! what waits for the server is all there.
+//! Pages, directories and log records that are damaged or lost: whatever is read afterwards is right or missing, never old; what is missing is
+//! said and fetched again; and what waits for the server is all there.
 //!
 //! A failing case is printed; `property/mod.rs` says how many there are and how to see one again.
 
@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use whimbrel::error::Code;
 use whimbrel::memory::{MemoryStorage, Mirroring};
 use whimbrel::model::{Entity, Field, FieldType, Policy, Schema};
-use whimbrel::ports::Durability;
+use whimbrel::ports::{Durability, Storage};
 use whimbrel::store::{LocalWrite, Piece, Query, Store, write};
 use whimbrel_protocol::{BucketCursor, Op};
 
@@ -34,14 +34,24 @@ enum Act {
     Step,
 }
 
-/// What happens to pages: which one, and whether it is lost.
-type Accident = (prop::sample::Index, bool);
+/// What is hit.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Page(prop::sample::Index),
+    Directory,
+    Record(prop::sample::Index),
+}
+
+/// What happens, and whether it is lost or other bytes.
+type Accident = (Place, bool);
 
 #[derive(Debug, Clone)]
 struct Story {
     acts: Vec<Act>,
     accidents: Vec<Accident>,
     reopens: bool,
+    /// Changes that another tab catches up with after the accidents, if it can.
+    behind: usize,
     cache: Option<usize>,
 }
 
@@ -52,10 +62,15 @@ fn story() -> impl Strategy<Value = Story> {
         2 => Just(Act::Compact),
         2 => Just(Act::Step),
     ];
-    let accidents = prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..4);
+    let place = prop_oneof![
+        4 => any::<prop::sample::Index>().prop_map(Place::Page),
+        1 => Just(Place::Directory),
+        1 => any::<prop::sample::Index>().prop_map(Place::Record),
+    ];
+    let accidents = prop::collection::vec((place, any::<bool>()), 1..4);
     let cache = prop_oneof![Just(None), Just(Some(0))];
-    (prop::collection::vec(act, 1..14), accidents, any::<bool>(), cache)
-        .prop_map(|(acts, accidents, reopens, cache)| Story { acts, accidents, reopens, cache })
+    (prop::collection::vec(act, 1..14), accidents, any::<bool>(), 0..4_usize, cache)
+        .prop_map(|(acts, accidents, reopens, behind, cache)| Story { acts, accidents, reopens, behind, cache })
 }
 
 fn schema() -> Schema {
@@ -163,26 +178,55 @@ fn troubles(store: &Store<MemoryStorage>) -> Vec<Code> {
     std::iter::from_fn(|| store.take_trouble()).map(|trouble| trouble.code()).collect()
 }
 
+/// Other bytes, of the same length.
+fn spoil(bytes: &mut [u8]) {
+    bytes.iter_mut().skip(9).step_by(7).for_each(|byte| *byte ^= 0x55);
+}
+
+fn happen(disk: &MemoryStorage, (place, is_lost): &Accident) {
+    let pages = disk.page_ids();
+    match place {
+        Place::Page(page) if !pages.is_empty() && *is_lost => disk.lose(*page.get(&pages)),
+        Place::Page(page) if !pages.is_empty() => disk.damage(*page.get(&pages), |bytes| spoil(bytes)),
+        Place::Page(_) => {}
+        Place::Directory => disk.damage_directory(|bytes| if *is_lost { bytes.clear() } else { spoil(bytes) }),
+        Place::Record(place) => disk.damage_log(|log| {
+            let numbers: Vec<u64> = log.keys().copied().collect();
+            let Some(number) = (!numbers.is_empty()).then(|| place.get(&numbers)) else { return };
+            if *is_lost { drop(log.remove(number)) } else { spoil(log.get_mut(number).unwrap()) }
+        }),
+    }
+}
+
 async fn judge(story: &Story) {
     let disk = MemoryStorage::new();
     let (mut store, mut model) = (open(&disk, story.cache).await, Model::default());
+    let mut other = None;
     for (number, act) in story.acts.iter().enumerate() {
+        if number + story.behind == story.acts.len() {
+            other = Some(open(&disk, story.cache).await);
+        }
         perform(&store, &mut model, act, number).await;
     }
     if story.reopens {
         store = open(&disk, story.cache).await;
     }
-    let pages = disk.page_ids();
-    for (page, is_lost) in story.accidents.iter().filter(|_| !pages.is_empty()) {
-        let page = *page.get(&pages);
-        if *is_lost {
-            disk.lose(page);
-        } else {
-            disk.damage(page, |bytes| bytes.iter_mut().skip(9).step_by(7).for_each(|byte| *byte ^= 0x55));
-        }
+    story.accidents.iter().for_each(|accident| happen(&disk, accident));
+    let is_page = |(place, _): &Accident| matches!(place, Place::Page(_));
+    let mut told = Vec::new();
+    if let Some(other) = other {
+        // It finds the damage first, while the store is open here.
+        let visible = model.visible();
+        other.catch_up().await.unwrap();
+        let rows = found(&other, json!({})).await;
+        assert!(rows.iter().all(|(id, kind)| visible.get(id) == Some(kind)), "{rows:?} is not of {visible:?}");
+        assert_eq!(other.counts().await.unwrap().pending, model.local.len() as u64);
+        told = troubles(&other);
+        store.catch_up().await.unwrap();
     }
-    if story.cache.is_none() && story.reopens {
+    if !story.accidents.iter().all(is_page) || (story.cache.is_none() && story.reopens) {
         store = open(&disk, story.cache).await;
+        told.extend(troubles(&store));
     }
     let visible = model.visible();
     // Twice: reading finds the bad pages, and after that all is settled.
@@ -204,7 +248,8 @@ async fn judge(story: &Story) {
     assert_eq!(count.pending, model.local.len() as u64);
     if rows != visible {
         assert_eq!(cursors, [], "what is missing is fetched");
-        assert!(troubles(&store).contains(&Code::StoreCorrupt), "and said");
+        told.extend(troubles(&store));
+        assert!(told.contains(&Code::StoreCorrupt), "and said");
     }
     // Everything that the server has comes again.
     pull(&store, &model.server).await;
@@ -222,6 +267,31 @@ fn what_is_read_after_damage_is_right_or_missing() {
     property::check(10, story, |story| block_on(judge(&story)));
 }
 
+/// Where there is no mirror, all that waits is still in pages and log, with a directory or without.
+async fn judge_without_mirror(story: &Story) {
+    let disk = MemoryStorage::new();
+    disk.set_mirror(Mirroring::Off);
+    let (store, mut model) = (open(&disk, story.cache).await, Model::default());
+    for (number, act) in story.acts.iter().enumerate() {
+        perform(&store, &mut model, act, number).await;
+    }
+    happen(&disk, &(Place::Directory, story.reopens));
+    let (store, visible) = (open(&disk, story.cache).await, model.visible());
+    let rows = found(&store, json!({})).await;
+    assert!(rows.iter().all(|(id, kind)| visible.get(id) == Some(kind)), "{rows:?} is not of {visible:?}");
+    assert_eq!(store.counts().await.unwrap().pending, model.local.len() as u64);
+    pull(&store, &model.server).await;
+    for store in [&store, &open(&disk, story.cache).await] {
+        assert_eq!(found(store, json!({})).await, visible);
+        assert_eq!(store.counts().await.unwrap().pending, model.local.len() as u64);
+    }
+}
+
+#[test]
+fn without_a_mirror_no_change_is_lost_with_the_directory() {
+    property::check(5, story, |story| block_on(judge_without_mirror(&story)));
+}
+
 #[test]
 fn a_page_that_was_read_badly_once_is_kept() {
     block_on(async {
@@ -231,6 +301,39 @@ fn a_page_that_was_read_badly_once_is_kept() {
         perform(&store, &mut model, &Act::Compact, 1).await;
         assert_eq!(found(&store, json!({})).await, model.visible());
         assert_eq!((troubles(&store), store.cursors(&["order".to_owned()]).await.unwrap().len()), (Vec::new(), 1));
+    });
+}
+
+/// What a newer engine wrote is no damage, also beside damage, and is left as it is.
+#[test]
+fn what_is_newer_is_not_begun_anew() {
+    block_on(async {
+        for is_directory in [true, false] {
+            let disk = MemoryStorage::new();
+            let (store, mut model) = (open(&disk, None).await, Model::default());
+            perform(&store, &mut model, &Act::Pull((0..IDS).collect()), 0).await;
+            perform(&store, &mut model, &Act::Compact, 1).await;
+            perform(&store, &mut model, &Act::Write(3, Some(2)), 2).await;
+            perform(&store, &mut model, &Act::Write(4, Some(2)), 3).await;
+            let newer = |bytes: &mut Vec<u8>| {
+                bytes[8] += 1;
+                let checksum = xxhash_rust::xxh64::xxh64(&bytes[8..], 0).to_le_bytes();
+                bytes[..8].copy_from_slice(&checksum);
+            };
+            disk.damage_log(|log| {
+                spoil(log.first_entry().unwrap().get_mut());
+                if !is_directory {
+                    newer(log.last_entry().unwrap().get_mut());
+                }
+            });
+            if is_directory {
+                disk.damage_directory(newer);
+            }
+            let before = disk.load().await;
+            let refused = Store::open(disk.connect(), schema(), Durability::Relaxed, None).await.err();
+            assert_eq!(refused.map(|error| error.code()), Some(Code::StoreNewer));
+            assert_eq!(disk.load().await, before);
+        }
     });
 }
 

@@ -12,6 +12,8 @@ export interface Marker {
   readonly pending: number;
   /** Whether something is known that the mirror has missed. */
   readonly unmirrored: boolean;
+  /** The commit that mended the last damage that was told. */
+  readonly damage?: number;
 }
 
 /** The engine's name of a database. */

@@ -11,7 +11,7 @@ import { type Marker, readMarker, removeMarker, storeName, writeMarker } from ".
 import type { Safety } from "./options.js";
 import { Session, sweep } from "./session.js";
 
-/** What became of changes that waited when the browser wiped the database. */
+/** What became of changes that waited when the browser wiped the database, or when it was damaged and began anew. */
 export interface Wiped {
   /** Changes and refusals that were recovered from the mirror. */
   readonly recovered: number;
@@ -46,8 +46,9 @@ interface Recovery {
 /** What the engine says of its store. */
 interface EngineHealth {
   readonly identity: string;
+  /** Whether all of what follows is of this opening. */
   readonly isNew: boolean;
-  /** By the identities of the stores that were lost. */
+  /** By the identities of the stores that were lost; of this one, with the number of the commit that mended it, when it was damaged. */
   readonly recovered: { readonly [identity: string]: Recovery };
 }
 
@@ -140,18 +141,20 @@ export class StorageHealth implements DatabaseHealth {
       const { identity, isNew, recovered } = health;
       const isOther = before !== null && before.identity !== identity;
       const found = Object.entries(recovered).filter(
-        ([lost]) => !this.#known.has(lost) && (isNew || this.#marker !== null || lost === before?.identity),
+        ([lost]) => !this.#known.has(lost) && (isNew || this.#marker !== null || isUntold(lost, before)),
       );
       for (const lost of Object.keys(recovered)) this.#known.add(lost);
-      if (isOther || found.length > 0) this.#tellWiped(before, found.map(([, recovery]) => recovery));
+      if (isOther || found.length > 0) this.#tellWiped(before, found);
       this.#marker ??= { identity, pending: this.#pending, unmirrored: false };
-      this.#remember({ pending: this.#pending });
+      const damage = Math.max(0, ...Object.keys(recovered).map(damageOf));
+      this.#remember({ pending: this.#pending, ...(damage > 0 && { damage }) });
     } catch {
       // The database was closed meanwhile, or its storage fails: whoever uses it is told.
     }
   }
 
-  #tellWiped(before: Marker | null, found: Recovery[]): void {
+  #tellWiped(before: Marker | null, recoveries: [string, Recovery][]): void {
+    const found = recoveries.map(([, recovery]) => recovery);
     const recovered = found.reduce((sum, { changes, refused }) => sum + changes + refused, 0);
     const isWhole = found.length > 0 && found.every(({ whole }) => whole);
     const changes = found.reduce((sum, recovery) => sum + recovery.changes, 0);
@@ -160,8 +163,10 @@ export class StorageHealth implements DatabaseHealth {
     const lost = isWhole ? 0 : found.length > 0 && missing === 0 ? null : missing;
     this.#set({ wiped: { recovered, lost } });
     const what = lost === 0 ? "none was lost" : lost === null ? "some may be lost" : `${lost} that waited are lost`;
-    const message = `the browser has wiped the database; ${recovered} changes were recovered, ${what}`;
-    console.error("whimbrel:", deviceError("store/wiped", message));
+    const isDamage = recoveries.some(([lost]) => damageOf(lost) > 0);
+    const why = isDamage ? "the database was damaged and begins anew" : "the browser has wiped the database";
+    const message = `${why}; ${recovered} changes were recovered, ${what}`;
+    console.error("whimbrel:", deviceError(isDamage ? "store/corrupt" : "store/wiped", message));
   }
 
   /** Asks the browser not to evict the data. */
@@ -220,6 +225,17 @@ export class StorageHealth implements DatabaseHealth {
 /** A database that somebody wants deleted is not missed afterwards. */
 export function forgetStorage(name: string, user: string | null): void {
   removeMarker(storeName(name, user));
+}
+
+/** The number of the commit that mended a damaged database; 0 for one that was wiped. */
+function damageOf(lost: string): number {
+  return Number(lost.split("#")[1] ?? 0);
+}
+
+/** Whether the app was killed before it could be told. */
+function isUntold(lost: string, before: Marker | null): boolean {
+  const damage = damageOf(lost);
+  return lost.split("#")[0] === before?.identity && (damage === 0 || damage > (before?.damage ?? 0));
 }
 
 function storageManager(): Partial<StorageManager> | undefined {

@@ -11,7 +11,7 @@ pub enum News {
     Sync(Notice),
     /// A change has come to its end.
     Confirmed(Confirmation),
-    /// Changes of a store that was lost have been found and taken over.
+    /// Changes of a store that was lost, or damaged, have been taken over; or there was less damage than that.
     Recovered,
     /// Something a developer should see.
     Report(Report),

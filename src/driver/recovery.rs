@@ -14,7 +14,7 @@ impl<P: Platform> Driver<P> {
     /// Those of the store.
     pub async fn health(&self) -> Result<String> {
         let store = &self.inner.store;
-        let (recovered, is_new) = (store.recovered().await?, store.is_new());
+        let (recovered, is_new) = (store.recovered().await?, store.is_new() || store.is_rescued());
         Ok([
             "{\"identity\":\"",
             &store.identity(),

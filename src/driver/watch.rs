@@ -93,7 +93,11 @@ impl<P: Platform> Driver<P> {
             self.run_watch(id);
         }
         while let Some(trouble) = self.inner.store.take_trouble() {
-            self.report(trouble.code() == Code::StoreCorrupt, trouble);
+            let is_damage = trouble.code() == Code::StoreCorrupt;
+            self.report(is_damage, trouble);
+            if is_damage {
+                self.tell(super::News::Recovered);
+            }
         }
         self.compact_when_idle();
     }

@@ -152,6 +152,21 @@ impl MemoryStorage {
         }
     }
 
+    /// Adds a page behind the store's back.
+    pub fn add_page(&self, page: PageId, bytes: Vec<u8>) {
+        self.disk.borrow_mut().pages.insert(page, bytes);
+    }
+
+    /// Changes the bytes of the directory behind the store's back.
+    pub fn damage_directory(&self, change: impl FnOnce(&mut Vec<u8>)) {
+        change(&mut self.disk.borrow_mut().directory);
+    }
+
+    /// Changes the log behind the store's back.
+    pub fn damage_log(&self, change: impl FnOnce(&mut BTreeMap<Seq, Vec<u8>>)) {
+        change(&mut self.disk.borrow_mut().log);
+    }
+
     /// Takes a page away behind the store's back.
     pub fn lose(&self, page: PageId) {
         self.disk.borrow_mut().pages.remove(&page);
@@ -205,6 +220,10 @@ impl Storage for MemoryStorage {
 
     async fn pages(&self, ids: &[PageId]) -> Result<Vec<Option<Vec<u8>>>> {
         self.call(Call::Pages, |disk| ids.iter().map(|id| disk.pages.get(id).cloned()).collect()).await
+    }
+
+    async fn salvage(&self) -> Result<(Loaded, Vec<PageId>)> {
+        Ok((self.load().await?, self.page_ids()))
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome> {
@@ -272,7 +291,7 @@ const MIRROR_RECORDS_MAX: usize = 512;
 
 impl Disk {
     fn identity(&self) -> String {
-        format!("disk {}", self.wipes)
+        format!("{:08x}-d15c-4000-8000-000000000000", self.wipes)
     }
 
     fn own_mirror(&mut self) -> &mut Mirrored {

@@ -60,6 +60,20 @@ pub struct LogSlice {
     pub log: Vec<LogRecord>,
 }
 
+impl Head {
+    /// Whether these are all records after `after`.
+    #[must_use]
+    pub fn has_log(&self, after: Seq, log: &[LogRecord]) -> bool {
+        (after + 1..=self.seq).eq(log.iter().map(|record| record.seq))
+    }
+
+    /// Whether neither the directory nor a part of the log is lost.
+    #[must_use]
+    pub fn has_all(&self, directory: &[u8], log: &[LogRecord]) -> bool {
+        self.has_log(self.folded, log) && (self.directory == 0 || !directory.is_empty())
+    }
+}
+
 /// When a commit counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -153,6 +167,8 @@ pub trait Storage: 'static {
     async fn log(&self, after: Seq) -> Result<LogSlice>;
     /// Reads pages, in the order asked for; `None` for one that is gone (compacted away by another tab).
     async fn pages(&self, ids: &[PageId]) -> Result<Vec<Option<Vec<u8>>>>;
+    /// As [`Storage::load`], of a store that is damaged: whatever is left of directory (empty when it is lost) and log; and the ids of all pages.
+    async fn salvage(&self) -> Result<(Loaded, Vec<PageId>)>;
     /// Writes one transaction.
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome>;
     /// Calls `listener` when something has happened to the connection from outside: somebody deletes the database or clears the site's data,

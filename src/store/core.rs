@@ -19,12 +19,15 @@ use super::txn::Plan;
 use super::upgrade;
 use super::view::{Reading, View};
 use crate::error::{Code, Error, Result};
-use crate::ports::{Commit, CommitOutcome, Durability, PageId, Seq, Storage};
+use crate::ports::{Commit, CommitOutcome, Durability, Head, LogSlice, PageId, Seq, Storage};
 
 /// Who is told of commits.
 type Listener = Box<dyn Fn(&Change)>;
 /// Who is told that the store has come to its end without being closed.
 type EndListener = Box<dyn Fn(&Error)>;
+
+/// How often what is loaded may be damaged: it is mended the first time, and another tab may do something in between.
+const LOADS_MAX: u32 = 3;
 
 /// What the handles share.
 pub(super) struct Core<S> {
@@ -43,6 +46,8 @@ pub(super) struct Core<S> {
     pub(super) troubles: RefCell<Vec<Error>>,
     /// Whether this opening has found the store empty.
     pub(super) is_new: Cell<bool>,
+    /// Whether the store was begun anew here, because it was damaged.
+    pub(super) is_rescued: Cell<bool>,
     /// Exports under way.
     trackers: RefCell<Vec<Weak<Tracker>>>,
     /// A commit failed and may have happened all the same, or catching up came to no end.
@@ -92,6 +97,7 @@ impl<S: Storage> Core<S> {
             needs_repair: Cell::new(false),
             troubles: RefCell::default(),
             is_new: Cell::new(false),
+            is_rescued: Cell::new(false),
             trackers: RefCell::default(),
             is_unsure: Cell::new(false),
             is_catalog_due: Cell::new(false),
@@ -201,24 +207,40 @@ impl<S: Storage> Core<S> {
     /// Learns what other tabs have written.
     pub(super) async fn catch_up(&self) -> Result<()> {
         let known = self.state.borrow().head;
-        let slice = self.judged(self.storage.log(known.seq).await)?;
-        let is_next = slice.log.first().is_none_or(|record| record.seq == known.seq + 1);
-        let is_whole = slice.log.last().map_or(known.seq, |record| record.seq) == slice.head.seq;
-        if slice.head.directory != known.directory || !is_next || !is_whole {
-            return self.reload().await;
-        }
-        let changed = self.state.borrow_mut().follow(slice.log)?;
-        self.state.borrow_mut().head.mirrored = slice.head.mirrored;
-        self.caught_up(known.seq, Some(changed)).await
+        let slice = self.judged(self.storage.log(known.seq).await);
+        let changed = match slice.and_then(|slice| self.follow(known, slice)) {
+            Ok(Some(changed)) => Some(changed),
+            Err(error) if error.code() != Code::StoreCorrupt => return Err(error),
+            Ok(None) | Err(_) => Box::pin(self.load(known.seq)).await?,
+        };
+        self.state.borrow().evict();
+        self.caught_up(known.seq, changed).await
     }
 
-    /// Loads head, directory and log again.
-    pub(super) async fn reload(&self) -> Result<()> {
-        let known = self.seq();
-        let loaded = self.judged(self.storage.load().await)?;
-        let changed = self.state.borrow_mut().replace(loaded, known)?;
-        self.state.borrow().evict();
-        self.caught_up(known, changed).await
+    /// Adds records that follow the known head; nothing when all is to be loaded again.
+    fn follow(&self, known: Head, slice: LogSlice) -> Result<Option<Changed>> {
+        let is_whole = slice.head.seq >= known.seq && slice.head.has_log(known.seq, &slice.log);
+        if slice.head.directory != known.directory || !is_whole {
+            return Ok(None);
+        }
+        let mut state = self.state.borrow_mut();
+        let changed = state.follow(slice.log)?;
+        state.head.mirrored = slice.head.mirrored;
+        Ok(Some(changed))
+    }
+
+    /// Loads head, directory and log; what the records after `known` changed, if all of them are there. What is damaged is begun anew.
+    pub(super) async fn load(&self, known: Seq) -> Result<Option<Changed>> {
+        let mut attempts = 0;
+        loop {
+            let loaded = self.judged(self.storage.load().await);
+            let error = match loaded.and_then(|loaded| self.state.borrow_mut().replace(loaded, known)) {
+                Err(error) if error.code() == Code::StoreCorrupt && attempts < LOADS_MAX => error,
+                answer => return answer,
+            };
+            attempts += 1;
+            Box::pin(self.rescue(&error, false)).await?;
+        }
     }
 
     /// The state is a new one: who listens is told, and the catalog is read when it may be another. Until that is done, whoever comes next
@@ -253,8 +275,7 @@ impl<S: Storage> Core<S> {
                     let ids = interrupt.pages()?;
                     if !self.load_pages(&ids, &mut reading).await? {
                         // Another tab compacts right now.
-                        let loaded = self.judged(self.storage.load().await)?;
-                        self.state.borrow_mut().replace(loaded, 0)?;
+                        Box::pin(self.load(0)).await?;
                         Box::pin(self.check_named(&ids)).await?;
                     }
                 }

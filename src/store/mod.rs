@@ -40,6 +40,7 @@ mod record;
 mod recovery;
 mod repair;
 mod replica;
+mod rescue;
 mod rewrite;
 mod run;
 mod scan;

@@ -8,7 +8,7 @@ use super::state::State;
 use super::upgrade::Evolution;
 use crate::error::Result;
 use crate::model::Schema;
-use crate::ports::{Durability, Storage};
+use crate::ports::{Durability, Loaded, Storage};
 
 /// Bytes of pages kept in memory, unless said otherwise.
 const CACHE_BYTES_DEFAULT: usize = 32 * 1024 * 1024;
@@ -33,15 +33,17 @@ impl<S: Storage> Store<S> {
         cache_bytes: Option<usize>,
         evolution: Evolution<'_>,
     ) -> Result<Self> {
-        let loaded = storage.load().await?;
-        let state = State::new(loaded, Rc::new(schema), cache_bytes.unwrap_or(CACHE_BYTES_DEFAULT))?;
+        let state = State::new(Loaded::default(), Rc::new(schema), cache_bytes.unwrap_or(CACHE_BYTES_DEFAULT))?;
         let core = Rc::new(Core::new(storage, durability, state));
+        Box::pin(core.load(0)).await?;
         core.read_catalog().await?;
         let store = Self { core, flight: Rc::default(), is_driven: Rc::default(), within: None };
         if store.seq() == 0 {
             store.core.is_new.set(true);
             store.recover().await?;
         }
+        // Rows can be made anew when the catalog is there.
+        store.core.needs_repair.set(false);
         store.evolve(evolution).await?;
         store.repair().await?;
         Ok(store)

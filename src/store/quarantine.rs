@@ -39,7 +39,7 @@ impl<S: Storage> Core<S> {
     /// Takes a bad page out. Only for the one at the front of the line.
     ///
     /// # Errors
-    /// `store/corrupt` when too little is left to go on with; those of the storage.
+    /// Those of the storage.
     pub(super) async fn quarantine(&self, id: PageId) -> Result<()> {
         for _ in 0..ATTEMPTS_MAX {
             // It may have been read badly once, or another tab has taken it out already.
@@ -47,7 +47,11 @@ impl<S: Storage> Core<S> {
             if !is_named || self.reread(id).await?.is_some() {
                 return Ok(());
             }
-            let (plan, trouble) = self.cut_out(id).await?;
+            let Some((plan, trouble)) = self.cut_out(id).await? else {
+                let why = Error::new(Code::StoreCorrupt, format!("page {id} is lost, and the catalog with it"));
+                Box::pin(self.rescue(&why, true)).await?;
+                return Box::pin(self.load(0)).await.map(drop);
+            };
             match self.commit(plan).await {
                 Outcome::Again => {}
                 Outcome::Failed(error) => return Err(error),
@@ -67,7 +71,7 @@ impl<S: Storage> Core<S> {
         Ok(bytes.and_then(|bytes| Page::open(id, bytes).ok()).map(Rc::new))
     }
 
-    async fn cut_out(&self, id: PageId) -> Result<(Plan, Error)> {
+    async fn cut_out(&self, id: PageId) -> Result<Option<(Plan, Error)>> {
         let mut edges = Sorted::default();
         let mut bad = vec![id];
         loop {
@@ -83,8 +87,8 @@ impl<S: Storage> Core<S> {
         }
     }
 
-    /// What the mirror has of the range is put back with the same commit.
-    async fn with_mirror(&self, rewrite: Rewrite, range: Range, id: PageId) -> Result<(Plan, Error)> {
+    /// What the mirror has of the range is put back with the same commit. Without the catalog there is none.
+    async fn with_mirror(&self, rewrite: Rewrite, range: Range, id: PageId) -> Result<Option<(Plan, Error)>> {
         let mirrors = self.storage.mirrors(false).await?;
         let mut plan = Plan { rewrite: Some(rewrite), touched: vec![range.clone()], ..Plan::default() };
         let state = self.state.borrow();
@@ -103,12 +107,12 @@ impl<S: Storage> Core<S> {
             && !state.tail.contains_key(&catalog)
         {
             if state.catalog == Catalog::default() {
-                return Err(Error::new(Code::StoreCorrupt, format!("page {id} is lost, and the catalog with it")));
+                return Ok(None);
             }
             plan.changes.insert(catalog, Some(to_json(&state.catalog)?.into()));
         }
         repair::mark(&mut plan.changes, (map_of(&range.0), map_of(&range.1)));
-        Ok((plan, trouble(&state, &range, id, is_whole)))
+        Ok(Some((plan, trouble(&state, &range, id, is_whole))))
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn encode(changes: &Changes, touched: &[Touched]) -> Vec<u8> {
 ///
 /// # Errors
 /// `store/corrupt` naming the record; `store/newer` for a format that this engine does not know.
-pub(super) fn decode(seq: Seq, bytes: Vec<u8>, change: impl FnMut(&[u8], Option<Bytes>)) -> Result<Vec<Touched>> {
+pub(super) fn decode(seq: Seq, bytes: Vec<u8>, change: &mut dyn FnMut(&[u8], Option<Bytes>)) -> Result<Vec<Touched>> {
     let corrupt = || Error::new(Code::StoreCorrupt, format!("log record {seq} is damaged"));
     let format = unsealed(&bytes).and_then(|rest| rest.first().copied()).ok_or_else(corrupt)?;
     if format > FORMAT {
@@ -55,7 +55,7 @@ pub(super) fn decode(seq: Seq, bytes: Vec<u8>, change: impl FnMut(&[u8], Option<
     parse(&Rc::new(bytes), change).ok_or_else(corrupt)
 }
 
-fn parse(bytes: &Rc<Vec<u8>>, mut change: impl FnMut(&[u8], Option<Bytes>)) -> Option<Vec<Touched>> {
+fn parse(bytes: &Rc<Vec<u8>>, change: &mut dyn FnMut(&[u8], Option<Bytes>)) -> Option<Vec<Touched>> {
     let (count, mut rest) = varint::take(bytes.get(9..)?)?;
     let mut touched = Vec::new();
     for _ in 0..count {
@@ -93,7 +93,7 @@ mod tests {
         let bytes = encode(&changes, &touched);
         let mut found = Changes::new();
         let read = |seq, bytes: &[u8], found: &mut Changes| {
-            decode(seq, bytes.to_vec(), |key, value| {
+            decode(seq, bytes.to_vec(), &mut |key, value| {
                 found.insert(key.to_vec(), value);
             })
         };

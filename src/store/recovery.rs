@@ -12,7 +12,7 @@ use super::mirror::{self, Kept, Snapshot};
 use super::outbox::Entry;
 use super::settle::refusal_json;
 use super::system::{self, Counter};
-use super::{Bytes, Interrupt, MapId, Read, Store, Txn, View, keys, repair};
+use super::{Bytes, Interrupt, MapId, Read, Store, Txn, View, keys, repair, rescue};
 use crate::error::{Code, Result};
 use crate::json::FromJson;
 use crate::ports::{Seq, SnapshotWish, Storage};
@@ -69,6 +69,12 @@ impl<S: Storage> Store<S> {
         self.core.is_new.get()
     }
 
+    /// Whether this tab has found it damaged, and begun it anew.
+    #[must_use]
+    pub fn is_rescued(&self) -> bool {
+        self.core.is_rescued.get()
+    }
+
     /// Whether the mirror has grown long, or misses something.
     #[must_use]
     pub fn wants_snapshot(&self) -> SnapshotWish {
@@ -105,7 +111,7 @@ fn snapshot(view: &View<'_>) -> Result<(Seq, Vec<Vec<u8>>), Interrupt> {
 }
 
 /// Takes over what a lost store's mirror has kept.
-fn restore(txn: &mut Txn<'_>, identity: &str, kept: &Kept) -> Result<(), Interrupt> {
+pub(super) fn restore(txn: &mut Txn<'_>, identity: &str, kept: &Kept) -> Result<(), Interrupt> {
     let note = [RECOVERED_PREFIX, identity.as_bytes()].concat();
     if txn.get(MapId::SYSTEM, &note)?.is_some() {
         return Ok(());
@@ -144,6 +150,9 @@ fn merge(txn: &mut Txn<'_>, kept: &Kept) -> Result<(), Interrupt> {
 fn merge_entry(txn: &mut Txn<'_>, kept: &Kept, old: &[u8], bytes: &Bytes) -> Result<(), Interrupt> {
     let position = Counter::Position.next(txn)?.to_be_bytes();
     let Ok(entry) = Entry::parse(bytes, Code::StoreCorrupt) else { return Ok(()) };
+    if rescue::is_answered(kept, &entry) {
+        return Ok(());
+    }
     if entry.seq.is_some() {
         let entry = Entry { seq: None, ..entry };
         txn.put(MapId::INBOX, &position, refusal_json(&entry, IN_DOUBT)?);

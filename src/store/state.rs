@@ -11,7 +11,7 @@ use super::keys::{MapId, full_key};
 use super::page::Page;
 use super::record::{self, Changes, Touched};
 use super::run::PageRef;
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::json::FromJson;
 use crate::model::{Catalog, Schema, Tables};
 use crate::ports::{Head, Loaded, LogRecord, PageId, Seq};
@@ -76,6 +76,10 @@ impl State {
     /// # Errors
     /// `store/corrupt`, `store/newer`; then nothing has changed.
     pub(super) fn replace(&mut self, loaded: Loaded, known: Seq) -> Result<Option<Changed>> {
+        let Loaded { head, .. } = loaded;
+        if !head.has_all(&loaded.directory, &loaded.log) {
+            return Err(Error::new(Code::StoreCorrupt, "a part of the log, or the directory, is lost"));
+        }
         let mut directory = Directory::decode(&loaded.directory)?;
         directory.adopt_loaded(&self.directory);
         let (mut tail, mut tail_bytes, mut changed) = (Changes::new(), 0, Changed::default());
@@ -84,8 +88,8 @@ impl State {
             let mut unseen = (record.seq > known).then_some(&mut changed);
             replay(record, &mut tail, &mut tail_bytes, &mut unseen)?;
         }
-        let is_whole = loaded.head.folded <= known && loaded.head.seq >= known;
-        (self.head, self.directory) = (loaded.head, directory);
+        let is_whole = head.folded <= known && head.seq >= known;
+        (self.head, self.directory) = (head, directory);
         (self.tail, self.tail_bytes, self.tail_records) = (tail, tail_bytes, tail_records);
         Ok(is_whole.then_some(changed))
     }
@@ -188,7 +192,7 @@ fn replay(
     tail_bytes: &mut usize,
     changed: &mut Option<&mut Changed>,
 ) -> Result<()> {
-    let ranges = record::decode(record.seq, record.bytes, |key, value| {
+    let ranges = record::decode(record.seq, record.bytes, &mut |key, value| {
         if let Some(changed) = changed {
             changed.keys.push(key.to_vec());
         }

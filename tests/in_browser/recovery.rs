@@ -4,10 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use js_sys::Uint8Array;
+use wasm_bindgen::JsValue;
 use wasm_bindgen_test::wasm_bindgen_test;
 use whimbrel::browser::IndexedDbStorage;
 use whimbrel::error::{Code, Result};
-use whimbrel::ports::Storage;
+use whimbrel::model::{Entity, Field, FieldType, Schema};
+use whimbrel::ports::{Durability, Storage};
+use whimbrel::store::Store;
 
 use super::indexed_db::{committed, open, record};
 use super::page::{
@@ -188,4 +191,32 @@ async fn a_commit_behind_a_frozen_tab_times_out_and_is_not_written_later() {
     drop((fast, held));
     assert_eq!(storage.load().await.expect("a load").log.len(), 1);
     committed(&storage, record(1, b"c")).await;
+}
+
+/// A value that is not bytes, or none, is damage like a wrong checksum.
+#[wasm_bindgen_test]
+async fn a_store_with_a_damaged_directory_or_log_begins_anew() {
+    let titles = Field { name: "title".to_owned(), kind: FieldType::text(None), ..Field::default() };
+    let entity = Entity { name: "order".to_owned(), fields: vec![titles], ..Entity::default() };
+    let schema = || Schema { version: 1, entities: vec![entity.clone()], ..Schema::default() };
+    for (place, key) in [("meta", JsValue::from_str("directory")), ("log", JsValue::from(4))] {
+        let name = format!("anew-{place}");
+        let store = async || Store::open(open(&name).await, schema(), Durability::Relaxed, None).await;
+        let first = store().await.expect("a store");
+        first.ensure_client_id("5f0c0000-0000-4000-8000-000000000001").await.expect("a client");
+        first.compact().await.expect("a directory");
+        first.ensure_client_id("unused").await.expect("nothing to do");
+        first.succeeded(1).await.expect("a commit");
+        assert_eq!(first.seq(), 4);
+        first.close().await;
+        Raw::open(&name).await.put(place, key, JsValue::UNDEFINED).await;
+        let again = store().await.expect("the store begins anew");
+        assert_eq!(again.take_trouble().map(|trouble| trouble.code()), Some(Code::StoreCorrupt));
+        assert!(again.is_rescued() && again.counts().await.is_ok_and(|counts| counts.last_success.is_none()));
+        again.succeeded(2).await.expect("a commit");
+        again.close().await;
+        let last = store().await.expect("a store as any");
+        assert!(!last.is_rescued() && last.counts().await.is_ok_and(|counts| counts.last_success == Some(2)));
+        last.close().await;
+    }
 }

@@ -81,6 +81,17 @@ describe("a wipe", () => {
     expect((await healthOf()).wiped).toEqual({ recovered: 3, lost: 0 });
   });
 
+  it("is told of a database that was damaged and began anew, once", async () => {
+    memory.setItem(STORE, marker({ pending: 2 }));
+    module.engine.storage = { identity: "one", isNew: true, recovered: { "one#7": recovery } };
+    expect((await healthOf()).wiped).toEqual({ recovered: 3, lost: 0 });
+    expect(console.error).toHaveBeenCalledWith("whimbrel:", expect.objectContaining({ code: "store/corrupt" }));
+    module.engine.storage = { identity: "one", isNew: false, recovered: { "one#7": recovery } };
+    expect((await healthOf()).wiped).toBeNull();
+    memory.setItem(STORE, marker({ pending: 2, damage: 6 }));
+    expect((await healthOf()).wiped).toEqual({ recovered: 3, lost: 0 });
+  });
+
   it("that the engine finds out later is told to who listens, and who comes late", async () => {
     const db = await openIt();
     await vi.waitFor(() => expect(memory.getItem(STORE)).toContain("one"));

@@ -20,6 +20,7 @@ pub(crate) async fn run_all<S: Storage>(open: impl AsyncFn(&str) -> S) {
     folding_never_goes_back(&open).await;
     mirrors_are_written_with_the_commit(&open).await;
     large_values_survive(&open).await;
+    all_that_is_there_can_be_salvaged(&open).await;
     a_closed_connection_says_so(&open).await;
     a_reopened_store_has_everything(&open).await;
 }
@@ -214,6 +215,19 @@ async fn large_values_survive<S: Storage>(open: &impl AsyncFn(&str) -> S) {
     let pages = storage.pages(&[2, 1]).await.expect("pages");
     assert!(pages.last().is_some_and(|page| page.as_ref() == Some(&large)));
     assert!(pages.first().and_then(Option::as_ref).is_some_and(|page| page.iter().eq(large.iter().rev())));
+    storage.close().await;
+}
+
+async fn all_that_is_there_can_be_salvaged<S: Storage>(open: &impl AsyncFn(&str) -> S) {
+    let storage = open("salvage").await;
+    assert_eq!(storage.salvage().await.expect("nothing"), (Loaded::default(), Vec::new()));
+    committed(&storage, record(0, b"a")).await;
+    let put = vec![(7, vec![7]), (9, vec![9])];
+    let pages = PageChange { put, directory: vec![1], folded: 1, ..PageChange::default() };
+    committed(&storage, with_pages(1, b"b", pages)).await;
+    committed(&storage, record(2, b"c")).await;
+    let (left, pages) = storage.salvage().await.expect("what is left");
+    assert_eq!((left, pages), (loaded(&storage).await, vec![7, 9]));
     storage.close().await;
 }
 

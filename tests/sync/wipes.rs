@@ -43,7 +43,7 @@ async fn synced(server: &Server, device: &Device) {
 }
 
 /// Writes without an engine, which would try to send it.
-async fn write_alone(storage: &MemoryStorage, id: &str, title: &str) {
+pub(crate) async fn write_alone(storage: &MemoryStorage, id: &str, title: &str) {
     let store = Store::open(storage.connect(), schema(), Durability::Relaxed, None).await.unwrap();
     let fields = serde_json::from_value(json!({"title": title, "status": "open"})).unwrap();
     let (op, entity) = (whimbrel_protocol::Op::Create, "workOrder".to_owned());

@@ -115,6 +115,14 @@ impl EncryptedStorage {
         lock.cipher.seal(values).await
     }
 
+    async fn open_loaded(&self, loaded: &mut Loaded) -> Result<()> {
+        let mut values: Vec<Value<'_>> = records(&mut loaded.log).collect();
+        if loaded.head.directory > 0 {
+            values.push((Label::Directory(loaded.head.directory), &mut loaded.directory));
+        }
+        self.open_values(values).await
+    }
+
     async fn open_values(&self, values: Vec<Value<'_>>) -> Result<()> {
         match &self.0.lock {
             Some(lock) => lock.cipher.open(values).await,
@@ -149,12 +157,14 @@ fn not_encrypted() -> Error {
 impl Storage for EncryptedStorage {
     async fn load(&self) -> Result<Loaded> {
         let mut loaded = self.0.storage.load().await?;
-        let mut values: Vec<Value<'_>> = records(&mut loaded.log).collect();
-        if loaded.head.directory > 0 {
-            values.push((Label::Directory(loaded.head.directory), &mut loaded.directory));
-        }
-        self.open_values(values).await?;
+        self.open_loaded(&mut loaded).await?;
         Ok(loaded)
+    }
+
+    async fn salvage(&self) -> Result<(Loaded, Vec<PageId>)> {
+        let (mut loaded, pages) = self.0.storage.salvage().await?;
+        self.open_loaded(&mut loaded).await?;
+        Ok((loaded, pages))
     }
 
     async fn log(&self, after: Seq) -> Result<LogSlice> {

@@ -10,6 +10,7 @@
 //! - `connection`: one connection and what becomes of it.
 //! - `contents`: what a store begins with; `burst`: what a commit writes; `exchange`: one value for another; `layout`: where and how it is
 //!   written; `fault`: what exceptions mean.
+//! - `remains`: what is left of a store that is damaged.
 //! - `mirror`: what is kept in a second place; `bucket`: that place.
 //!
 //! **Invariant:** nothing but IndexedDB is awaited between the beginning and the end of a transaction.
@@ -24,6 +25,7 @@ mod fault;
 mod layout;
 mod mirror;
 mod opening;
+mod remains;
 mod transaction;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -37,6 +39,7 @@ use self::contents::{Contents, Slice};
 use self::layout::{ENVELOPE, HEAD, LOG, META, PAGES, bytes_of, head_of, key};
 use self::mirror::Mirror;
 use self::opening::{Opening, factory};
+use self::remains::Remains;
 use self::transaction::{Mode, Transaction, result};
 use crate::error::{Code, Error, Result};
 use crate::ports::{
@@ -267,6 +270,13 @@ impl Storage for IndexedDbStorage {
             self.first_head.set(Some(loaded.head));
         }
         Ok(loaded)
+    }
+
+    async fn salvage(&self) -> Result<(Loaded, Vec<PageId>)> {
+        let transaction = self.begin(&[META, LOG, PAGES], Mode::Read).await?;
+        let remains = Remains::request(&transaction)?;
+        self.judged(transaction.answered().await)?;
+        remains.received()
     }
 
     async fn log(&self, after: Seq) -> Result<LogSlice> {
