@@ -1,6 +1,6 @@
 //! The queue traces of the specification, as data: what happens, and what the app is told.
 //!
-//! A script is words separated by `;`. `A` asks for a run of unit A, `A!` asks with `discardPending`; `go` lets
+//! A script is words separated by `;`. `A` asks for a run of unit A, `A!` asks with `discardPending`, `A>` asks in a handler of the last run's end; `go` lets
 //! the active run begin, `ok` completes it, `fail` fails it with an error that is retried, `refuse` with one that is not, `401` with a missing token; `retry A` lets A's backoff
 //! run out; `offline`, `online`, `probe ok`, `probe no`, `now`, `cancel`, `resume`, `wrote`, `rest` and `start A` are what they say.
 //! The answer is what the app is told: `+A` a run starts, `A=complete(1,2)` requests 1 and 2 are settled.
@@ -92,10 +92,11 @@ impl Trace {
         }
     }
 
-    fn trigger(&mut self, name: &str, discard_pending: bool) {
+    fn trigger(&mut self, word: &str) {
         self.requests += 1;
-        let requests = vec![(RequestId(self.requests), unit(name))];
-        self.feed(Event::Triggered { requests, discard_pending });
+        let requests = vec![(RequestId(self.requests), unit(word.trim_end_matches(['!', '>'])))];
+        let (discard_pending, is_consequence) = (word.ends_with('!'), word.ends_with('>'));
+        self.feed(Event::Triggered { requests, discard_pending, is_consequence });
     }
 
     fn fail(&mut self, code: Code) {
@@ -128,7 +129,7 @@ impl Trace {
             _ => match word.split_once(' ') {
                 Some(("retry", name)) => self.feed(Event::Fired(Timer::Retry(unit(name)))),
                 Some(("start", name)) => self.feed(Event::Started { dirty: vec![unit(name)] }),
-                _ => self.trigger(word.trim_end_matches('!'), word.ends_with('!')),
+                _ => self.trigger(word),
             },
         }
     }
@@ -225,4 +226,21 @@ fn changes_come_to_rest_before_they_are_sent() {
     let auto = Auto { change: Some(unit("C")), resume: Some(unit("A")), ..Auto::default() };
     check_with(auto, "wrote; wrote; rest; ok", "+C C.");
     check_with(auto, "resume; ok", "+A A.");
+}
+
+#[test]
+fn r2_a_unit_that_asks_for_itself_whenever_it_ends_is_stopped() {
+    let round = |number: u32| format!("A. A=complete({number}) ");
+    let told: String = (1..=4).map(|number| format!("+A {}", round(number))).collect();
+    check("A; ok; A>; ok; A>; ok; A>; ok; A>", &format!("{told}-=error(5)"));
+    // By way of another one is no other way.
+    let ring = "A; ok; B>; ok; A>; ok; B>; ok; A>; ok; B>; ok; A>; ok; B>; ok; A>";
+    let units = ["A", "B"].into_iter().cycle().zip(1..=8);
+    let told: String = units.map(|(unit, number)| format!("+{unit} {unit}. {unit}={unit}({number}) ")).collect();
+    let told = told.replace("A=A", "A=complete").replace("B=B", "B=complete");
+    check(ring, &format!("{told}-=error(9)"));
+    // Somebody who writes something has a reason, and so has who asks later.
+    let told: String = (1..=6).map(|number| format!("+A {}", round(number))).collect();
+    check("A; ok; A>; ok; A>; wrote; ok; A>; ok; A>; ok; A>; ok", told.trim_end());
+    check("A; ok; A>; ok; A>; ok; A; ok; A>; ok; A>; ok", told.trim_end());
 }

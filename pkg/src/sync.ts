@@ -68,6 +68,8 @@ export class SyncFacade implements Sync<string> {
     cancelled: new Listeners(),
   };
   #status: SyncStatus;
+  /** Whether handlers of a run's end are running, those that wait for `settled` among them. */
+  #isEnding = false;
 
   constructor(connection: Connection, status: SyncStatus) {
     this.#connection = connection;
@@ -113,7 +115,17 @@ export class SyncFacade implements Sync<string> {
     if (event.type === "error" && this.#listeners.error.size === 0) {
       console.error(`whimbrel: the sync of "${event.unit}" failed`, event.error);
     }
+    if (event.type === "complete" || event.type === "error" || event.type === "cancelled") this.#end();
     this.#emit(event);
+  }
+
+  /** What is asked for until the next turn of the event loop is a consequence of the end of a run. */
+  #end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    setTimeout(() => {
+      this.#isEnding = false;
+    });
   }
 
   /** Requests have come to their end. */
@@ -128,9 +140,12 @@ export class SyncFacade implements Sync<string> {
         case "cancelled":
           request.settle({ outcome, run: run ?? null });
           break;
-        case "error":
-          request.settle({ outcome, run: run ?? null, error: toWhimbrelError(error) });
+        case "error": {
+          const why = toWhimbrelError(error);
+          if (why.code === "sync/loop") console.error(`whimbrel: "${request.unit}" asks for itself at its own end`, why);
+          request.settle({ outcome, run: run ?? null, error: why });
           break;
+        }
         case "discarded":
           request.settle({ outcome, run: null });
           this.#emit({ type: "discarded", unit: request.unit });
@@ -146,7 +161,7 @@ export class SyncFacade implements Sync<string> {
 
   #trigger(units: readonly string[], { discardPending = false }: TriggerOptions): Run[] {
     if (units.length === 0) return [];
-    const numbers = this.#connection.callNow((engine) => engine.trigger([...units], discardPending));
+    const numbers = this.#connection.callNow((engine) => engine.trigger([...units], discardPending, this.#isEnding));
     return units.map((unit, place) => {
       const number = numbers[place];
       const settled = new Promise<Outcome>((settle) => {

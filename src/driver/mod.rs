@@ -147,17 +147,18 @@ impl<P: Platform> Driver<P> {
         Ok(driver)
     }
 
-    /// Asks for a run of each unit, one after the other; a request's number comes back in the `Settled` notice.
+    /// Asks for a run of each unit, one after the other; a request's number comes back in the `Settled` notice. It is a consequence of the last
+    /// run when it is asked for while a handler of that run's end is running.
     ///
     /// # Errors
     /// `sync/no-server`.
-    pub fn trigger(&self, units: &[UnitId], discard_pending: bool) -> Result<Vec<RequestId>> {
+    pub fn trigger(&self, units: &[UnitId], discard_pending: bool, is_consequence: bool) -> Result<Vec<RequestId>> {
         if self.inner.ports.transport.is_none() {
             return Err(Error::new(Code::NoServer, "this database was opened without a server"));
         }
         let requests: Vec<(RequestId, UnitId)> = units.iter().map(|unit| (self.next_request(), *unit)).collect();
         let numbers = requests.iter().map(|(request, _)| *request).collect();
-        self.feed(Event::Triggered { requests, discard_pending });
+        self.feed(Event::Triggered { requests, discard_pending, is_consequence });
         Ok(numbers)
     }
 

@@ -174,10 +174,11 @@ impl Engine {
     }
 
     /// Asks for runs; the numbers come back in `settled` events.
-    pub fn trigger(&self, units: Vec<String>, discard_pending: bool) -> JsResult<Vec<u32>> {
+    pub fn trigger(&self, units: Vec<String>, discard_pending: bool, is_consequence: bool) -> JsResult<Vec<u32>> {
         let schema = self.driver.schema();
         let units: Result<Vec<_>> = units.iter().map(|name| unit_id(&schema.units, name)).collect();
-        let requests = units.and_then(|units| self.driver.trigger(&units, discard_pending)).map_err(thrown)?;
+        let requests =
+            units.and_then(|units| self.driver.trigger(&units, discard_pending, is_consequence)).map_err(thrown)?;
         Ok(requests.into_iter().map(|request| request.0).collect())
     }
 

@@ -82,6 +82,8 @@ pub enum Event {
         requests: Vec<(RequestId, UnitId)>,
         /// Whether requests that wait are dropped first. Local changes are never dropped.
         discard_pending: bool,
+        /// Whether it was asked while a handler of the last run's end was running.
+        is_consequence: bool,
     },
     /// A record was written locally, in this tab or another.
     Wrote,

@@ -12,6 +12,8 @@ use super::{
 const CHANGE_DEBOUNCE_MS: i64 = 250;
 /// How often a network that the browser calls absent is checked while somebody waits for it.
 const PROBE_INTERVAL_MS: i64 = 30_000;
+/// How often in a row a unit may ask for itself at its own end, when nothing was written meanwhile.
+const LOOP_DEPTH: usize = 3;
 
 /// A unit: its place in the schema's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +52,8 @@ struct Run {
     phase: Phase,
     rejected: u64,
     conflicts: u64,
+    /// The runs that led to it, and it.
+    chain: Vec<UnitId>,
 }
 
 /// How a unit's last runs failed.
@@ -66,6 +70,8 @@ pub struct Machine {
     auto: Auto,
     queue: Queue,
     active: Option<Run>,
+    /// The chain of the run that ended last.
+    ended: Vec<UnitId>,
     runs: u32,
     /// In the order of the units.
     failed: Vec<Failed>,
@@ -95,7 +101,9 @@ impl Machine {
         let told = self.status.clone();
         match event {
             Event::Started { dirty } => self.started(now, &dirty),
-            Event::Triggered { requests, discard_pending } => self.triggered(&requests, discard_pending),
+            Event::Triggered { requests, discard_pending, is_consequence } => {
+                self.triggered(&requests, discard_pending, is_consequence);
+            }
             Event::Wrote => self.wrote(now),
             Event::Counted { pending, rejected, conflicts, last_success } => {
                 (self.status.pending, self.status.rejected, self.status.conflicts) = (pending, rejected, conflicts);
@@ -129,16 +137,24 @@ impl Machine {
         self.set_interval(now);
     }
 
-    fn triggered(&mut self, requests: &[(RequestId, UnitId)], discard_pending: bool) {
+    fn triggered(&mut self, requests: &[(RequestId, UnitId)], discard_pending: bool, is_consequence: bool) {
         if discard_pending {
             let dropped = self.queue.discard();
             self.settle(dropped, Settlement::Discarded, None, None);
         }
+        let chain = if is_consequence { self.ended.clone() } else { Vec::new() };
         for (request, unit) in requests {
             match &mut self.active {
                 // It has read nothing yet, so it serves this request as well as a run of its own would.
                 Some(run) if run.unit == *unit && run.phase == Phase::Waiting => run.requests.push(*request),
-                _ => self.queue.add(*unit, Cause::App, Some(*request)),
+                _ if chain.iter().filter(|earlier| *earlier == unit).count() > LOOP_DEPTH => {
+                    let error = Error::new(
+                        Code::SyncLoop,
+                        "it asks for itself whenever it ends; nothing was written meanwhile",
+                    );
+                    self.settle(vec![*request], Settlement::Error, None, Some(error));
+                }
+                _ => self.queue.add_after(&chain, *unit, Cause::App, Some(*request)),
             }
         }
         if self.is_held() {
@@ -147,6 +163,10 @@ impl Machine {
     }
 
     fn wrote(&mut self, now: i64) {
+        // There is something new to send: whoever asks again has a reason.
+        self.ended.clear();
+        self.queue.forget_chains();
+        self.active.iter_mut().for_each(|run| run.chain.clear());
         if self.auto.change.is_some() && !self.change_timer_set {
             self.change_timer_set = true;
             self.effects.push(Effect::SetTimer(Timer::Change, now + CHANGE_DEBOUNCE_MS));
@@ -305,7 +325,8 @@ impl Machine {
         if self.active.is_some() || self.is_held() {
             return;
         }
-        let Some(Waiting { unit, cause, requests }) = self.queue.next() else { return };
+        let Some(Waiting { unit, cause, requests, mut chain }) = self.queue.next() else { return };
+        chain.push(unit);
         if let Some(failed) = self.failed_mut(unit)
             && failed.due.take().is_some()
         {
@@ -313,7 +334,7 @@ impl Machine {
         }
         self.runs += 1;
         let id = RunId(self.runs);
-        self.active = Some(Run { id, unit, requests, phase: Phase::Waiting, rejected: 0, conflicts: 0 });
+        self.active = Some(Run { id, unit, requests, phase: Phase::Waiting, rejected: 0, conflicts: 0, chain });
         self.status.progress = Progress::default();
         self.tell(Notice::Start { run: id, unit, cause });
         self.effects.push(Effect::Lock(id));
@@ -329,6 +350,7 @@ impl Machine {
 
     fn take_run(&mut self, id: RunId) -> Option<Run> {
         let run = self.active.take_if(|run| run.id == id)?;
+        self.ended.clone_from(&run.chain);
         self.effects.push(Effect::End(id));
         Some(run)
     }

@@ -11,6 +11,8 @@ pub(super) struct Waiting {
     pub(super) cause: Cause,
     /// Whom to tell; empty for runs that the engine asked for itself.
     pub(super) requests: Vec<RequestId>,
+    /// The runs that led to it, each asked for when the one before had ended; empty for what has come by itself.
+    pub(super) chain: Vec<UnitId>,
 }
 
 /// The queue.
@@ -22,10 +24,23 @@ pub(super) struct Queue {
 impl Queue {
     /// Adds a run, or joins the one of the same unit that waits already.
     pub(super) fn add(&mut self, unit: UnitId, cause: Cause, request: Option<RequestId>) {
+        self.add_after(&[], unit, cause, request);
+    }
+
+    /// The same, as a consequence of runs that have ended.
+    pub(super) fn add_after(&mut self, chain: &[UnitId], unit: UnitId, cause: Cause, request: Option<RequestId>) {
         match self.waiting.iter_mut().find(|waiting| waiting.unit == unit) {
             Some(waiting) => waiting.requests.extend(request),
-            None => self.waiting.push_back(Waiting { unit, cause, requests: request.into_iter().collect() }),
+            None => {
+                let requests = request.into_iter().collect();
+                self.waiting.push_back(Waiting { unit, cause, requests, chain: chain.to_vec() });
+            }
         }
+    }
+
+    /// Nothing that waits is a consequence of anything any more.
+    pub(super) fn forget_chains(&mut self) {
+        self.waiting.iter_mut().for_each(|waiting| waiting.chain.clear());
     }
 
     pub(super) fn next(&mut self) -> Option<Waiting> {

@@ -143,8 +143,8 @@ export class FakeEngine implements Engine {
     this.watches.delete(watch);
   }
 
-  trigger(units: string[], discardPending: boolean): Uint32Array {
-    this.#calledNow("trigger", units, discardPending);
+  trigger(units: string[], discardPending: boolean, isConsequence: boolean): Uint32Array {
+    this.#calledNow("trigger", units, discardPending, isConsequence);
     return Uint32Array.from(units, () => ++this.#number);
   }
 

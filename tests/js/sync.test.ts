@@ -22,8 +22,8 @@ describe("trigger", () => {
     const { db, engine } = await openRounds();
     const [one, two] = [db.sync.trigger("home"), db.sync.trigger("home")];
     expect(engine.calls).toEqual([
-      ["trigger", ["home"], false],
-      ["trigger", ["home"], false],
+      ["trigger", ["home"], false, false],
+      ["trigger", ["home"], false, false],
     ]);
     engine.emit(settled([1, 2, 77]));
     expect(await one.settled).toEqual({ outcome: "complete", run: "r1" });
@@ -34,7 +34,7 @@ describe("trigger", () => {
   it("asks for several units at once", async () => {
     const { db, engine } = await openRounds();
     const [home, send] = db.sync.trigger(["home", "send"], { discardPending: true });
-    expect(engine.calls).toEqual([["trigger", ["home", "send"], true]]);
+    expect(engine.calls).toEqual([["trigger", ["home", "send"], true, false]]);
     engine.emit(settled([2], "cancelled"));
     engine.emit({ type: "settled", requests: [1], outcome: "error", run: "r2", error: errorDto("server/failed") });
     expect(await send?.settled).toEqual({ outcome: "cancelled", run: "r1" });
@@ -45,6 +45,29 @@ describe("trigger", () => {
     });
     expect(db.sync.trigger([])).toEqual([]);
     expect(engine.calls.length).toBe(1);
+  });
+
+  it("says that a request in a handler of a run's end is a consequence of it", async () => {
+    const { db, engine } = await openRounds();
+    const complained = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const first = db.sync.trigger("home");
+    const afterwards = first.settled.then(() => db.sync.trigger("home"));
+    const off = db.sync.on("complete", () => void db.sync.trigger("send"));
+    engine.emit({ type: "complete", run: "r1", unit: "home", pushed: 0, pulled: 0, rejected: 0, conflicts: 0 });
+    engine.emit(settled([1]));
+    const second = await afterwards;
+    expect(engine.calls.slice(1)).toEqual([
+      ["trigger", ["send"], false, true],
+      ["trigger", ["home"], false, true],
+    ]);
+    off();
+    engine.emit({ type: "settled", requests: [3], outcome: "error", run: null, error: errorDto("sync/loop") });
+    expect(await second.settled).toMatchObject({ outcome: "error", run: null, error: { code: "sync/loop" } });
+    expect(complained).toHaveBeenCalledOnce();
+    await new Promise((resolve) => setTimeout(resolve));
+    db.sync.trigger("home");
+    expect(engine.calls.at(-1)).toEqual(["trigger", ["home"], false, false]);
+    complained.mockRestore();
   });
 
   it("misses no outcome that the engine has at once", async () => {

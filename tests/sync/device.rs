@@ -135,7 +135,7 @@ impl Device {
 
     /// Runs a unit and waits for its end.
     pub(crate) async fn sync(&self, unit: UnitId) -> (Settlement, Option<&'static str>) {
-        let request = self.driver.trigger(&[unit], false).unwrap()[0];
+        let request = self.driver.trigger(&[unit], false, false).unwrap()[0];
         loop {
             let settled = self.told.borrow().iter().find_map(|news| match news {
                 News::Sync(Notice::Settled { requests, outcome, error, .. }) if requests.contains(&request) => {

@@ -39,7 +39,7 @@ pub(crate) async fn live(world: &Rc<World>, device: &Rc<Device>, tab: &Rc<Tab>) 
             13..=14 => look(world, device, &driver).await,
             15..=16 => {
                 let units = if dice.one_in(3) { vec![SEND, HOME] } else { vec![HOME] };
-                if let Ok(requests) = driver.trigger(&units, dice.one_in(4)) {
+                if let Ok(requests) = driver.trigger(&units, dice.one_in(4), dice.one_in(2)) {
                     tab.asked(&requests);
                 }
             }
