@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use clap::Parser;
 use whimbrel_sim::{Fault, Outcome, run};
@@ -19,8 +19,13 @@ struct Arguments {
     /// Does not ask that every kind of fault has happened
     #[arg(long)]
     any_faults: bool,
+    /// Stops at the first world in which something is wrong
+    #[arg(long)]
+    stop: bool,
 }
 
+/// The exit code when something was not as it must be.
+const FOUND: u8 = 3;
 /// Violations of one seed that are printed.
 const PRINTED: usize = 8;
 
@@ -33,19 +38,23 @@ struct Totals {
 }
 
 fn main() -> ExitCode {
-    let Arguments { seeds, seed, any_faults } = Arguments::parse();
+    let Arguments { seeds, seed, any_faults, stop } = Arguments::parse();
+    let is_over = AtomicBool::new(false);
     let (next, totals) = (AtomicU64::new(seed), Mutex::new(Totals::default()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= seed.saturating_add(seeds) {
+                    if number >= seed.saturating_add(seeds) || is_over.load(Ordering::Relaxed) {
                         break;
                     }
                     let outcome = run(number, seeds == 1);
                     if let Ok(mut totals) = totals.lock() {
                         totals.add(outcome);
+                        if stop && totals.violations > 0 {
+                            is_over.store(true, Ordering::Relaxed);
+                        }
                     }
                 }
             });
@@ -89,6 +98,12 @@ impl Totals {
         }
         let (steps, faults, violations) = (self.steps, self.faults.iter().sum::<u64>(), self.violations);
         println!("seeds: {seeds} steps: {steps} faults: {faults} violations: {violations}");
-        if violations == 0 && (unreached.is_empty() || any_faults) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if violations == 0 && (unreached.is_empty() || any_faults) {
+            ExitCode::SUCCESS
+        } else if violations > 0 {
+            ExitCode::from(FOUND)
+        } else {
+            ExitCode::FAILURE
+        }
     }
 }

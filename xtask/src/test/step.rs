@@ -130,7 +130,7 @@ impl Step {
             Self::ClippyWasm => clippy_wasm(workspace, tools),
             Self::Native => native(workspace, plan.effort),
             Self::Doc => workspace.cargo().args(["test", "--doc", "--workspace"]).run(),
-            Self::Sim => sim::call(workspace, &[format!("--seeds={}", sim::SEEDS)]).run(),
+            Self::Sim => sim::test(workspace),
             Self::Browser => {
                 let targets = browser_targets(workspace)?;
                 plan.engines.iter().try_for_each(|engine| engine::run(workspace, tools, *engine, &targets))

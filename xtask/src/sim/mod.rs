@@ -1,11 +1,13 @@
 //! `cargo xtask sim`: the engine and the server's rules in worlds made from seeds, see `crates/sim`.
 
+mod mutants;
+
 use crate::failure::Failure;
 use crate::process::Call;
 use crate::workspace::Workspace;
 
 /// Worlds of one `cargo xtask test`.
-pub(crate) const SEEDS: u64 = 300;
+const SEEDS: u64 = 300;
 
 /// Options of `cargo xtask sim`.
 #[derive(clap::Args)]
@@ -19,15 +21,24 @@ pub(crate) struct Arguments {
     /// Does not ask that every kind of fault has happened: one world need not have them all
     #[arg(long)]
     any_faults: bool,
+    /// Breaks the engine or the server on purpose, one way at a time, and looks whether the worlds show it
+    #[arg(long, conflicts_with_all = ["seeds", "seed", "any_faults"])]
+    mutants: bool,
 }
 
 /// Builds the simulation and runs it.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Failure> {
-    call(workspace, &arguments.options()).run()
+    if arguments.mutants { mutants::run(workspace) } else { call(workspace, &arguments.options()).run() }
+}
+
+/// What `cargo xtask test` does: some worlds, and every mutant.
+pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
+    call(workspace, &[format!("--seeds={SEEDS}")]).run()?;
+    mutants::run(workspace)
 }
 
 /// The simulation, with options of its own.
-pub(crate) fn call(workspace: &Workspace, options: &[String]) -> Call {
+fn call(workspace: &Workspace, options: &[String]) -> Call {
     workspace.cargo().args(["run", "--quiet", "--release", "--package", "whimbrel-sim", "--"]).args(options)
 }
 

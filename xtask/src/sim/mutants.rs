@@ -1,0 +1,110 @@
+//! Whether the simulation sees what it is for: the engine or the server is broken on purpose, one way at a time, and it must go red.
+//!
+//! A file of `crates/sim/mutants` says in which file what stands instead of what. It is done to a copy of the repository.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::process::Call;
+use crate::say::say;
+use crate::workspace::Workspace;
+
+const FOLDER: &str = "crates/sim/mutants";
+/// What of the repository is compiled.
+const COPIED: [&str; 5] = ["Cargo.toml", "Cargo.lock", "src", "crates", "xtask"];
+/// Worlds in which a mutant has to show.
+const SEEDS: u64 = 300;
+/// The exit code of a simulation that has found something.
+const FOUND: i32 = 3;
+
+/// What is broken, and where.
+#[derive(Debug, PartialEq, Eq)]
+struct Mutant<'a> {
+    what: &'a str,
+    file: &'a str,
+    instead_of: &'a str,
+    stands: &'a str,
+}
+
+/// Breaks the code in every way there is a file for.
+pub(super) fn run(workspace: &Workspace) -> Result<(), Failure> {
+    let tree = workspace.target().join("mutants");
+    fs::create_dir_all(&tree).map_err(Failure::file("making", &tree))?;
+    for mutant in files(&workspace.path(FOLDER))? {
+        let text = fs::read_to_string(&mutant).map_err(Failure::file("reading", &mutant))?;
+        let wrong = |reason: &str| Failure::Content { file: mutant.display().to_string(), reason: reason.to_owned() };
+        let Mutant { what, file, instead_of, stands } = parse(&text).ok_or_else(|| wrong("it is of another form"))?;
+        say!("--- {what}");
+        for name in COPIED {
+            copy(&workspace.path(name), &tree.join(name))?;
+        }
+        let broken = tree.join(file);
+        let code = fs::read_to_string(&broken).map_err(Failure::file("reading", &broken))?;
+        let code =
+            replace_once(&code, instead_of, stands).ok_or_else(|| wrong("what is to be replaced is not there once"))?;
+        fs::write(&broken, code).map_err(Failure::file("writing", &broken))?;
+        // What the repository depends on is compiled already.
+        let cargo = Call::new("cargo").dir(&tree).env("CARGO_TARGET_DIR", workspace.target());
+        let cargo = cargo.args(["run", "--quiet", "--release", "--package", "whimbrel-sim", "--"]);
+        match cargo.args(["--any-faults", "--stop", &format!("--seeds={SEEDS}")]).run() {
+            Err(Failure::Exit { status, .. }) if status.code() == Some(FOUND) => say!("--- seen"),
+            Err(failure) => return Err(failure),
+            Ok(()) => return Err(wrong("the simulation does not see it")),
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = fs::read_dir(folder).map_err(Failure::file("reading", folder))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn parse(text: &str) -> Option<Mutant<'_>> {
+    let (what, rest) = text.split_once("\n--- file\n")?;
+    let (file, rest) = rest.split_once("\n--- instead of\n")?;
+    let (instead_of, stands) = rest.split_once("\n--- stands\n")?;
+    Some(Mutant { what, file, instead_of, stands: stands.trim_end_matches('\n') })
+}
+
+/// The text with `new` in the place of the one `old` it has.
+fn replace_once(text: &str, old: &str, new: &str) -> Option<String> {
+    (text.matches(old).count() == 1).then(|| text.replacen(old, new, 1))
+}
+
+/// Copies files that differ, so that cargo compiles only what is another.
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    if from.is_dir() {
+        fs::create_dir_all(to).map_err(Failure::file("making", to))?;
+        let entries = fs::read_dir(from).map_err(Failure::file("reading", from))?;
+        return entries.flatten().try_for_each(|entry| copy(&entry.path(), &to.join(entry.file_name())));
+    }
+    let bytes = fs::read(from).map_err(Failure::file("reading", from))?;
+    if fs::read(to).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    fs::write(to, bytes).map_err(Failure::file("writing", to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_what_stands_instead_of_what() {
+        let text = "It breaks.\n--- file\nsrc/lib.rs\n--- instead of\n  a\n  b\n--- stands\n  c\n";
+        let expected = Mutant { what: "It breaks.", file: "src/lib.rs", instead_of: "  a\n  b", stands: "  c" };
+        assert_eq!(parse(text), Some(expected));
+        assert_eq!(parse("It breaks.\n--- file\nsrc/lib.rs\n"), None);
+    }
+
+    #[test]
+    fn what_is_replaced_is_there_once() {
+        assert_eq!(replace_once("a b c", "b", "x").as_deref(), Some("a x c"));
+        assert_eq!(replace_once("a b b", "b", "x"), None);
+        assert_eq!(replace_once("a c", "b", "x"), None);
+    }
+}
