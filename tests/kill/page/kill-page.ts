@@ -67,11 +67,15 @@ async function find(): Promise<Found> {
   };
 }
 
-/** Resolves when the browser's log has been renewed: the throw-away data is a database while it is written. */
+/**
+ * Resolves when the browser's log has been renewed, and the records of killed sessions are gone: a page that leaves before that makes the next
+ * start renew the log once more. The throw-away data is a database while it is written.
+ */
 async function watchHealing(): Promise<void> {
   const isAtWork = async (): Promise<boolean> => (await indexedDB.databases()).some(({ name }) => name === "whimbrel-heal");
   while (!(await isAtWork())) await nextLook();
   while (await isAtWork()) await nextLook();
+  await navigator.locks.request("whimbrel-sweep", () => undefined);
 }
 
 function nextLook(): Promise<void> {
