@@ -3,7 +3,6 @@
 mod mutants;
 
 use crate::failure::Failure;
-use crate::process::Call;
 use crate::workspace::Workspace;
 
 /// Worlds of one `cargo xtask test`.
@@ -28,19 +27,21 @@ pub(crate) struct Arguments {
 
 /// Builds the simulation and runs it.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.mutants { mutants::run(workspace) } else { call(workspace, &arguments.options()).run() }
+    if arguments.mutants {
+        mutants::run(workspace)
+    } else {
+        workspace.cargo().args(PROGRAM).arg("--release").arg("--").args(arguments.options()).run()
+    }
 }
 
-/// What `cargo xtask test` does: some worlds, and every mutant.
+/// What `cargo xtask test` does: some worlds, and every mutant. Compiled without optimisation, of which the other tests have the most already.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
-    call(workspace, &[format!("--seeds={SEEDS}")]).run()?;
+    workspace.cargo().args(PROGRAM).arg("--").arg(format!("--seeds={SEEDS}")).run()?;
     mutants::run(workspace)
 }
 
-/// The simulation, with options of its own.
-fn call(workspace: &Workspace, options: &[String]) -> Call {
-    workspace.cargo().args(["run", "--quiet", "--release", "--package", "whimbrel-sim", "--"]).args(options)
-}
+/// Cargo's words for running the simulation.
+const PROGRAM: [&str; 4] = ["run", "--quiet", "--package", "whimbrel-sim"];
 
 impl Arguments {
     fn options(&self) -> Vec<String> {

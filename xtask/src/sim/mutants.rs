@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::PROGRAM;
 use crate::failure::Failure;
 use crate::process::Call;
 use crate::say::say;
@@ -46,7 +47,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Failure> {
         fs::write(&broken, code).map_err(Failure::file("writing", &broken))?;
         // What the repository depends on is compiled already.
         let cargo = Call::new("cargo").dir(&tree).env("CARGO_TARGET_DIR", workspace.target());
-        let cargo = cargo.args(["run", "--quiet", "--release", "--package", "whimbrel-sim", "--"]);
+        let cargo = cargo.args(PROGRAM).arg("--");
         match cargo.args(["--any-faults", "--stop", &format!("--seeds={SEEDS}")]).run() {
             Err(Failure::Exit { status, .. }) if status.code() == Some(FOUND) => say!("--- seen"),
             Err(failure) => return Err(failure),
