@@ -4,8 +4,8 @@ use crate::error::{Code, Error};
 
 use super::queue::{Queue, Waiting};
 use super::{
-    Cause, Effect, Event, Failure, NetworkStatus, Notice, Phase, Progress, PushBatch, RequestId, Retry, RunId,
-    Settlement, Status, Timer, backoff_ms,
+    Auto, Cause, Effect, Event, Failure, NetworkStatus, Notice, Phase, Progress, PushBatch, RequestId, Retry, RunId,
+    Settlement, Status, Timer, UnitId, backoff_ms,
 };
 
 /// How long local changes rest before `auto.change` sends them.
@@ -14,34 +14,6 @@ const CHANGE_DEBOUNCE_MS: i64 = 250;
 const PROBE_INTERVAL_MS: i64 = 30_000;
 /// How often in a row a unit may ask for itself at its own end, when nothing was written meanwhile.
 const LOOP_DEPTH: usize = 3;
-
-/// A unit: its place in the schema's list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnitId(pub u16);
-
-/// Which units run by themselves, and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Auto {
-    /// When the store opens.
-    pub start: Option<UnitId>,
-    /// When the network comes back.
-    pub online: Option<UnitId>,
-    /// When the app comes back to the foreground.
-    pub resume: Option<UnitId>,
-    /// When a record was written.
-    pub change: Option<UnitId>,
-    /// In an interval.
-    pub every: Option<Every>,
-}
-
-/// An interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Every {
-    /// The unit that runs.
-    pub unit: UnitId,
-    /// Seconds from one run to the next.
-    pub seconds: u32,
-}
 
 /// The run that is active.
 #[derive(Debug)]

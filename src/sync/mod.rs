@@ -14,6 +14,7 @@
 //! **Invariant:** every request is settled exactly once, by the run that served it or as discarded.
 //! **Invariant:** a failed unit delays no other unit.
 
+mod auto;
 mod effect;
 mod event;
 mod machine;
@@ -22,9 +23,10 @@ mod queue;
 mod retry;
 mod status;
 
+pub use auto::{Auto, Every, UnitId};
 pub use effect::{Effect, Notice, Settlement};
 pub use event::{Cause, Event, Failure, PushBatch, RequestId, RunId, Timer};
-pub use machine::{Auto, Every, Machine, UnitId};
+pub use machine::Machine;
 pub use network::NetworkStatus;
 pub use retry::{BACKOFF_BASE_MS, BACKOFF_CAP_MS, Retry, backoff_ms};
 pub use status::{Phase, Progress, Status};

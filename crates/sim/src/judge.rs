@@ -97,6 +97,29 @@ impl Judge {
         self.notes.borrow_mut().saved.push(saved);
     }
 
+    /// The newest writes of a device, one for each field of a record, as far as they are certain.
+    pub(crate) fn newest(&self, device: usize) -> Vec<Saved> {
+        let notes = self.notes.borrow();
+        let mut seen = BTreeSet::new();
+        let mut newest = Vec::new();
+        for saved in notes.saved.iter().rev().filter(|saved| saved.device == device) {
+            let key = |field: usize| (saved.entity, saved.id.as_str(), field);
+            let is_new = match saved.did {
+                Did::Created => seen.insert(key(0)),
+                Did::Set(field) => seen.insert(key(field)),
+                // Nothing of the record is looked at any more.
+                Did::Deleted => {
+                    seen.extend((0..FIELDS.len()).map(key));
+                    false
+                }
+            };
+            if is_new && saved.change.is_some() {
+                newest.push(saved.clone());
+            }
+        }
+        newest
+    }
+
     /// The engine has told its app what became of a change.
     pub(crate) fn ended(&self, change: &str, ending: Ending) {
         let mut notes = self.notes.borrow_mut();

@@ -36,7 +36,10 @@ pub(crate) async fn live(world: &Rc<World>, device: &Rc<Device>, tab: &Rc<Tab>) 
         match dice.below(20) {
             0..=10 => write(world, device, &driver, &dice).await,
             11..=12 => write_together(world, device, &driver, &dice).await,
-            13..=14 => look(world, device, &driver).await,
+            13..=14 => {
+                look(world, device, &driver).await;
+                look_for_own_writes(world, device, &driver).await;
+            }
             15..=16 => {
                 let units = if dice.one_in(3) { vec![SEND, HOME] } else { vec![HOME] };
                 if let Ok(requests) = driver.trigger(&units, dice.one_in(4), dice.one_in(2)) {
@@ -177,6 +180,24 @@ async fn look(world: &World, device: &Device, driver: &Driver<Sim>) {
             if !is_own_team && !is_of_user {
                 world.judge.violation(format!("device {} of {} shows {row}", device.number, device.user));
             }
+        }
+    }
+}
+
+/// What was written here and waits is shown, whatever came from the server meanwhile.
+async fn look_for_own_writes(world: &World, device: &Device, driver: &Driver<Sim>) {
+    for Saved { number, change, entity, id, did, .. } in world.judge.newest(device.number) {
+        let deed = Deed { json: Json::Null, number, entity, id, did };
+        let Some(shown) = value(driver, &deed).await.filter(|shown| *shown != number) else { continue };
+        // Another tab may have written since; and what came of it is stored together with the row.
+        let is_newest = world.judge.newest(device.number).iter().any(|newest| newest.number == number);
+        let Ok(ending) = driver.store().confirmation(&change.unwrap_or_default()).await else { continue };
+        if is_newest && ending.is_none() && world.judge.writer(shown) != Some(device.number) {
+            let Deed { entity, id, .. } = deed;
+            world.judge.violation(format!(
+                "device {}: write {number} of {entity} {id} waits, and {shown} is shown",
+                device.number
+            ));
         }
     }
 }
