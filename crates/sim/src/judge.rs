@@ -130,6 +130,11 @@ impl Judge {
         }
     }
 
+    /// Whether anybody was told what became of a change.
+    pub(crate) fn has_ended(&self, change: &str) -> bool {
+        self.notes.borrow().endings.contains_key(change)
+    }
+
     pub(crate) fn violation(&self, what: String) {
         self.notes.borrow_mut().violations.push(what);
     }
@@ -225,7 +230,7 @@ impl Judge {
     }
 }
 
-fn number_of(value: &Value) -> Option<i64> {
+pub(crate) fn number_of(value: &Value) -> Option<i64> {
     match value {
         Value::Integer(number) => Some(*number),
         _ => None,

@@ -186,13 +186,20 @@ async fn look(world: &World, device: &Device, driver: &Driver<Sim>) {
 
 /// What was written here and waits is shown, whatever came from the server meanwhile.
 async fn look_for_own_writes(world: &World, device: &Device, driver: &Driver<Sim>) {
+    // Another tab's writes are known here when the log was looked at.
+    if driver.store().catch_up().await.is_err() {
+        return;
+    }
     for Saved { number, change, entity, id, did, .. } in world.judge.newest(device.number) {
         let deed = Deed { json: Json::Null, number, entity, id, did };
         let Some(shown) = value(driver, &deed).await.filter(|shown| *shown != number) else { continue };
         // Another tab may have written since; and what came of it is stored together with the row.
         let is_newest = world.judge.newest(device.number).iter().any(|newest| newest.number == number);
-        let Ok(ending) = driver.store().confirmation(&change.unwrap_or_default()).await else { continue };
-        if is_newest && ending.is_none() && world.judge.writer(shown) != Some(device.number) {
+        let change = change.unwrap_or_default();
+        let Ok(ending) = driver.store().confirmation(&change).await else { continue };
+        // A wipe takes what came of changes, but not what was told of it, and not the server's rows.
+        let has_ended = ending.is_some() || world.judge.has_ended(&change) || world.has_arrived(number);
+        if is_newest && !has_ended && world.judge.writer(shown) != Some(device.number) {
             let Deed { entity, id, .. } = deed;
             world.judge.violation(format!(
                 "device {}: write {number} of {entity} {id} waits, and {shown} is shown",

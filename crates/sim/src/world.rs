@@ -22,7 +22,7 @@ use crate::device::Device;
 use crate::dice::Dice;
 use crate::executor::{Executor, Process, WORLD};
 use crate::fault::{Fault, Faults};
-use crate::judge::{Final, Judge};
+use crate::judge::{Final, Judge, number_of};
 use crate::network::Network;
 use crate::person;
 
@@ -103,6 +103,13 @@ impl World {
 
     pub(crate) fn user_of(&self, device: usize) -> Option<&'static str> {
         self.devices.borrow().get(device).map(|device| device.user)
+    }
+
+    /// Whether the server was ever given a number.
+    pub(crate) fn has_arrived(&self, number: i64) -> bool {
+        let state = self.storage.backup();
+        let rows = state.writes().iter().filter_map(|write| write.row.as_ref());
+        rows.flatten().filter_map(number_of).any(|arrived| arrived == number)
     }
 
     /// Whether there is something left to do.
