@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use whimbrel::driver::News;
-use whimbrel::error::{Code, Error};
-use whimbrel::memory::{Call, Fault as StorageFault, MemoryStorage, Mirroring};
+use whimbrel::error::Code;
+use whimbrel::memory::{MemoryStorage, Mirroring};
 use whimbrel::ports::Durability;
 use whimbrel::store::Store;
 use whimbrel::sync::Settlement;
@@ -12,7 +12,7 @@ use crate::device::{Device, HOME, schema};
 use crate::platform::{Fault, Origin};
 use crate::rules::local;
 use crate::server::Server;
-use crate::wipes::write_alone;
+use crate::wipes::{open_cut_off, write_alone};
 
 async fn reopened(server: &Server, storage: &MemoryStorage) -> Device {
     Device::open(storage.connect(), &server.network, &Origin::default(), "ana").await
@@ -144,16 +144,7 @@ local! {
         let server = Server::start().await;
         let (_, storage) = with_changes(&server, Mirroring::On).await;
         spoil(&storage);
-        for step in 1..6 {
-            let mut calls = 0;
-            storage.on_call(move |call| {
-                calls += u32::from(call == Call::Commit);
-                let error = Error::new(Code::StoreFailed, "made up");
-                (calls == step && call == Call::Commit).then_some(StorageFault::After(error))
-            });
-            drop(Device::try_open(storage.connect(), &server.network).await);
-        }
-        storage.heal();
+        open_cut_off(&storage, &server).await;
         let ana = reopened(&server, &storage).await;
         assert_eq!((ana.orders().await, waiting(&ana)), (list(&["1 New"]), (3, 0)));
         assert_eq!(synced(&server, &ana).await, list(&["1 New", "2 Changed", "4 Pump"]));

@@ -149,22 +149,27 @@ local! {
     }
 }
 
+/// Opens the store again and again, and each time another one of its commits is taken for failed.
+pub(crate) async fn open_cut_off(storage: &MemoryStorage, server: &Server) {
+    for step in 1..6 {
+        let mut calls = 0;
+        storage.on_call(move |call| {
+            calls += u32::from(call == Call::Commit);
+            let error = Error::new(Code::StoreFailed, "made up");
+            (calls == step && call == Call::Commit).then_some(StorageFault::After(error))
+        });
+        drop(Device::try_open(storage.connect(), &server.network).await);
+    }
+    storage.heal();
+}
+
 local! {
     async fn a_recovery_that_is_cut_off_is_done_once() {
         let server = Server::start().await;
         let (_, storage) = with_changes(&server).await;
         storage.wipe();
         (0..1_000).for_each(|_| server.network.fail_next("", Fault::Unreachable));
-        for step in 1..6 {
-            let mut calls = 0;
-            storage.on_call(move |call| {
-                calls += u32::from(call == Call::Commit);
-                let error = Error::new(Code::StoreFailed, "made up");
-                (calls == step && call == Call::Commit).then_some(StorageFault::After(error))
-            });
-            drop(Device::try_open(storage.connect(), &server.network).await);
-        }
-        storage.heal();
+        open_cut_off(&storage, &server).await;
         let ana = reopened(&server, &storage).await;
         assert_eq!((ana.orders().await, pending(&ana)), (vec!["1 New".to_owned()], (3, 0)));
         synced(&server, &ana).await;
