@@ -53,6 +53,11 @@ export class RoundsPage {
     await expect(sheet).toBeHidden();
   }
 
+  /** The sync bar's button; what it says depends on whether the engine was first with its own retry. */
+  async syncAgain(): Promise<void> {
+    await this.syncBar.getByRole("button", { name: /^(Retry|Sync now)$/ }).click();
+  }
+
   /** Waits until everything has been sent and received. */
   async isUpToDate(): Promise<void> {
     await expect(this.syncBar).toContainText("Up to date, last sync");

@@ -49,7 +49,7 @@ for (const [what, fault, code, words] of PULLS) {
     expect(await device.orders()).toEqual(orders);
 
     device.proxy.heal();
-    await rounds.page.getByRole("button", { name: "Retry" }).click();
+    await rounds.syncAgain();
     await rounds.isUpToDate();
   });
 }
