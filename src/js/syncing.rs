@@ -1,0 +1,69 @@
+//! The sync of an engine: requests, status, what became of changes.
+
+use js_sys::Promise;
+use tsify::Ts;
+use wasm_bindgen::prelude::*;
+
+use super::call::{JsResult, promise, thrown};
+use super::dto::{Names, StatusDto, to_js};
+use super::engine::Engine;
+use super::options::unit_id;
+use crate::error::Result;
+use crate::json::to_text;
+use crate::sync::Event;
+
+#[wasm_bindgen]
+impl Engine {
+    /// Asks for runs; the numbers come back in `settled` events.
+    pub fn trigger(&self, units: Vec<String>, discard_pending: bool, is_consequence: bool) -> JsResult<Vec<u32>> {
+        let schema = self.driver.schema();
+        let units: Result<Vec<_>> = units.iter().map(|name| unit_id(&schema.units, name)).collect();
+        let requests =
+            units.and_then(|units| self.driver.trigger(&units, discard_pending, is_consequence)).map_err(thrown)?;
+        Ok(requests.into_iter().map(|request| request.0).collect())
+    }
+
+    /// Tries at once what waits for its next attempt.
+    #[wasm_bindgen(js_name = retryNow)]
+    pub fn retry_now(&self) {
+        self.driver.feed(Event::RetryNow);
+    }
+
+    /// Stops the active run.
+    pub fn cancel(&self) {
+        self.driver.feed(Event::Cancel);
+    }
+
+    /// The present status.
+    pub fn status(&self) -> JsResult<Ts<StatusDto>> {
+        let schema = self.driver.schema();
+        let names = Names { units: &schema.units, tab: &self.tab };
+        to_js(&names.status(&self.driver.status())).map_err(thrown)
+    }
+
+    /// What became of a change, as the JSON of a `ConfirmedDto`; `undefined` while it waits.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string | undefined>")]
+    pub fn change(&self, id: String) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move {
+            let confirmation = driver.store().confirmation(&id).await?;
+            confirmation.map(|found| to_text(&found)).transpose().map(JsValue::from)
+        })
+    }
+
+    /// The changes the server refused, as JSON.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn inbox(&self) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.store().inbox_json().await.map(JsValue::from) })
+    }
+
+    /// Forgets a refused change, for good.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn discard(&self, position: f64) -> Promise {
+        let driver = self.driver.clone();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions are whole and below 2⁵³")]
+        let position = position as u64;
+        promise(async move { driver.discard(position).await.map(|()| JsValue::UNDEFINED) })
+    }
+}

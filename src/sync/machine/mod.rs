@@ -1,0 +1,123 @@
+//! The state machine. One method per kind of event; every one ends by starting what can start and telling what has changed.
+
+mod asked;
+mod network;
+mod running;
+
+use crate::error::Error;
+
+use super::queue::Queue;
+use super::{Auto, Cause, Effect, Event, Notice, Phase, RequestId, RunId, Settlement, Status, UnitId};
+
+/// The run that is active.
+#[derive(Debug)]
+struct Run {
+    id: RunId,
+    unit: UnitId,
+    requests: Vec<RequestId>,
+    phase: Phase,
+    rejected: u64,
+    conflicts: u64,
+    /// The runs that led to it, and it.
+    chain: Vec<UnitId>,
+}
+
+/// How a unit's last runs failed.
+#[derive(Debug)]
+struct Failed {
+    unit: UnitId,
+    attempts: u32,
+    due: Option<i64>,
+}
+
+/// The machine.
+#[derive(Debug, Default)]
+pub struct Machine {
+    auto: Auto,
+    queue: Queue,
+    active: Option<Run>,
+    /// The chain of the run that ended last.
+    ended: Vec<UnitId>,
+    runs: u32,
+    /// In the order of the units.
+    failed: Vec<Failed>,
+    hinted_offline: bool,
+    signed_out: bool,
+    change_timer_set: bool,
+    status: Status,
+    effects: Vec<Effect>,
+}
+
+impl Machine {
+    /// A machine at rest.
+    #[must_use]
+    pub fn new(auto: Auto) -> Self {
+        Self { auto, ..Self::default() }
+    }
+
+    /// The present status.
+    #[must_use]
+    pub const fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Takes an event at a time (milliseconds since 1970) and returns what is to be done, in order. `draw(max)` gives a random number in
+    /// `0..=max`.
+    pub fn step(&mut self, now: i64, draw: &mut dyn FnMut(u64) -> u64, event: Event) -> Vec<Effect> {
+        let told = self.status.clone();
+        match event {
+            Event::Started { dirty } => self.started(now, &dirty),
+            Event::Triggered { requests, discard_pending, is_consequence } => {
+                self.triggered(&requests, discard_pending, is_consequence);
+            }
+            Event::Wrote => self.wrote(now),
+            Event::Counted { pending, rejected, conflicts, last_success } => {
+                (self.status.pending, self.status.rejected, self.status.conflicts) = (pending, rejected, conflicts);
+                self.status.last_success = last_success;
+            }
+            Event::HintedOnline => self.hinted_online(),
+            Event::HintedOffline => self.hinted_offline(now),
+            Event::Resumed => self.wake(self.auto.resume, Cause::Resume),
+            Event::Fired(timer) => self.fired(now, timer),
+            Event::Probed(answer) => self.probed(now, answer),
+            Event::Locked(run) => self.on_run(run, |machine, run| {
+                run.phase = Phase::Pushing;
+                machine.effects.push(Effect::Push(run.id, run.unit));
+            }),
+            Event::Pushed(run, batch) => self.pushed(now, draw, run, batch),
+            Event::Progressed(run, progress) => self.progressed(run, progress),
+            Event::Pulled(run) => self.pulled(run),
+            Event::Failed(run, failure) => self.run_failed(now, draw, run, failure),
+            Event::RetryNow => self.wake(None, Cause::Retry),
+            Event::Cancel => self.cancel(),
+        }
+        self.start_next();
+        self.tell_status(&told);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn settle(&mut self, requests: Vec<RequestId>, outcome: Settlement, run: Option<RunId>, error: Option<Error>) {
+        if !requests.is_empty() {
+            self.tell(Notice::Settled { requests, outcome, run, error });
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.effects.push(Effect::Tell(notice));
+    }
+
+    fn tell_status(&mut self, told: &Status) {
+        self.status.next_retry = self.failed.iter().filter_map(|failed| failed.due).min();
+        self.status.run = self.active.as_ref().map(|run| (run.id, run.unit));
+        self.status.phase = match &self.active {
+            Some(run) => run.phase,
+            None if self.is_held() => Phase::Offline,
+            None if self.signed_out => Phase::SignedOut,
+            None if self.status.next_retry.is_some() => Phase::Backoff,
+            None => Phase::Idle,
+        };
+        if self.status != *told {
+            self.tell(Notice::Status(self.status.clone()));
+        }
+    }
+}
