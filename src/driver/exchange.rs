@@ -109,7 +109,14 @@ pub(super) fn of_problem(problem: &Problem) -> Error {
         | ProblemCode::TooLarge
         | ProblemCode::ContentType
         | ProblemCode::NotFound
-        | ProblemCode::Method => Code::ProtocolMalformed,
+        | ProblemCode::Method
+        // Attachments are asked for by the package; to the engine they are nothing that a server answers with.
+        | ProblemCode::AttachmentUnreferenced
+        | ProblemCode::AttachmentNotFound
+        | ProblemCode::AttachmentOffset
+        | ProblemCode::AttachmentTooLarge
+        | ProblemCode::AttachmentRange
+        | ProblemCode::AttachmentDamaged => Code::ProtocolMalformed,
     };
     Error::new(code, problem.detail.clone().unwrap_or_else(|| problem.title.clone()))
 }

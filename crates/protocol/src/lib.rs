@@ -3,12 +3,14 @@
 //! Both sides compile this crate, so the two cannot drift. It holds shapes and limits and no
 //! behaviour. `docs/PROTOCOL.md` is the contract in prose; `tests/golden.rs` pins every shape.
 
+mod attachment;
 mod json;
 mod limits;
 mod problem;
 mod pull;
 mod push;
 
+pub use attachment::*;
 pub use json::{Fields, Json, Number};
 pub use limits::*;
 pub use problem::{Problem, ProblemCode};

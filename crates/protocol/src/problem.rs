@@ -102,4 +102,16 @@ problem_codes! {
     Busy = "server/busy", 503, "The server is busy.", true;
     /// A fault of the server. Details are in its log only.
     Internal = "server/internal", 500, "The server failed.", true;
+    /// No row that the user sees refers to the attachment.
+    AttachmentUnreferenced = "attachment/unreferenced", 404, "No row that this user sees refers to the attachment.", false;
+    /// A row refers to the attachment, and nobody has uploaded all of it yet.
+    AttachmentNotFound = "attachment/not-found", 404, "The attachment has not been uploaded yet.", true;
+    /// A part does not begin where the last one ended; ask for the state.
+    AttachmentOffset = "attachment/offset", 409, "The part does not begin where the last one ended.", false;
+    /// The attachment is over the server's limit.
+    AttachmentTooLarge = "attachment/too-large", 413, "The attachment is over the server's limit.", false;
+    /// The range that was asked for is not in the attachment.
+    AttachmentRange = "attachment/range", 416, "The range is not in the attachment.", false;
+    /// What was uploaded is not what the address says; it was thrown away.
+    AttachmentDamaged = "attachment/damaged", 422, "The content is not what its address says; it was thrown away.", false;
 }

@@ -196,6 +196,12 @@ fn every_problem_code() {
             "pull/unknown-entity 404 false",
             "server/busy 503 true",
             "server/internal 500 true",
+            "attachment/unreferenced 404 false",
+            "attachment/not-found 404 true",
+            "attachment/offset 409 false",
+            "attachment/too-large 413 false",
+            "attachment/range 416 false",
+            "attachment/damaged 422 false",
         ]
     );
     for code in ProblemCode::ALL {
@@ -208,4 +214,23 @@ fn limits() {
     assert_eq!((PROTOCOL_VERSION, PUSH_CHANGES_MAX, PULL_BATCH_ROWS_MAX), (1, 500, 2_000));
     assert_eq!((BODY_BYTES_MAX, BODY_INFLATED_BYTES_MAX, CHANGE_BYTES_MAX), (1_048_576, 8_388_608, 262_144));
     assert_eq!((JSON_DEPTH_MAX, ID_BYTES_MAX, PULL_LINE_BYTES_MAX), (64, 128, 4_194_304));
+}
+
+#[test]
+fn attachment_states() {
+    let some = AttachmentState { protocol: 1, received: 1_048_576, complete: false, media_type: None };
+    check(&some, r#"{"protocol":1,"received":1048576,"complete":false}"#);
+    let all = AttachmentState { protocol: 1, received: 3, complete: true, media_type: Some("image/jpeg".into()) };
+    check(&all, r#"{"protocol":1,"received":3,"complete":true,"type":"image/jpeg"}"#);
+}
+
+#[test]
+fn attachment_addresses() {
+    let digits = "0123456789abcdef".repeat(4);
+    assert!(is_attachment_address(&format!("sha256-{digits}")));
+    for bad in
+        [digits.clone(), format!("sha256-{digits}0"), format!("sha256-{}", digits.to_uppercase()), "sha256-".into()]
+    {
+        assert!(!is_attachment_address(&bad), "{bad}");
+    }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! http ──► push, pull (the rules) ──► storage (the port) ◄── sqlite
 //!   │            │                        │
-//!   └────────────┴──────► model ◄─────────┘        config, seed: before anything is served
+//!   ├────────────┴──────► model ◄─────────┘        config, seed: before anything is served
+//!   └──► attachments: contents in a folder
 //! ```
 //!
 //! **Layer law:** the rules know the model and the port, not HTTP and not SQL. `sqlite` knows the port. `http` knows
@@ -11,6 +12,7 @@
 //!
 //! `docs/PROTOCOL.md` is the contract with the clients.
 
+mod attachments;
 mod config;
 mod fault;
 mod http;
@@ -23,9 +25,10 @@ mod serve;
 mod sqlite;
 mod storage;
 
-pub use config::{Config, ConfigError, Seed};
+pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};
+pub use config::{Attachments, Config, ConfigError, Seed};
 pub use fault::Fault;
-pub use http::{Hints, router};
+pub use http::{Hints, router, router_with};
 pub use memory::{MemoryPush, MemoryState, MemoryStorage, MemoryWrite};
 pub use model::{
     Entities, Entity, Field, FieldType, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row, ScopeTemplate,

@@ -9,12 +9,18 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use whimbrel_server::{Config, ConfigError, Hints, SeedError, SqliteStorage, plant, router, serve};
+use whimbrel_server::{
+    Config, ConfigError, FolderAttachments, Hints, SeedError, SqliteStorage, plant, router_with, serve,
+};
+
+/// An upload to which nothing was added for so long is removed at the next start.
+const UPLOAD_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The sync server of Whimbrel.
 #[derive(Debug, Parser)]
@@ -105,8 +111,14 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
     stdout.flush()?;
+    let attachments = FolderAttachments::new(config.attachments_folder());
+    match attachments.sweep(UPLOAD_AGE_MAX) {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "uploads that nobody went on with were removed"),
+        Err(error) => tracing::warn!("old uploads could not be removed: {error}"),
+    }
     let hints = Hints::default();
-    let router = router(&config, Arc::clone(&storage), hints.clone());
+    let router = router_with(&config, Arc::clone(&storage), hints.clone(), Arc::new(attachments));
     serve(listener, router, Arc::clone(&storage), hints, stop).await?;
     SqliteStorage::clone(&storage).close().await?;
     tracing::info!("stopped");

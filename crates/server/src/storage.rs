@@ -181,6 +181,14 @@ pub trait Storage: Send + Sync + 'static {
         limit: PageLimit,
     ) -> impl Future<Output = StorageResult<Page>> + Send;
 
+    /// Whether a row of the bucket has that text in the field at `position`.
+    fn has_text(
+        &self,
+        bucket: Bucket<'_>,
+        position: usize,
+        text: &str,
+    ) -> impl Future<Output = StorageResult<bool>> + Send;
+
     /// How many rows [`Storage::snapshot`] would still bring, about.
     fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> impl Future<Output = StorageResult<u64>> + Send;
 

@@ -109,6 +109,7 @@ pub(crate) fn server() -> Config {
         listen: ([127, 0, 0, 1], 0).into(),
         data: PathBuf::new(),
         static_files: None,
+        attachments: whimbrel_server::Attachments::default(),
         tokens: users.collect::<HashMap<_, _>>(),
         entities: Entities::new(entities.collect()),
         seeds: Vec::new(),

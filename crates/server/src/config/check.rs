@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::file::{AuthEntry, EntityEntry, FieldEntry, File, PolicyEntry, SeedEntry, TypeEntry};
-use super::{Config, ConfigError, Seed};
+use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
+
+use super::file::{AttachmentsEntry, AuthEntry, EntityEntry, FieldEntry, File, PolicyEntry, SeedEntry, TypeEntry};
+use super::{Attachments, Config, ConfigError, Seed};
 use crate::model::{Entities, Entity, Field, FieldType, Policy, ScopeTemplate, User, check_name};
 
 /// Fields of an entity, at most; the same as in the engine.
@@ -34,6 +36,7 @@ pub(super) fn check(file: File) -> Checked<Config> {
         listen: file.listen,
         data: file.data.relative(),
         static_files: file.static_files.map(|folder| folder.relative()),
+        attachments: check_attachments(file.attachments.unwrap_or_default())?,
         tokens: check_tokens(file.auth)?,
         seeds: file.seed.into_iter().map(|entry| check_seed(entry, &entities)).collect::<Checked<_>>()?,
         entities,
@@ -104,6 +107,7 @@ fn check_field(entry: FieldEntry, names: &BTreeSet<String>, place: &str) -> Chec
             }
             FieldType::Ref { entity }
         }
+        TypeEntry::Attachment => FieldType::Attachment,
     };
     Ok(Field { name: entry.name, column, kind, required: entry.required })
 }
@@ -118,13 +122,21 @@ fn check_scopes(texts: &[String], fields: &[Field], place: &str) -> Checked<Vec<
         let scope = ScopeTemplate::parse(text, position).map_err(|error| content(place, error))?;
         if let ScopeTemplate::ByField { field, .. } = &scope {
             let kind = fields.get(*field).map(|field| &field.kind);
-            if matches!(kind, Some(FieldType::Real | FieldType::Boolean)) {
+            if matches!(kind, Some(FieldType::Real | FieldType::Boolean | FieldType::Attachment)) {
                 return Err(content(place, format!("\"{text}\": scopes are made of text, whole numbers and refs")));
             }
         }
         scopes.push(scope);
     }
     Ok(scopes)
+}
+
+fn check_attachments(entry: AttachmentsEntry) -> Checked<Attachments> {
+    let max_bytes = entry.max_bytes.unwrap_or(ATTACHMENT_BYTES_MAX);
+    if max_bytes == 0 || max_bytes > ATTACHMENT_BYTES_MAX {
+        return Err(content("attachments", format!("maxBytes is 1 to {ATTACHMENT_BYTES_MAX}")));
+    }
+    Ok(Attachments { folder: entry.folder.map(|folder| folder.relative()), max_bytes })
 }
 
 fn check_tokens(auth: AuthEntry) -> Checked<HashMap<String, User>> {

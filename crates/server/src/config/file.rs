@@ -14,6 +14,7 @@ pub(super) struct File {
     #[serde(rename = "static")]
     pub(super) static_files: Option<RelativePathBuf>,
     pub(super) auth: AuthEntry,
+    pub(super) attachments: Option<AttachmentsEntry>,
     #[serde(default)]
     pub(super) entity: Vec<EntityEntry>,
     #[serde(default)]
@@ -22,6 +23,13 @@ pub(super) struct File {
 
 fn listen_by_default() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8787))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct AttachmentsEntry {
+    pub(super) folder: Option<RelativePathBuf>,
+    pub(super) max_bytes: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,6 +97,7 @@ pub(super) enum TypeEntry {
     Boolean,
     Timestamp,
     Ref,
+    Attachment,
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 
+use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
+
 use crate::model::{Entities, User};
 
 /// Settings that the environment may give, as `WHIMBREL_LISTEN` and so on.
@@ -29,12 +31,29 @@ pub struct Config {
     pub data: PathBuf,
     /// A folder with the files of an app to serve at `/`.
     pub static_files: Option<PathBuf>,
+    /// Where attachments are kept, and how large they may be.
+    pub attachments: Attachments,
     /// Bearer token → user. For development only.
     pub tokens: HashMap<String, User>,
     /// What is synced.
     pub entities: Entities,
     /// Rows to begin with.
     pub seeds: Vec<Seed>,
+}
+
+/// How attachments are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachments {
+    /// The folder; when it is not named, one beside the database, with its name and `.attachments`.
+    pub folder: Option<PathBuf>,
+    /// Bytes of one attachment, at most.
+    pub max_bytes: u64,
+}
+
+impl Default for Attachments {
+    fn default() -> Self {
+        Self { folder: None, max_bytes: ATTACHMENT_BYTES_MAX }
+    }
 }
 
 /// Rows for an entity that never had any.
@@ -74,6 +93,16 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The folder with the attachments.
+    #[must_use]
+    pub fn attachments_folder(&self) -> PathBuf {
+        self.attachments.folder.clone().unwrap_or_else(|| {
+            let mut name = self.data.clone().into_os_string();
+            name.push(".attachments");
+            name.into()
+        })
+    }
+
     /// Reads the file and the environment. Paths in the file are relative to the file.
     ///
     /// # Errors

@@ -36,6 +36,7 @@ fn load(text: &str) -> Result<Config, String> {
     Ok(Config {
         data: relative(config.data),
         static_files: config.static_files.map(relative),
+        attachments: Attachments { folder: config.attachments.folder.map(relative), ..config.attachments },
         seeds: config.seeds.into_iter().map(|seed| Seed { file: relative(seed.file), ..seed }).collect(),
         ..config
     })
@@ -110,4 +111,21 @@ fn what_is_wrong_is_said_with_its_place() {
     assert!(error.contains("entity workOrder: has 0 fields"), "{error}");
     let error = load("data = \"x\"\nauth = { mode = \"development\" }").expect_err("no entities");
     assert!(error.contains("declares no [[entity]]"), "{error}");
+}
+
+#[test]
+fn attachments() {
+    let config = load(GOOD).unwrap();
+    assert_eq!(config.attachments_folder(), Path::new("data/x.sqlite.attachments"));
+    assert_eq!(config.attachments.max_bytes, 256 * 1024 * 1024);
+    let with = |text: &str| load(&GOOD.replace("[auth]", &format!("[attachments]\n{text}\n[auth]")));
+    let config = with("folder = \"blobs\"\nmaxBytes = 1000").unwrap();
+    assert_eq!(config.attachments, Attachments { folder: Some("blobs".into()), max_bytes: 1000 });
+    for bad in ["maxBytes = 0", "maxBytes = 268435457"] {
+        assert_eq!(with(bad).unwrap_err(), "attachments: maxBytes is 1 to 268435456");
+    }
+    let typed = GOOD.replace("type = \"real\"", "type = \"attachment\"");
+    assert_eq!(load(&typed).unwrap().entities.find("workOrder").unwrap().fields[1].kind, FieldType::Attachment);
+    let scoped = typed.replace("detectConflicts\"\nscopes = [\"all\"]", "detectConflicts\"\nscopes = [\"a:{score}\"]");
+    assert!(load(&scoped).unwrap_err().contains("scopes are made of text"));
 }

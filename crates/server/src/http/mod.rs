@@ -4,11 +4,14 @@
 //! POST /v1/push   JSON, answered with JSON          GET /v1/ping?nonce=   is it really our server?
 //! POST /v1/pull   JSON, answered with NDJSON        GET /health           can it reach its database?
 //! GET  /v1/events server-sent hints                 GET /…                an app's files, when there are any
+//!
+//! GET, PATCH /v1/attachments/{address}              GET /v1/attachments/{address}/state
 //! ```
 //!
 //! **Invariant:** who asks is known before the body is read, and the body's size before it is parsed.
 //! **Invariant:** every answer that is not a success is a problem document with a code.
 
+mod attachments;
 mod auth;
 mod body;
 mod endpoints;
@@ -31,6 +34,7 @@ use tower_http::trace::TraceLayer;
 use whimbrel_protocol::ProblemCode;
 
 pub use self::events::Hints;
+use crate::attachments::{AttachmentStore, FolderAttachments};
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::model::{Entities, User};
@@ -43,6 +47,8 @@ pub(crate) struct App<S> {
     entities: Arc<Entities>,
     tokens: Arc<HashMap<String, User>>,
     hints: Hints,
+    attachments: Arc<dyn AttachmentStore>,
+    attachment_bytes_max: u64,
 }
 
 impl<S> Clone for App<S> {
@@ -52,16 +58,35 @@ impl<S> Clone for App<S> {
             entities: Arc::clone(&self.entities),
             tokens: Arc::clone(&self.tokens),
             hints: self.hints.clone(),
+            attachments: Arc::clone(&self.attachments),
+            attachment_bytes_max: self.attachment_bytes_max,
         }
     }
 }
 
-/// The server as a router: the sync endpoints, and the app's files when the configuration names a folder.
+/// The server as a router: the sync endpoints, and the app's files when the configuration names a folder. Attachments are files, too.
 ///
 /// `hints` is what wakes the listeners of `/v1/events`; whoever runs the router decides how it follows the storage.
 pub fn router<S: Storage>(config: &Config, storage: Arc<S>, hints: Hints) -> Router {
-    let app =
-        App { storage, entities: Arc::new(config.entities.clone()), tokens: Arc::new(config.tokens.clone()), hints };
+    let attachments = FolderAttachments::new(config.attachments_folder());
+    router_with(config, storage, hints, Arc::new(attachments))
+}
+
+/// The same with attachments that are kept elsewhere.
+pub fn router_with<S: Storage>(
+    config: &Config,
+    storage: Arc<S>,
+    hints: Hints,
+    attachments: Arc<dyn AttachmentStore>,
+) -> Router {
+    let app = App {
+        storage,
+        entities: Arc::new(config.entities.clone()),
+        tokens: Arc::new(config.tokens.clone()),
+        hints,
+        attachments,
+        attachment_bytes_max: config.attachments.max_bytes,
+    };
     let sync = Router::new()
         .route("/v1/push", post(endpoints::push::<S>))
         .route("/v1/pull", post(endpoints::pull::<S>))
@@ -74,9 +99,16 @@ pub fn router<S: Storage>(config: &Config, storage: Arc<S>, hints: Hints) -> Rou
         Some(folder) => with_files(sync, folder),
         None => sync.fallback(problem::not_found),
     };
+    // Parts and contents go as they are: a range of a compressed content is of no use.
+    let attachments = Router::new()
+        .route("/v1/attachments/{address}", get(attachments::content::<S>).patch(attachments::part::<S>))
+        .route("/v1/attachments/{address}/state", get(attachments::state::<S>))
+        .method_not_allowed_fallback(async || Fault::new(ProblemCode::Method, "see docs/PROTOCOL.md"))
+        .layer(no_store());
     router
-        .with_state(app)
         .layer(CompressionLayer::new())
+        .merge(attachments)
+        .with_state(app)
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .layer(TraceLayer::new_for_http())

@@ -14,7 +14,7 @@ use whimbrel_protocol::Version;
 pub use self::push::MemoryPush;
 pub use self::state::{MemoryState, MemoryWrite};
 
-use crate::model::Row;
+use crate::model::{Row, Value};
 use crate::storage::{Bucket, Head, Page, PageLimit, Storage, StorageResult};
 
 /// A database in memory. Clones are the same database.
@@ -91,6 +91,14 @@ impl Storage for MemoryStorage {
             state.bucket(bucket).filter(|entry| entry.version > after && entry.version <= upto).collect();
         entries.sort_by_key(|entry| entry.version);
         Ok(state.page(bucket, entries.into_iter(), limit))
+    }
+
+    async fn has_text(&self, bucket: Bucket<'_>, position: usize, text: &str) -> StorageResult<bool> {
+        let state = self.state();
+        let mut rows = state.bucket(bucket).filter(|entry| !entry.gone);
+        let wanted = Value::Text(text.to_owned());
+        let has = |row: &Row| row.get(position) == Some(&wanted);
+        Ok(rows.any(|entry| state.row(&bucket.entity.name, entry.id).is_some_and(has)))
     }
 
     async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {

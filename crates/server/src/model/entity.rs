@@ -74,6 +74,8 @@ pub enum FieldType {
         /// The name of the record's entity.
         entity: String,
     },
+    /// The address of an attachment.
+    Attachment,
 }
 
 impl FieldType {
@@ -86,6 +88,7 @@ impl FieldType {
             Self::Boolean => "true or false",
             Self::Timestamp => "milliseconds since 1970, a whole number",
             Self::Ref { .. } => "the id of a record (text)",
+            Self::Attachment => "the address of an attachment: sha256- and 64 hexadecimal digits",
         }
     }
 
@@ -98,13 +101,14 @@ impl FieldType {
             Self::Boolean => "boolean",
             Self::Timestamp => "timestamp",
             Self::Ref { .. } => "ref",
+            Self::Attachment => "attachment",
         }
     }
 
     pub(crate) const fn max(&self) -> Option<u32> {
         match self {
             Self::Text { max } => *max,
-            Self::Integer | Self::Real | Self::Boolean | Self::Timestamp | Self::Ref { .. } => None,
+            Self::Integer | Self::Real | Self::Boolean | Self::Timestamp | Self::Ref { .. } | Self::Attachment => None,
         }
     }
 }
@@ -127,6 +131,12 @@ impl Entity {
     #[must_use]
     pub fn position(&self, field: &str) -> Option<usize> {
         self.fields.iter().position(|each| each.name == field)
+    }
+
+    /// The positions of the fields that hold addresses of attachments.
+    pub(crate) fn attachments(&self) -> impl Iterator<Item = usize> {
+        let fields = self.fields.iter().enumerate();
+        fields.filter(|(_, field)| field.kind == FieldType::Attachment).map(|(position, _)| position)
     }
 
     /// Whether the user may see and change this row: one of its scopes is one of the user's.

@@ -1,6 +1,6 @@
 //! One value of one field, and its way from and to JSON.
 
-use whimbrel_protocol::{Json, Number};
+use whimbrel_protocol::{Json, Number, is_attachment_address};
 
 use super::{FieldType, is_id};
 
@@ -55,6 +55,9 @@ impl Value {
             FieldType::Real => json.as_number().map(|number| Self::Real(number.real())),
             FieldType::Text { .. } => json.as_str().map(|text| Self::Text(text.to_owned())),
             FieldType::Ref { .. } => json.as_str().filter(|id| is_id(id)).map(|id| Self::Text(id.to_owned())),
+            FieldType::Attachment => {
+                json.as_str().filter(|text| is_attachment_address(text)).map(|text| Self::Text(text.to_owned()))
+            }
         };
         let value = value.ok_or(ValueError::Type { expected: kind.expected() })?;
         match (&value, kind.max()) {
@@ -109,6 +112,10 @@ mod tests {
         check(&text, json!(3), Err("must be text"));
         check(&FieldType::Ref { entity: "e".into() }, json!("id"), Ok(Value::Text("id".into())));
         check(&FieldType::Ref { entity: "e".into() }, json!({}), Err("must be the id of a record (text)"));
+        let address = format!("sha256-{}", "0a".repeat(32));
+        check(&FieldType::Attachment, json!(address), Ok(Value::Text(address.clone())));
+        let expected = "must be the address of an attachment: sha256- and 64 hexadecimal digits";
+        check(&FieldType::Attachment, json!("photo.jpg"), Err(expected));
         check(&FieldType::Boolean, json!(true), Ok(Value::Boolean(true)));
         check(&FieldType::Boolean, json!(1), Err("must be true or false"));
         check(&FieldType::Real, json!(2), Ok(Value::Real(2.0)));

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
 use uuid::Uuid;
 
-use super::tables::{OWN_TABLES, add_column, create_table};
+use super::tables::{OWN_TABLES, add_column, create_attachment_indexes, create_table};
 use super::triggers::{Counts, scopes_sql, triggers};
 use crate::model::{Entities, Entity};
 
@@ -70,6 +70,7 @@ async fn attach_entity(transaction: &mut Transaction<'static, Sqlite>, entity: &
                         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         sqlx::query(remember).bind(&key).bind(&scopes).execute(&mut **transaction).await?;
     }
+    run(transaction, create_attachment_indexes(entity)).await?;
     run(transaction, triggers(entity, Counts::Differences)).await
 }
 

@@ -1,7 +1,7 @@
 //! The clock and the change log: where the database stands, and how much of a bucket is ahead of somebody.
 
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Row as _, SqliteExecutor};
+use sqlx::{AssertSqlSafe, Row as _, SqliteExecutor};
 use whimbrel_protocol::Version;
 
 use super::{from_sql, to_sql};
@@ -28,4 +28,22 @@ pub(super) async fn count_changes(pool: &SqlitePool, bucket: Bucket<'_>, after: 
                  WHERE entity = ? AND scope = ? AND version > ?";
     let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(to_sql(after));
     Ok(from_sql(query.fetch_one(pool).await?.try_get(0)?))
+}
+
+/// Along the index of the field, then into the log: a blob has few rows, a scope may have many.
+pub(super) async fn has_text(
+    pool: &SqlitePool,
+    bucket: Bucket<'_>,
+    position: usize,
+    text: &str,
+) -> StorageResult<bool> {
+    let Bucket { entity, scope } = bucket;
+    let Some(field) = entity.fields.get(position) else { return Ok(false) };
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM \"{}\" AS t CROSS JOIN whimbrel_log AS l \
+         ON l.entity = ? AND l.id = t.\"id\" AND l.scope = ? AND l.gone = 0 WHERE t.\"{}\" = ?)",
+        entity.table, field.column
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(&entity.name).bind(scope).bind(text);
+    Ok(query.fetch_one(pool).await?.try_get_unchecked(0)?)
 }

@@ -139,6 +139,10 @@ impl Storage for SqliteStorage {
         page::changes(&self.readers, bucket, after, upto, limit).await
     }
 
+    async fn has_text(&self, bucket: Bucket<'_>, position: usize, text: &str) -> StorageResult<bool> {
+        log::has_text(&self.readers, bucket, position, text).await
+    }
+
     async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
         log::count_snapshot(&self.readers, bucket, after).await
     }

@@ -67,10 +67,20 @@ pub(super) fn add_column(entity: &Entity, field: &Field) -> String {
     format!("ALTER TABLE \"{}\" ADD COLUMN {}", entity.table, column(field))
 }
 
+/// The indexes by which a row is found that refers to an attachment.
+pub(super) fn create_attachment_indexes(entity: &Entity) -> String {
+    let fields = entity.attachments().filter_map(|position| entity.fields.get(position));
+    let index = |field: &Field| {
+        let Entity { name, table, .. } = entity;
+        format!("CREATE INDEX IF NOT EXISTS \"whimbrel_{name}_{0}\" ON \"{table}\" (\"{0}\");\n", field.column)
+    };
+    fields.map(index).collect()
+}
+
 fn column(field: &Field) -> String {
     let name = &field.column;
     match field.kind {
-        FieldType::Text { .. } | FieldType::Ref { .. } => format!("\"{name}\" TEXT"),
+        FieldType::Text { .. } | FieldType::Ref { .. } | FieldType::Attachment => format!("\"{name}\" TEXT"),
         FieldType::Integer | FieldType::Timestamp => format!("\"{name}\" INTEGER"),
         FieldType::Real => format!("\"{name}\" REAL"),
         FieldType::Boolean => format!("\"{name}\" INTEGER CHECK (\"{name}\" IN (0, 1))"),

@@ -31,7 +31,9 @@ fn column(result: &SqliteRow, index: usize, kind: &FieldType) -> sqlx::Result<Va
         return Ok(Value::Null);
     }
     Ok(match kind {
-        FieldType::Text { .. } | FieldType::Ref { .. } => Value::Text(result.try_get_unchecked(index)?),
+        FieldType::Text { .. } | FieldType::Ref { .. } | FieldType::Attachment => {
+            Value::Text(result.try_get_unchecked(index)?)
+        }
         FieldType::Integer | FieldType::Timestamp => Value::Integer(result.try_get_unchecked(index)?),
         FieldType::Real => Value::Real(result.try_get_unchecked(index)?),
         FieldType::Boolean => Value::Boolean(result.try_get_unchecked(index)?),

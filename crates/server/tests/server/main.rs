@@ -9,6 +9,8 @@
     reason = "test code"
 )]
 
+mod attachment_stores;
+mod attachments;
 mod concurrency;
 mod contract;
 mod events;
