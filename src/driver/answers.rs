@@ -83,7 +83,7 @@ impl FromJson for PullLine {
             "start" => Self::Start(Start::from_json(inside)?),
             "gone" => Self::Gone(Gone::from_json(inside)?),
             "cursor" => Self::Cursor(BucketCursor::from_json(inside)?),
-            "resync" => Self::Resync { bucket: inside.text("bucket")? },
+            "resync" => Self::Resync { bucket: inside.text("bucket")?, restored: inside.flag("restored")? },
             "error" => Self::Error(Problem::from_json(inside)?),
             "end" => Self::End {},
             _ => return Err(unknown),
@@ -155,6 +155,7 @@ mod tests {
             r#"{"cursor":{"bucket":"a/all","cursor":"c","more":true}}"#,
             r#"{"cursor":{"bucket":"a/all","cursor":"c"}}"#,
             r#"{"resync":{"bucket":"a/all"}}"#,
+            r#"{"resync":{"bucket":"a/all","restored":true}}"#,
             r#"{"error":{"type":"t","code":"server/internal","status":500,"title":"t","retryable":true}}"#,
             r#"{"end":{}}"#,
         ] {

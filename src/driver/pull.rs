@@ -152,7 +152,7 @@ impl<P: Platform> Driver<P> {
             PullLine::Cursor(cursor) => {
                 Ok(pieces.close(cursor)?.map_or(Step::More, |piece| Step::Store(Box::new(piece))))
             }
-            PullLine::Resync { bucket } => Ok(Step::Restart(bucket)),
+            PullLine::Resync { bucket, .. } => Ok(Step::Restart(bucket)),
             PullLine::Error(problem) => Err(exchange::of_problem(&problem)),
             PullLine::End {} => Ok(Step::End),
         }

@@ -279,7 +279,8 @@ fn requests_are_written_as_the_server_reads_them() {
         at: -5,
     };
     let changes = vec![change.clone(), Change { base: None, group: Some("g".to_owned()), ..change }];
-    let push = PushRequest { protocol: 1, client: "c".to_owned(), schema: 2, ack: 3, changes };
+    let push =
+        PushRequest { protocol: 1, client: "c".to_owned(), schema: 2, ack: 3, history: None, end: false, changes };
     assert_eq!(serde_json::from_str::<PushRequest>(&to_text(&push).unwrap()).unwrap(), push);
     assert_eq!(to_text(&push).unwrap(), serde_json::to_string(&push).unwrap());
     let cursor = BucketCursor { bucket: "order/all".to_owned(), cursor: "x".to_owned(), more: true };

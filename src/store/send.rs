@@ -39,7 +39,8 @@ pub fn next_batch(txn: &mut Txn<'_>, entities: &[String]) -> Result<Option<Batch
     let client = system::client_id(txn)?.ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))?;
     let (schema, ack) = (txn.schema().version, Counter::Ack.get(txn)?);
     let remaining = Counter::Pending.get(txn)?.saturating_sub(changes.len() as u64);
-    Ok(Some(Batch { request: PushRequest { protocol: PROTOCOL_VERSION, client, schema, ack, changes }, remaining }))
+    let request = PushRequest { protocol: PROTOCOL_VERSION, client, schema, ack, history: None, end: false, changes };
+    Ok(Some(Batch { request, remaining }))
 }
 
 /// Whether a unit has changes to send.

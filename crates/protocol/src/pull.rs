@@ -57,6 +57,9 @@ pub enum PullLine {
     Resync {
         /// The bucket's name.
         bucket: String,
+        /// The server was put back to an earlier state: changes that this client knows of are lost there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        restored: bool,
     },
     /// The server failed in the middle; what came before holds.
     Error(Problem),

@@ -17,6 +17,12 @@ pub struct PushRequest {
     /// Every outcome up to this `seq` is stored durably by the client; the server may forget them.
     #[serde(default)]
     pub ack: u64,
+    /// The history that the changes' bases are of, when the client has seen one. Bases of another history say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
+    /// The client ends: whatever comes under its id from now on is refused. Only without changes; the answer says how far it came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub end: bool,
     /// At most [`crate::PUSH_CHANGES_MAX`], `seq` dense and ascending.
     pub changes: Vec<Change>,
 }

@@ -39,7 +39,15 @@ fn push_request() {
         group: Some("g1".into()),
         at: 1_700_000_000_000,
     };
-    let request = PushRequest { protocol: 1, client: "c1".into(), schema: 3, ack: 6, changes: vec![change] };
+    let request = PushRequest {
+        protocol: 1,
+        client: "c1".into(),
+        schema: 3,
+        ack: 6,
+        history: None,
+        end: false,
+        changes: vec![change],
+    };
     check(
         &request,
         concat!(
@@ -151,7 +159,8 @@ fn every_line_of_a_pull() {
         &PullLine::Cursor(BucketCursor { bucket: "b".into(), cursor: "x".into(), more: true }),
         r#"{"cursor":{"bucket":"b","cursor":"x","more":true}}"#,
     );
-    check(&PullLine::Resync { bucket: "b".into() }, r#"{"resync":{"bucket":"b"}}"#);
+    check(&PullLine::Resync { bucket: "b".into(), restored: false }, r#"{"resync":{"bucket":"b"}}"#);
+    check(&PullLine::Resync { bucket: "b".into(), restored: true }, r#"{"resync":{"bucket":"b","restored":true}}"#);
     check(&PullLine::End {}, r#"{"end":{}}"#);
     check(
         &PullLine::Error(Problem::new(ProblemCode::Internal, None)),

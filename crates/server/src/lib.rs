@@ -20,6 +20,7 @@ mod memory;
 mod model;
 mod pull;
 mod push;
+mod retention;
 mod seed;
 mod serve;
 mod sqlite;
@@ -34,10 +35,11 @@ pub use model::{
     Entities, Entity, Field, FieldType, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row, ScopeTemplate,
     ScopeTemplateError, User, Value, ValueError,
 };
+pub use retention::forget_removals;
 pub use seed::{Misfit, SeedError, plant};
 pub use serve::serve;
 pub use sqlite::{AttachError, SeedRows, SqlitePush, SqliteStorage};
 pub use storage::{
-    Bucket, Client, Constraint, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Record, Storage,
+    Bucket, Client, Compacted, Constraint, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Record, Storage,
     StorageError, StorageResult, Write, Written,
 };

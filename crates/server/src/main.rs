@@ -16,7 +16,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use whimbrel_server::{
-    Config, ConfigError, FolderAttachments, Hints, SeedError, SqliteStorage, plant, router_with, serve,
+    Compacted, Config, ConfigError, FolderAttachments, Hints, SeedError, SqliteStorage, forget_removals, plant, router_with,
+    serve,
 };
 
 /// An upload to which nothing was added for so long is removed at the next start.
@@ -44,6 +45,9 @@ struct Arguments {
     /// Begin a new history: needed once after the data was restored from a backup
     #[arg(long)]
     new_history: bool,
+    /// Forget the removals that are older than the configuration says, and end; works beside a running server
+    #[arg(long)]
+    compact: bool,
 }
 
 /// Why the program ends without having served.
@@ -99,8 +103,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let new_history = arguments.new_history;
+    let (new_history, compact) = (arguments.new_history, arguments.compact);
     let config = configure(arguments)?;
+    if compact {
+        return forget(&config).await;
+    }
     let mut stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(stop_signal()?);
     let started = tokio::select! {
         started = start(&config, new_history) => started?,
@@ -119,9 +126,20 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let hints = Hints::default();
     let router = router_with(&config, Arc::clone(&storage), hints.clone(), Arc::new(attachments));
-    serve(listener, router, Arc::clone(&storage), hints, stop).await?;
+    serve(listener, router, Arc::clone(&storage), hints, config.tombstones_days, stop).await?;
     SqliteStorage::clone(&storage).close().await?;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Forgets removals, and says what that came to.
+async fn forget(config: &Config) -> Result<(), Failure> {
+    let storage = SqliteStorage::open(&config.data, &config.entities)
+        .await
+        .map_err(|cause| Failure::Attach { file: config.data.clone(), cause })?;
+    let Compacted { horizon, removed } = forget_removals(&storage, config.tombstones_days).await?;
+    storage.close().await?;
+    writeln!(std::io::stdout(), "removals forgotten: {removed}, horizon: {horizon}")?;
     Ok(())
 }
 

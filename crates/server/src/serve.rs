@@ -9,6 +9,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::http::Hints;
+use crate::retention;
 use crate::storage::Storage;
 
 /// How often changes made past this server are looked for.
@@ -17,7 +18,7 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// cursor.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` resolves and the requests in flight have been answered.
+/// Serves until `stop` resolves and the requests in flight have been answered. Removals are forgotten after so many days.
 ///
 /// # Errors
 /// The listener's.
@@ -26,8 +27,10 @@ pub async fn serve<S: Storage>(
     router: Router,
     storage: Arc<S>,
     hints: Hints,
+    tombstones_days: u32,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let keeping = tokio::spawn(retention::keep_house(Arc::clone(&storage), tombstones_days));
     let following = tokio::spawn(hints.clone().follow(storage, FOLLOW_EVERY));
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let stop = async move {
@@ -52,5 +55,6 @@ pub async fn serve<S: Storage>(
         }
     };
     following.abort();
+    keeping.abort();
     result
 }

@@ -33,6 +33,19 @@ pub struct Head {
     pub history: String,
     /// The version of its last change; 0 when there was none.
     pub version: Version,
+    /// The era it is in, a text of its own: see [`Storage::begin_era`].
+    pub era: String,
+    /// Removals up to this version are forgotten: who stands below it has to begin anew.
+    pub horizon: Version,
+}
+
+/// What [`Storage::compact`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compacted {
+    /// The horizon afterwards.
+    pub horizon: Version,
+    /// Entries of the change log that are gone.
+    pub removed: u64,
 }
 
 /// The rows of an entity in a scope.
@@ -160,7 +173,21 @@ pub trait Storage: Send + Sync + 'static {
     /// Begins a transaction that sees no other push until it ends.
     fn begin_push(&self) -> impl Future<Output = StorageResult<Self::Push>> + Send;
 
-    /// Where the database stands.
+    /// Begins an era: from this moment, in milliseconds since 1970, cursors are of another one. It says how old versions are, and it tells cursors of
+    /// a database from those of what became of its backup: both have had other eras since.
+    fn begin_era(&self, now_ms: i64) -> impl Future<Output = StorageResult<()>> + Send;
+
+    /// The last version at which there were cursors of an era: where the next one began, and no limit for the present one. None when there was no
+    /// such era.
+    fn era_until(&self, era: &str) -> impl Future<Output = StorageResult<Option<Version>>> + Send;
+
+    /// The last version that a history has in common with the present one, which has no limit. None when it never was this database's.
+    fn history_until(&self, history: &str) -> impl Future<Output = StorageResult<Option<Version>>> + Send;
+
+    /// Forgets the removals of before a moment, as far as eras tell. That the records were deleted stays known.
+    fn compact(&self, before_ms: i64) -> impl Future<Output = StorageResult<Compacted>> + Send;
+
+    /// Where the database stands, read at once.
     fn head(&self) -> impl Future<Output = StorageResult<Head>> + Send;
 
     /// Rows of the bucket with `id > after` and a version up to `at`, by id.

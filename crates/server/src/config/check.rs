@@ -17,6 +17,9 @@ pub(super) fn check(file: File) -> Checked<Config> {
     if file.entity.is_empty() {
         return Err(content("the file", "declares no [[entity]]"));
     }
+    if file.retention.tombstones_days == 0 {
+        return Err(content("retention", "tombstones_days is 0; removals must be there to be pulled, a day at least"));
+    }
     let names: BTreeSet<String> = file.entity.iter().map(|entity| entity.name.clone()).collect();
     let mut tables = BTreeSet::new();
     let mut entities = Vec::with_capacity(file.entity.len());
@@ -38,6 +41,7 @@ pub(super) fn check(file: File) -> Checked<Config> {
         static_files: file.static_files.map(|folder| folder.relative()),
         attachments: check_attachments(file.attachments.unwrap_or_default())?,
         tokens: check_tokens(file.auth)?,
+        tombstones_days: file.retention.tombstones_days,
         seeds: file.seed.into_iter().map(|entry| check_seed(entry, &entities)).collect::<Checked<_>>()?,
         entities,
     })

@@ -16,6 +16,8 @@ pub(super) struct File {
     pub(super) auth: AuthEntry,
     pub(super) attachments: Option<AttachmentsEntry>,
     #[serde(default)]
+    pub(super) retention: RetentionEntry,
+    #[serde(default)]
     pub(super) entity: Vec<EntityEntry>,
     #[serde(default)]
     pub(super) seed: Vec<SeedEntry>,
@@ -30,6 +32,18 @@ fn listen_by_default() -> SocketAddr {
 pub(super) struct AttachmentsEntry {
     pub(super) folder: Option<RelativePathBuf>,
     pub(super) max_bytes: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RetentionEntry {
+    pub(super) tombstones_days: u32,
+}
+
+impl Default for RetentionEntry {
+    fn default() -> Self {
+        Self { tombstones_days: 90 }
+    }
 }
 
 #[derive(Debug, Deserialize)]

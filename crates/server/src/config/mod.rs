@@ -35,6 +35,8 @@ pub struct Config {
     pub attachments: Attachments,
     /// Bearer token → user. For development only.
     pub tokens: HashMap<String, User>,
+    /// For how many days removals can be pulled. A device that was away for longer begins anew.
+    pub tombstones_days: u32,
     /// What is synced.
     pub entities: Entities,
     /// Rows to begin with.

@@ -46,6 +46,7 @@ fn load(text: &str) -> Result<Config, String> {
 fn a_good_file() {
     let config = load(GOOD).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8787");
+    assert_eq!(config.tombstones_days, 90);
     assert_eq!((config.data, config.static_files), ("data/x.sqlite".into(), Some("dist".into())));
     assert_eq!(config.tokens["t"].id, "u");
     let place = config.entities.find("place").unwrap();
@@ -128,4 +129,11 @@ fn attachments() {
     assert_eq!(load(&typed).unwrap().entities.find("workOrder").unwrap().fields[1].kind, FieldType::Attachment);
     let scoped = typed.replace("detectConflicts\"\nscopes = [\"all\"]", "detectConflicts\"\nscopes = [\"a:{score}\"]");
     assert!(load(&scoped).unwrap_err().contains("scopes are made of text"));
+}
+
+#[test]
+fn removals_are_kept_for_days() {
+    assert_eq!(load(&format!("{GOOD}[retention]\ntombstones_days = 7")).unwrap().tombstones_days, 7);
+    let error = load(&format!("{GOOD}[retention]\ntombstones_days = 0")).unwrap_err();
+    assert!(error.starts_with("retention: tombstones_days is 0"), "{error}");
 }

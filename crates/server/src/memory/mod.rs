@@ -3,9 +3,11 @@
 //! A push works on a copy of everything and puts it in place at its commit; until then nobody sees anything, and who reads meanwhile reads what
 //! was there before. That is simple to believe, and slow with many rows: it is not for serving.
 
+mod eras;
 mod push;
 mod state;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex as Line;
@@ -15,7 +17,7 @@ pub use self::push::MemoryPush;
 pub use self::state::{MemoryState, MemoryWrite};
 
 use crate::model::{Row, Value};
-use crate::storage::{Bucket, Head, Page, PageLimit, Storage, StorageResult};
+use crate::storage::{Bucket, Compacted, Head, Page, PageLimit, Storage, StorageResult};
 
 /// A database in memory. Clones are the same database.
 #[derive(Debug, Clone)]
@@ -23,13 +25,17 @@ pub struct MemoryStorage {
     state: Arc<Mutex<MemoryState>>,
     /// Pushes, one after the other.
     line: Arc<Line<()>>,
+    /// How many eras there were, those included that a backup knows nothing of.
+    eras: Arc<AtomicU64>,
 }
 
 impl MemoryStorage {
     /// An empty database whose history has that identity.
     #[must_use]
     pub fn new(history: &str) -> Self {
-        Self { state: Arc::new(Mutex::new(MemoryState::new(history))), line: Arc::default() }
+        let mut state = MemoryState::new(history);
+        state.begin_era("e".to_owned(), 0);
+        Self { state: Arc::new(Mutex::new(state)), line: Arc::default(), eras: Arc::default() }
     }
 
     /// A copy of everything: a backup.
@@ -41,6 +47,11 @@ impl MemoryStorage {
     /// Puts a copy in place of everything.
     pub fn restore(&self, backup: MemoryState) {
         *self.state() = backup;
+    }
+
+    /// Gives the database a new history.
+    pub fn renew_history(&self, history: &str) {
+        self.state().set_history(history);
     }
 
     /// The row of a record.
@@ -67,6 +78,24 @@ impl Storage for MemoryStorage {
     async fn begin_push(&self) -> StorageResult<MemoryPush> {
         let turn = Arc::clone(&self.line).lock_owned().await;
         Ok(MemoryPush::new(self.clone(), turn))
+    }
+
+    async fn begin_era(&self, now_ms: i64) -> StorageResult<()> {
+        let number = self.eras.fetch_add(1, Ordering::Relaxed);
+        self.state().begin_era(format!("e{number}"), now_ms);
+        Ok(())
+    }
+
+    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
+        Ok(self.state().era_until(era))
+    }
+
+    async fn history_until(&self, history: &str) -> StorageResult<Option<Version>> {
+        Ok(self.state().history_until(history))
+    }
+
+    async fn compact(&self, before_ms: i64) -> StorageResult<Compacted> {
+        Ok(self.state().compact(before_ms))
     }
 
     async fn head(&self) -> StorageResult<Head> {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use whimbrel_protocol::Version;
 
+use super::eras::Eras;
 use crate::model::{Entity, Row};
-use crate::storage::{Bucket, Client, Decided, Head, Page, PageLimit, PageRow, Record};
+use crate::storage::{Bucket, Client, Compacted, Decided, Head, Page, PageLimit, PageRow, Record};
 
 /// Entity and id.
 type Key = (String, String);
@@ -52,10 +53,15 @@ pub struct MemoryWrite {
 #[derive(Debug, Clone)]
 pub struct MemoryState {
     history: String,
+    /// The histories before, each with its last version.
+    past: BTreeMap<String, Version>,
     version: Version,
     rows: BTreeMap<Key, Row>,
     /// By entity, scope, id.
     log: BTreeMap<(String, String, String), Entry>,
+    /// Records that were deleted and are not in the log any more.
+    deleted: BTreeMap<Key, Version>,
+    eras: Eras,
     pub(super) clients: BTreeMap<String, Client>,
     pub(super) outcomes: BTreeMap<(String, u64), Remembered>,
     writes: Vec<Arc<MemoryWrite>>,
@@ -65,9 +71,12 @@ impl MemoryState {
     pub(super) fn new(history: &str) -> Self {
         Self {
             history: history.to_owned(),
+            past: BTreeMap::new(),
             version: 0,
             rows: BTreeMap::new(),
             log: BTreeMap::new(),
+            deleted: BTreeMap::new(),
+            eras: Eras::default(),
             clients: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             writes: Vec::new(),
@@ -81,7 +90,38 @@ impl MemoryState {
     }
 
     pub(super) fn head(&self) -> Head {
-        Head { history: self.history.clone(), version: self.version }
+        let Eras { horizon, .. } = self.eras;
+        Head { history: self.history.clone(), version: self.version, era: self.eras.present(), horizon }
+    }
+
+    pub(super) fn set_history(&mut self, history: &str) {
+        let past = std::mem::replace(&mut self.history, history.to_owned());
+        self.past.insert(past, self.version);
+    }
+
+    pub(super) fn history_until(&self, history: &str) -> Option<Version> {
+        if history == self.history { Some(Version::MAX) } else { self.past.get(history).copied() }
+    }
+
+    pub(super) fn begin_era(&mut self, name: String, now_ms: i64) {
+        self.eras.begin(name, now_ms, self.version);
+    }
+
+    pub(super) fn era_until(&self, era: &str) -> Option<Version> {
+        self.eras.until(era)
+    }
+
+    pub(super) fn compact(&mut self, before_ms: i64) -> Compacted {
+        let horizon = self.eras.compact(before_ms);
+        let is_old = |entry: &Entry| entry.gone && entry.version <= horizon;
+        let old: Vec<_> =
+            self.log.iter().filter(|(_, entry)| is_old(entry)).map(|(key, entry)| (key.clone(), *entry)).collect();
+        for ((entity, scope, id), entry) in &old {
+            self.log.remove(&(entity.clone(), scope.clone(), id.clone()));
+            let known = self.deleted.entry(key(entity, id)).or_default();
+            *known = entry.version.max(*known);
+        }
+        Compacted { horizon, removed: old.len() as u64 }
     }
 
     pub(super) fn row(&self, entity: &str, id: &str) -> Option<&Row> {
@@ -130,7 +170,8 @@ impl MemoryState {
     /// The newest version of a record, its tombstone included.
     pub(super) fn version_of(&self, entity: &str, id: &str) -> Option<Version> {
         let own = self.log.iter().filter(|((of, _, own), _)| of == entity && own == id);
-        own.map(|(_, entry)| entry.version).max()
+        let forgotten = self.deleted.get(&key(entity, id)).copied();
+        own.map(|(_, entry)| entry.version).max().max(forgotten)
     }
 
     pub(super) fn record(&self, entity: &str, id: &str) -> Record {

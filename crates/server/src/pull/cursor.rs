@@ -1,10 +1,14 @@
 //! Cursors: where a client stands in a bucket, as text that only this server reads.
 //!
 //! ```text
-//! 4f1c2a9d0b7e6c35.s.1042.0190c0de-…   in the snapshot at version 1042, after this id
-//! 4f1c2a9d0b7e6c35.d.1100              has everything up to version 1100
-//! └ lineage
+//! 4f1c2a9d0b7e6c35.9b2e.s.1042.0190c0de-…   in the snapshot at version 1042, after this id
+//! 4f1c2a9d0b7e6c35.9b2e.d.1100              has everything up to version 1100
+//! └ lineage        └ era in which the version was the clock's
 //! ```
+//!
+//! Restored from a backup and given no new history, a database soon has the versions again that it had before, for other changes. So versions alone
+//! do not tell; eras do: one that begins at each start, and a cursor of an era that is not here, or that ended before the cursor's version, is of
+//! changes that are lost.
 //!
 //! **Invariant:** the lineage is another one when the history, the bucket, or what its rows look like is another one;
 //! such a cursor is not continued.
@@ -26,6 +30,22 @@ pub(crate) enum Position {
     Changes { after: Version },
 }
 
+impl Position {
+    /// The version it has everything up to, or will have.
+    pub(crate) const fn version(&self) -> Version {
+        match self {
+            Self::Snapshot { at: version, .. } | Self::Changes { after: version } => *version,
+        }
+    }
+}
+
+/// What a cursor says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) era: String,
+    pub(crate) position: Position,
+}
+
 /// What a cursor must have in common with the server to be continued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lineage(String);
@@ -40,29 +60,27 @@ impl Lineage {
         Self(digest.chars().take(16).collect())
     }
 
-    pub(crate) fn write(&self, position: &Position) -> String {
+    pub(crate) fn write(&self, Place { era, position }: &Place) -> String {
         let Self(lineage) = self;
         match position {
-            Position::Snapshot { at, after } => format!("{lineage}.s.{at}.{after}"),
-            Position::Changes { after } => format!("{lineage}.d.{after}"),
+            Position::Snapshot { at, after } => format!("{lineage}.{era}.s.{at}.{after}"),
+            Position::Changes { after } => format!("{lineage}.{era}.d.{after}"),
         }
     }
 
-    /// Reads a cursor. None when it is not one, is of another lineage, or is from after `head`: the database was
-    /// replaced by an older one.
-    pub(crate) fn read(&self, cursor: &str, head: &Head) -> Option<Position> {
+    /// Reads a cursor. None when it is not one, or is of another lineage.
+    pub(crate) fn read(&self, cursor: &str) -> Option<Place> {
         if cursor.len() > CURSOR_BYTES_MAX {
             return None;
         }
-        let rest = cursor.strip_prefix(self.0.as_str())?;
-        let position = if let Some(snapshot) = rest.strip_prefix(".s.") {
+        let (era, rest) = cursor.strip_prefix(self.0.as_str())?.strip_prefix('.')?.split_once('.')?;
+        let position = if let Some(snapshot) = rest.strip_prefix("s.") {
             let (at, after) = snapshot.split_once('.')?;
             Position::Snapshot { at: at.parse().ok()?, after: after.to_owned() }
         } else {
-            Position::Changes { after: rest.strip_prefix(".d.")?.parse().ok()? }
+            Position::Changes { after: rest.strip_prefix("d.")?.parse().ok()? }
         };
-        let (Position::Snapshot { at: version, .. } | Position::Changes { after: version }) = &position;
-        (*version <= head.version).then_some(position)
+        Some(Place { era: era.to_owned(), position })
     }
 }
 
@@ -72,17 +90,13 @@ mod tests {
     use crate::model::{Entity, Field, FieldType, Policy};
     use proptest::prelude::*;
 
-    fn head(version: Version) -> Head {
-        Head { history: "h".into(), version }
-    }
-
     fn entity(field: &str) -> Entity {
         let field = Field { name: field.into(), column: field.into(), kind: FieldType::Integer, required: false };
         Entity { name: "e".into(), table: "e".into(), policy: Policy::ReadOnly, fields: vec![field], scopes: vec![] }
     }
 
     fn lineage(history: &str, field: &str, scope: &str) -> Lineage {
-        let head = Head { history: history.into(), version: 0 };
+        let head = Head { history: history.into(), version: 0, era: "e".into(), horizon: 0 };
         Lineage::new(&head, Bucket { entity: &entity(field), scope })
     }
 
@@ -92,32 +106,30 @@ mod tests {
         assert_eq!(own, lineage("h", "f", "s"));
         for other in [lineage("i", "f", "s"), lineage("h", "g", "s"), lineage("h", "f", "t")] {
             assert_ne!(own, other);
-            let cursor = other.write(&Position::Changes { after: 1 });
-            assert_eq!(own.read(&cursor, &head(9)), None);
+            let cursor = other.write(&Place { era: "e".into(), position: Position::Changes { after: 1 } });
+            assert_eq!(own.read(&cursor), None);
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(at in 0_u64..1 << 53, id in "\\PC{0,128}", snapshot: bool) {
+        fn what_is_written_is_read(at in 0_u64..1 << 53, id in "\\PC{0,128}", snapshot: bool, era in "[0-9a-f]{0,12}") {
             let own = lineage("h", "f", "s");
             let position = match snapshot {
                 true => Position::Snapshot { at, after: id },
                 false => Position::Changes { after: at },
             };
-            let cursor = own.write(&position);
-            prop_assert_eq!(own.read(&cursor, &head(at)), Some(position));
-            if at > 0 {
-                prop_assert_eq!(own.read(&cursor, &head(at - 1)), None);
-            }
+            let place = Place { era, position };
+            let cursor = own.write(&place);
+            prop_assert_eq!(own.read(&cursor), Some(place));
         }
 
         #[test]
-        fn anything_else_is_no_cursor_and_nothing_worse(text in any::<String>(), rest in "[sd.0-9]{0,12}") {
+        fn anything_else_is_no_cursor_and_nothing_worse(text in any::<String>(), rest in "[sde.0-9]{0,12}") {
             let own = lineage("h", "f", "s");
-            prop_assert_eq!(own.read(&text, &head(u64::MAX)), None);
+            prop_assert_eq!(own.read(&text), None);
             let Lineage(prefix) = &own;
-            _ = own.read(&format!("{prefix}{rest}"), &head(u64::MAX));
+            _ = own.read(&format!("{prefix}{rest}"));
         }
     }
 }

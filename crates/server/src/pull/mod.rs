@@ -11,6 +11,9 @@
 //!      └───────────────────┴───────────────────────────────────┘
 //! ```
 //!
+//! A cursor that cannot be continued begins anew with `resync`: it is of another lineage, below the horizon, or of changes that were lost when the
+//! database was restored. The horizon may pass a position also while an answer is on its way.
+//!
 //! **Invariant:** a line is made when it is asked for; nothing is kept but one page.
 
 mod cursor;
@@ -26,7 +29,7 @@ use whimbrel_protocol::{
     ProblemCode, PullLine, PullRequest, RowBatch, Start, Version,
 };
 
-use self::cursor::{Lineage, Position};
+use self::cursor::{Lineage, Place, Position};
 use crate::fault::Fault;
 use crate::model::{Entities, Entity, ROW_BYTES_MAX, User};
 use crate::storage::{Bucket, Head, Page, PageLimit, Storage, StorageResult};
@@ -53,10 +56,13 @@ struct Progress {
     scope: String,
     name: String,
     lineage: Lineage,
-    resync: bool,
+    /// Whether the bucket begins anew, and whether that is because changes were lost.
+    resync: Option<bool>,
+    /// The era of the version in `position`.
+    era: String,
     position: Position,
     /// The changes go up to here; known when their phase begins, so that an answer ends however much is being written.
-    upto: Option<Version>,
+    upto: Option<(String, Version)>,
 }
 
 impl<S: Storage> Pull<S> {
@@ -80,8 +86,9 @@ impl<S: Storage> Pull<S> {
                 .find(wanted)
                 .ok_or_else(|| Fault::new(ProblemCode::UnknownEntity, format!("there is no entity {wanted:?}")))?;
             if waiting.iter().all(|progress| progress.entity != entity.name) {
-                let scopes = entity.scopes_for(user).into_iter();
-                waiting.extend(scopes.map(|scope| Progress::begin(&head, entity, scope, &request.cursors)));
+                for scope in entity.scopes_for(user) {
+                    waiting.push_back(Progress::begin(storage.as_ref(), &head, entity, scope, &request.cursors).await?);
+                }
             }
         }
         let mut buckets = Vec::with_capacity(waiting.len());
@@ -116,20 +123,38 @@ impl<S: Storage> Pull<S> {
 }
 
 impl Progress {
-    fn begin(head: &Head, entity: &Entity, scope: &str, cursors: &[BucketCursor]) -> Self {
+    async fn begin<S: Storage>(
+        storage: &S,
+        head: &Head,
+        entity: &Entity,
+        scope: &str,
+        cursors: &[BucketCursor],
+    ) -> StorageResult<Self> {
         let name = format!("{}/{scope}", entity.name);
         let lineage = Lineage::new(head, Bucket { entity, scope });
         let sent = cursors.iter().find(|cursor| cursor.bucket == name);
-        let continued = sent.and_then(|sent| lineage.read(&sent.cursor, head));
-        Self {
+        let mut progress = Self {
             entity: entity.name.clone(),
             scope: scope.to_owned(),
             name,
             lineage,
-            resync: sent.is_some() && continued.is_none(),
-            position: continued.unwrap_or(Position::Snapshot { at: head.version, after: String::new() }),
+            resync: sent.map(|_| false),
+            era: head.era.clone(),
+            position: Position::Snapshot { at: head.version, after: String::new() },
             upto: None,
+        };
+        let Some(place) = sent.and_then(|sent| progress.lineage.read(&sent.cursor)) else { return Ok(progress) };
+        let version = place.position.version();
+        if version >= head.horizon {
+            let until = storage.era_until(&place.era).await?;
+            if until.is_some_and(|until| version <= until.min(head.version)) {
+                progress.resync = None;
+                (progress.era, progress.position) = (place.era, place.position);
+            } else {
+                progress.resync = Some(true);
+            }
         }
+        Ok(progress)
     }
 
     async fn count<S: Storage>(&self, storage: &S, entities: &Entities) -> StorageResult<u64> {
@@ -150,7 +175,7 @@ impl Progress {
     ) -> StorageResult<bool> {
         let Some(entity) = entities.find(&self.entity) else { return Ok(true) };
         let bucket = Bucket { entity, scope: &self.scope };
-        let (page, position, complete) = match &self.position {
+        let (page, (era, position), complete) = match &self.position {
             Position::Snapshot { at, after } => {
                 let page = storage.snapshot(bucket, *at, after, PAGE_LIMIT).await?;
                 let position = match page.rows.last() {
@@ -158,25 +183,38 @@ impl Progress {
                     Some(_) | None => Position::Changes { after: *at },
                 };
                 let complete = page.complete && storage.head().await?.version == *at;
-                (page, position, complete)
+                (page, (self.era.clone(), position), complete)
             }
             Position::Changes { after } => {
-                let upto = match self.upto {
-                    Some(upto) => upto,
-                    None => *self.upto.insert(storage.head().await?.version),
+                let (era, upto) = match &self.upto {
+                    Some(upto) => upto.clone(),
+                    None => {
+                        let Head { era, version, .. } = storage.head().await?;
+                        self.upto.insert((era, version)).clone()
+                    }
                 };
                 let page = storage.changes(bucket, *after, upto, PAGE_LIMIT).await?;
                 let reached = if page.complete { upto.max(*after) } else { newest(&page).unwrap_or(upto) };
                 let complete = page.complete;
-                (page, Position::Changes { after: reached }, complete)
+                (page, (era, Position::Changes { after: reached }), complete)
             }
         };
-        self.position = position;
-        if std::mem::take(&mut self.resync) {
-            lines.push_back(PullLine::Resync { bucket: self.name.clone() });
+        let head = storage.head().await?;
+        if self.position.version() < head.horizon {
+            // Removals after it may have been forgotten before the page was read.
+            self.resync = Some(false);
+            self.era = head.era;
+            self.position = Position::Snapshot { at: head.version, after: String::new() };
+            self.upto = None;
+            return Ok(false);
+        }
+        if let Some(restored) = self.resync.take() {
+            lines.push_back(PullLine::Resync { bucket: self.name.clone(), restored });
         }
         self.push_page(entity, page, lines);
-        let cursor = self.lineage.write(&self.position);
+        let place = Place { era, position };
+        let cursor = self.lineage.write(&place);
+        (self.era, self.position) = (place.era, place.position);
         lines.push_back(PullLine::Cursor(BucketCursor { bucket: self.name.clone(), cursor, more: !complete }));
         Ok(complete)
     }

@@ -16,6 +16,9 @@ pub(crate) fn check(request: &PushRequest) -> Result<(), Fault> {
     if request.changes.len() > PUSH_CHANGES_MAX {
         return Err(Fault::new(ProblemCode::TooLarge, format!("more than {PUSH_CHANGES_MAX} changes")));
     }
+    if request.end && !request.changes.is_empty() {
+        return Err(malformed("a client that ends sends no changes with it"));
+    }
     request.changes.iter().try_for_each(check_change)?;
     check_order(&request.changes)?;
     check_groups(&request.changes)

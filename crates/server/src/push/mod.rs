@@ -9,6 +9,7 @@
 //! **Invariant:** a refused change leaves nothing behind and stops nothing after it.
 
 mod admit;
+mod bases;
 mod decide;
 mod envelope;
 mod refusal;
@@ -24,6 +25,9 @@ use self::refusal::Refusal;
 use crate::fault::Fault;
 use crate::model::{Entities, Entity, Policy, User};
 use crate::storage::{Client, Decided, PushTransaction, Record, Storage, StorageResult, Write, Written};
+
+/// The `ack` of a client that has ended: more than was ever decided.
+const ENDED: u64 = (1 << 53) - 1;
 
 /// Applies a push.
 ///
@@ -46,7 +50,18 @@ pub(crate) async fn push<S: Storage>(
         Some(first) if first.seq <= client.last_seq => transaction.decided(&request.client, first.seq).await?,
         _ => Vec::new(),
     };
+    if request.end {
+        client.ack = ENDED;
+        transaction.save_client(&request.client, &client).await?;
+        transaction.commit().await?;
+        return Ok(PushResponse { protocol: PROTOCOL_VERSION, outcomes: Vec::new(), last_seq: client.last_seq });
+    }
     let (mut outcomes, new) = sequence::split(request, &client, decided)?;
+    let mut newest = storage.head().await?.version;
+    if let Some(history) = &request.history {
+        newest = newest.min(storage.history_until(history).await?.unwrap_or(0));
+    }
+    let new = bases::known(new, newest);
     let client_id = request.client.as_str();
     let mut pusher = Pusher { transaction: &mut transaction, entities, user, client: client_id, written: Vec::new() };
     for group in new.chunk_by(|earlier, later| earlier.group.is_some() && earlier.group == later.group) {

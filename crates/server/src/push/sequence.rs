@@ -23,6 +23,9 @@ pub(crate) fn split<'a>(
     decided: Vec<Decided>,
 ) -> Result<(Vec<ChangeOutcome>, &'a [Change]), Fault> {
     let last = client.last_seq;
+    if client.ack > last {
+        return Err(Fault::new(ProblemCode::Fork, "this client has ended"));
+    }
     let first = request.changes.first().map_or(last + 1, |change| change.seq);
     if first > last.saturating_add(1) || request.ack > last {
         return Err(Fault::new(ProblemCode::Gap, format!("the last seq known is {last}")));

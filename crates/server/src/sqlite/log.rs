@@ -9,11 +9,18 @@ use crate::storage::{Bucket, Head, StorageResult};
 
 pub(super) async fn read_head(executor: impl SqliteExecutor<'_>) -> StorageResult<Head> {
     let row = sqlx::query(
-        "SELECT (SELECT value FROM whimbrel_meta WHERE name = 'history'), (SELECT version FROM whimbrel_clock)",
+        "SELECT (SELECT value FROM whimbrel_meta WHERE name = 'history'), (SELECT version FROM whimbrel_clock), \
+         (SELECT name FROM whimbrel_era ORDER BY number DESC LIMIT 1), \
+         (SELECT CAST(value AS INTEGER) FROM whimbrel_meta WHERE name = 'horizon')",
     )
     .fetch_one(executor)
     .await?;
-    Ok(Head { history: row.try_get(0)?, version: from_sql(row.try_get(1)?) })
+    Ok(Head {
+        history: row.try_get(0)?,
+        version: from_sql(row.try_get(1)?),
+        era: row.try_get::<Option<String>, _>(2)?.unwrap_or_default(),
+        horizon: from_sql(row.try_get::<Option<i64>, _>(3)?.unwrap_or(0)),
+    })
 }
 
 pub(super) async fn count_snapshot(pool: &SqlitePool, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {

@@ -6,9 +6,11 @@
 //!        ▼
 //! whimbrel_clock        one row: the version of the last change
 //! whimbrel_log          per record and scope the newest change: version, and whether it is gone
+//! whimbrel_deleted      ids of records whose removal is not in the log any more
+//! whimbrel_era          when the clock stood where; another one from every opening on
 //! whimbrel_client       per client: its user, its last seq, what it acknowledged
 //! whimbrel_outcome      decisions that a client has not acknowledged
-//! whimbrel_meta         the history's identity; what each entity looked like when it was attached
+//! whimbrel_meta         the history's identity; the horizon; what each entity looked like when it was attached
 //! ```
 //!
 //! **Invariant:** SQLite has one writer at a time, and the trigger takes its version inside the write, so version order
@@ -18,6 +20,7 @@
 //! always bound.
 
 mod attach;
+mod eras;
 mod log;
 mod page;
 mod push;
@@ -31,13 +34,13 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use uuid::Uuid;
 use whimbrel_protocol::Version;
 
 use self::log::read_head;
 
 use crate::model::{Entities, Entity};
-use crate::storage::{Bucket, Head, Page, PageLimit, Storage, StorageError, StorageResult};
+use crate::retention::now_ms;
+use crate::storage::{Bucket, Compacted, Head, Page, PageLimit, Storage, StorageError, StorageResult};
 
 pub use self::attach::AttachError;
 pub use self::push::SqlitePush;
@@ -76,6 +79,8 @@ impl SqliteStorage {
         let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(BUSY_TIMEOUT);
         let writer = pool(1).connect_with(options.clone()).await?;
         attach::attach(&writer, entities).await?;
+        // Whoever restores a file opens it afterwards: cursors that are not this file's can be told by their era.
+        eras::begin(&writer, now_ms()).await?;
         let readers = pool(READERS).connect_with(options).await?;
         Ok(Self { writer, readers })
     }
@@ -86,9 +91,7 @@ impl SqliteStorage {
     /// # Errors
     /// [`StorageError`].
     pub async fn renew_history(&self) -> StorageResult<()> {
-        let renew = sqlx::query("UPDATE whimbrel_meta SET value = ? WHERE name = 'history'");
-        renew.bind(Uuid::new_v4().to_string()).execute(&self.writer).await?;
-        Ok(())
+        Ok(eras::renew_history(&self.writer).await?)
     }
 
     /// Loads rows into an entity that never had any: all of them in one transaction, or none.
@@ -119,6 +122,22 @@ impl Storage for SqliteStorage {
 
     async fn begin_push(&self) -> StorageResult<SqlitePush> {
         Ok(SqlitePush::new(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+    }
+
+    async fn begin_era(&self, now_ms: i64) -> StorageResult<()> {
+        Ok(eras::begin(&self.writer, now_ms).await?)
+    }
+
+    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
+        eras::until(&self.readers, era).await
+    }
+
+    async fn history_until(&self, history: &str) -> StorageResult<Option<Version>> {
+        eras::history_until(&self.readers, history).await
+    }
+
+    async fn compact(&self, before_ms: i64) -> StorageResult<Compacted> {
+        eras::compact(&self.writer, before_ms).await
     }
 
     async fn head(&self) -> StorageResult<Head> {

@@ -12,6 +12,11 @@ use crate::storage::{
     Client, Constraint, Decided, PushTransaction, Record, StorageError, StorageResult, Write, Written,
 };
 
+/// The newest version of a record, also when its removal is not in the log any more.
+const NEWEST_VERSION: &str = "(SELECT max(version) FROM (\
+     SELECT version FROM whimbrel_log WHERE entity = ?1 AND id = ?2 \
+     UNION ALL SELECT version FROM whimbrel_deleted WHERE entity = ?1 AND id = ?2))";
+
 /// A push being applied. Dropped without a commit, it is rolled back.
 #[derive(Debug)]
 pub struct SqlitePush {
@@ -30,7 +35,8 @@ impl SqlitePush {
 
     /// The newest version of a record, its tombstone included.
     async fn version_of(&mut self, entity: &Entity, id: &str) -> StorageResult<Version> {
-        let query = sqlx::query("SELECT max(version) FROM whimbrel_log WHERE entity = ? AND id = ?");
+        let sql = format!("SELECT {NEWEST_VERSION}");
+        let query = sqlx::query(AssertSqlSafe(sql));
         let row = query.bind(&entity.name).bind(id).fetch_one(&mut *self.transaction).await?;
         Ok(from_sql(row.try_get::<Option<i64>, _>(0)?.unwrap_or(0)))
     }
@@ -63,7 +69,7 @@ impl PushTransaction for SqlitePush {
 
     async fn record(&mut self, entity: &Entity, id: &str) -> StorageResult<Record> {
         let sql = format!(
-            "SELECT (SELECT max(version) FROM whimbrel_log WHERE entity = ?1 AND id = ?2), t.\"id\" IS NOT NULL{} \
+            "SELECT {NEWEST_VERSION}, t.\"id\" IS NOT NULL{} \
              FROM (SELECT ?2 AS wanted) LEFT JOIN \"{}\" AS t ON t.\"id\" = wanted",
             select_list(entity),
             entity.table

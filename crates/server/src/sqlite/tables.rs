@@ -25,6 +25,21 @@ CREATE TABLE IF NOT EXISTS whimbrel_log (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS whimbrel_log_by_version ON whimbrel_log (entity, scope, version);
 CREATE INDEX IF NOT EXISTS whimbrel_log_by_id ON whimbrel_log (entity, scope, id) WHERE gone = 0;
+CREATE INDEX IF NOT EXISTS whimbrel_log_gone ON whimbrel_log (version) WHERE gone = 1;
+
+CREATE TABLE IF NOT EXISTS whimbrel_deleted (
+  entity TEXT NOT NULL,
+  id TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  PRIMARY KEY (entity, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS whimbrel_era (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT UNIQUE NOT NULL,
+  at INTEGER NOT NULL,
+  version INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE IF NOT EXISTS whimbrel_client (
   client TEXT PRIMARY KEY NOT NULL,

@@ -23,8 +23,21 @@ enum Call {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Push { calls: Vec<Call>, is_committed: bool },
-    Look { after: u64, upto: u64, id: u8, rows: usize, bytes: usize },
+    Push {
+        calls: Vec<Call>,
+        is_committed: bool,
+    },
+    /// An era begins at a time.
+    Begin(i64),
+    /// What was before a time is forgotten.
+    Compact(i64),
+    Look {
+        after: u64,
+        upto: u64,
+        id: u8,
+        rows: usize,
+        bytes: usize,
+    },
 }
 
 fn entities() -> Entities {
@@ -61,9 +74,11 @@ fn calls() -> impl Strategy<Value = Call> {
 
 fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
-        (prop::collection::vec(calls(), 0..8), prop::bool::weighted(0.8))
+        4 => (prop::collection::vec(calls(), 0..8), prop::bool::weighted(0.8))
             .prop_map(|(calls, is_committed)| Step::Push { calls, is_committed }),
-        (0..12_u64, 0..24_u64, 0..5_u8, 1..5_usize, prop_oneof![Just(1_000_usize), Just(20)])
+        1 => (0..20_i64).prop_map(Step::Begin),
+        1 => (0..20_i64).prop_map(Step::Compact),
+        4 => (0..12_u64, 0..24_u64, 0..5_u8, 1..5_usize, prop_oneof![Just(1_000_usize), Just(20)])
             .prop_map(|(after, upto, id, rows, bytes)| Step::Look { after, upto, id, rows, bytes }),
     ]
 }
@@ -72,11 +87,18 @@ fn steps() -> impl Strategy<Value = Step> {
 struct Side<S> {
     storage: S,
     seqs: [u64; 2],
+    /// The names of all eras.
+    eras: Vec<String>,
 }
 
 impl<S: Storage> Side<S> {
-    fn new(storage: S) -> Self {
-        Self { storage, seqs: [0; 2] }
+    async fn new(storage: S) -> Self {
+        let history = storage.head().await.unwrap().history;
+        assert_eq!(storage.history_until(&history).await.unwrap(), Some(u64::MAX));
+        assert_eq!(storage.history_until("another").await.unwrap(), None);
+        // Times are made up here; the era of the opening would be of today.
+        storage.begin_era(0).await.unwrap();
+        Self { storage, seqs: [0; 2], eras: Vec::new() }
     }
 
     /// Does a step; everything there is to see of it.
@@ -96,6 +118,21 @@ impl<S: Storage> Side<S> {
                     self.seqs = seqs;
                 }
                 said.push(format!("{:?}", self.storage.head().await.unwrap().version));
+                said
+            }
+            Step::Begin(at) => {
+                self.storage.begin_era(*at).await.unwrap();
+                let era = self.storage.head().await.unwrap().era;
+                assert!(!self.eras.contains(&era), "an era has a name of its own");
+                self.eras.push(era);
+                Vec::new()
+            }
+            Step::Compact(before) => {
+                let mut said = vec![format!("{:?}", self.storage.compact(*before).await.unwrap())];
+                said.push(format!("{:?}", self.storage.head().await.unwrap().horizon));
+                for era in self.eras.iter().map(String::as_str).chain(["never"]) {
+                    said.push(format!("{:?}", self.storage.era_until(era).await.unwrap()));
+                }
                 said
             }
             Step::Look { after, upto, id, rows, bytes } => {
@@ -186,9 +223,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (folder, entities) = (TempDir::new().unwrap(), entities());
-            let mut memory = Side::new(MemoryStorage::new("h"));
+            let mut memory = Side::new(MemoryStorage::new("h")).await;
             let sqlite = SqliteStorage::open(&folder.path().join("it.sqlite"), &entities).await.unwrap();
-            let mut sqlite = Side::new(sqlite);
+            let mut sqlite = Side::new(sqlite).await;
             for step in &steps {
                 assert_eq!(memory.step(&entities, step).await, sqlite.step(&entities, step).await, "{step:?}");
             }

@@ -16,6 +16,7 @@ mod contract;
 mod events;
 mod files;
 mod groups;
+mod horizon;
 mod plain_sql;
 mod policies;
 mod problems;

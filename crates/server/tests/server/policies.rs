@@ -152,7 +152,7 @@ async fn a_client_is_not_in_conflict_with_itself() {
         assert_eq!(outcome["outcome"], "accepted", "{outcome}");
     }
     // But when somebody else came in between, it is a conflict.
-    let version = server.ben().accepted("update", "doc", "d", json!({"set": {"title": "5"}, "base": 99})).await;
+    let version = server.ben().accepted("update", "doc", "d", json!({"set": {"title": "5"}, "base": base + 4})).await;
     let outcome = ana.push_one("update", "doc", "d", json!({"set": {"title": "6"}, "base": base})).await;
     assert_eq!((&outcome["outcome"], &outcome["row"]["version"]), (&json!("conflict"), &json!(version)));
 }

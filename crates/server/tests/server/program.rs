@@ -173,6 +173,27 @@ async fn what_was_acknowledged_survives_being_killed_and_nothing_is_there_twice(
     assert_eq!(program.wait().code(), Some(0));
 }
 
+#[tokio::test]
+async fn removals_are_forgotten_on_demand() {
+    let folder = TempDir::new().unwrap();
+    let program = Program::start(folder.path());
+    let mut ana = Api::new(&program.url, "t-ana");
+    ana.accepted("create", "note", "n", json!({"set": {"title": "t"}})).await;
+    ana.accepted("delete", "note", "n", json!({})).await;
+    let compacted = command(folder.path()).arg("--compact").output().unwrap();
+    let said = String::from_utf8(compacted.stdout).unwrap();
+    assert_eq!(said, "removals forgotten: 0, horizon: 0\n", "they are of today");
+    // As if that had been two hundred days ago.
+    let file = folder.path().join("test.sqlite");
+    crate::support::sql_on(&file, "UPDATE whimbrel_era SET at = at - 200 * 86400000").await;
+    let compacted = command(folder.path()).arg("--compact").output().unwrap();
+    let said = String::from_utf8(compacted.stdout).unwrap();
+    assert_eq!(said, "removals forgotten: 1, horizon: 2\n");
+    assert_eq!(ana.push_one("create", "note", "n", json!({"set": {"title": "t"}})).await["code"], "row/deleted");
+    program.signal("-TERM");
+    assert_eq!(program.wait().code(), Some(0));
+}
+
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     let folder = TempDir::new().unwrap();

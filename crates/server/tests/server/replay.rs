@@ -17,7 +17,7 @@ async fn a_lost_answer_is_given_again_and_nothing_is_done_twice() {
     ];
     let answered = ana.push(&first).await;
     // In between the world goes on; the first outcomes stay what they were.
-    server.ben().accepted("update", "doc", "d", json!({"set": {"title": "theirs again"}, "base": 99})).await;
+    server.ben().accepted("update", "doc", "d", json!({"set": {"title": "theirs again"}, "base": 1})).await;
     let mut more = first.to_vec();
     more.push(ana.change("create", "note", "n3", json!({"set": {"title": "t"}})));
     let again = ana.push(&more).await;

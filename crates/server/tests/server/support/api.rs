@@ -21,6 +21,11 @@ impl Api {
         Self { http, url: url.to_owned(), token: token.to_owned(), client: Uuid::new_v4().to_string(), next_seq: 1 }
     }
 
+    /// The same client, with the server somewhere else.
+    pub(crate) fn moved(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
+    }
+
     /// A change with the next `seq`; `what` overrides anything.
     pub(crate) fn change(&mut self, op: &str, entity: &str, id: &str, what: Value) -> Value {
         let seq = self.next_seq;

@@ -92,7 +92,7 @@ impl Server {
         let stopped = async {
             _ = stopped.await;
         };
-        let serving = serve(listener, router, Arc::clone(&storage), hints, stopped);
+        let serving = serve(listener, router, Arc::clone(&storage), hints, config.tombstones_days, stopped);
         let serving = tokio::spawn(async { serving.await.unwrap() });
         Self { url, storage, folder, stop, serving }
     }
