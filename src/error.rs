@@ -105,6 +105,10 @@ codes! {
     NoServer = "sync/no-server", App, false;
     /// A unit triggers itself from its own completion, over and over.
     SyncLoop = "sync/loop", App, false;
+    /// The server could not go on from where this device was, and sent all of it again.
+    Reloaded = "sync/reloaded", Server, false;
+    /// The server was put back to an earlier state, and has lost changes that it had accepted.
+    ServerRestored = "sync/server-restored", Server, false;
     /// The call's options contradict themselves.
     OptionsInvalid = "open/invalid", App, false;
     /// The outbox is full; nothing more is taken until the device has been online.

@@ -37,6 +37,8 @@ export const ENGINE_CODES = [
   "sync/unknown-unit",
   "sync/no-server",
   "sync/loop",
+  "sync/reloaded",
+  "sync/server-restored",
   "open/invalid",
   "outbox/full",
   "network/unreachable",

@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::load::File;
 use super::pieces::Pieces;
 use super::storing::Storing;
-use super::{Driver, exchange};
+use super::{Driver, News, exchange};
 use crate::error::{Code, Error};
 use crate::json::{FromJson, to_text};
 use crate::ports::{Body, Clock, Platform, Transport};
@@ -46,10 +46,23 @@ impl<P: Platform> Driver<P> {
             let lines = Lines::new(Source::Network(response.body));
             self.receive(lines, &entities, &|progress| self.feed(Event::Progressed(run, progress))).await?;
             self.inner.store.settle_unplaced(&unplaced).await?;
+            self.look_for_lost(&entities).await?;
         }
         self.inner.store.succeeded(self.inner.ports.clock.now_ms()).await?;
         self.after_commit().await;
         self.feed(Event::Pulled(run));
+        Ok(())
+    }
+
+    /// A server that was put back to an earlier state has lost what it had accepted: people are told.
+    async fn look_for_lost(&self, entities: &[String]) -> Result<(), Error> {
+        if let Some(lost) = self.inner.store.settle_restored(entities).await? {
+            let detail = format!(
+                "the server was put back to an earlier state; {lost} accepted changes of this device are lost there, \
+                 and records that are gone with them are in the inbox"
+            );
+            self.report(true, Error::new(Code::ServerRestored, detail));
+        }
         Ok(())
     }
 
@@ -73,7 +86,7 @@ impl<P: Platform> Driver<P> {
         entities: &[String],
         progress: &dyn Fn(Progress),
     ) -> Result<Progress, Error> {
-        let mut answer = Answer { far: Progress::default(), storing: Storing::default(), progress };
+        let mut answer = Answer { far: Progress::default(), storing: Storing::default(), reloaded: None, progress };
         let mut pieces = Pieces::default();
         let received = self.receive_lines(&mut lines, entities, &mut pieces, &mut answer).await;
         answer.stored().await?;
@@ -85,7 +98,13 @@ impl<P: Platform> Driver<P> {
         let mut far = answer.far;
         far.bytes = lines.received();
         progress(far);
-        while self.inner.store.retire_step(entities).await? {}
+        while let Some(confirmed) = self.inner.store.retire_step(entities).await? {
+            confirmed.into_iter().for_each(|confirmation| self.tell(News::Confirmed(confirmation)));
+        }
+        if let Some(bucket) = answer.reloaded {
+            let detail = format!("{bucket} came as a whole: the server could not go on from where this device was");
+            self.report(false, Error::new(Code::Reloaded, detail));
+        }
         self.after_commit().await;
         Ok(far)
     }
@@ -109,14 +128,17 @@ impl<P: Platform> Driver<P> {
             match step {
                 Step::Start(start) => {
                     answer.far.to_pull = start.buckets.iter().map(|bucket| bucket.pending).sum();
-                    self.inner.store.grant(entities, &start.buckets).await?;
+                    self.inner.store.grant(entities, &start).await?;
                 }
                 Step::Store(piece) => {
                     answer.far.bytes = lines.received();
                     self.store_piece(*piece, answer).await;
                     continue;
                 }
-                Step::Restart(bucket) => self.inner.store.restart_bucket(&bucket).await?,
+                Step::Restart(bucket, restored) => {
+                    self.inner.store.restart_bucket(&bucket, restored).await?;
+                    answer.reloaded = Some(bucket);
+                }
                 Step::More => {}
                 Step::End => return Ok(()),
             }
@@ -152,7 +174,7 @@ impl<P: Platform> Driver<P> {
             PullLine::Cursor(cursor) => {
                 Ok(pieces.close(cursor)?.map_or(Step::More, |piece| Step::Store(Box::new(piece))))
             }
-            PullLine::Resync { bucket, .. } => Ok(Step::Restart(bucket)),
+            PullLine::Resync { bucket, restored } => Ok(Step::Restart(bucket, restored)),
             PullLine::Error(problem) => Err(exchange::of_problem(&problem)),
             PullLine::End {} => Ok(Step::End),
         }
@@ -163,6 +185,8 @@ impl<P: Platform> Driver<P> {
 struct Answer<'p> {
     far: Progress,
     storing: Storing,
+    /// A bucket that came as a whole again.
+    reloaded: Option<String>,
     progress: &'p dyn Fn(Progress),
 }
 
@@ -181,6 +205,6 @@ enum Step {
     Start(Start),
     More,
     Store(Box<Piece>),
-    Restart(String),
+    Restart(String, bool),
     End,
 }

@@ -1,23 +1,58 @@
 //! One batch of a push: number the changes, send them, store what became of them.
 
-use whimbrel_protocol::{PROTOCOL_VERSION, PushResponse};
+use whimbrel_protocol::{PROTOCOL_VERSION, PushRequest, PushResponse};
 
 use super::{Driver, News, exchange};
 use crate::error::{Code, Error};
 use crate::json::to_text;
-use crate::ports::{Clock, Platform};
-use crate::store::{forget_old, next_batch, settle};
+use crate::ports::{Clock, Platform, Random};
+use crate::store::{Batch, forget_old, next_batch, settle};
 use crate::sync::{Event, Failure, PushBatch, RunId, UnitId};
 
 impl<P: Platform> Driver<P> {
     pub(super) async fn push(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
         let entities = self.unit(unit)?.push;
+        let mut is_renewed = false;
+        loop {
+            let batch = self.inner.store.transact(|txn| next_batch(txn, &entities)).await?.value;
+            let Some(batch) = batch else {
+                self.feed(Event::Pushed(run, PushBatch::default()));
+                return Ok(());
+            };
+            match self.push_batch(run, &batch).await {
+                // One way out; a server that refuses the new client as well is beyond help.
+                Err(failure) if failure.error.code() == Code::PushRefused && !is_renewed => {
+                    is_renewed = true;
+                    self.renew_client(run, &batch, &failure.error).await?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// The server knows another history of this client's changes: it becomes another client, and people are told.
+    async fn renew_client(&self, run: RunId, batch: &Batch, why: &Error) -> Result<(), Failure> {
+        let old = &batch.request.client;
+        let request = PushRequest { ack: 0, end: true, changes: Vec::new(), ..batch.request.clone() };
+        let response = self.exchange(run, "push", to_text(&request)?, "application/json").await?;
+        let answer: PushResponse = exchange::read_json(response.body).await?;
+        check(&answer)?;
+        let fresh = uuid::Builder::from_random_bytes(self.inner.ports.random.bytes16()).into_uuid().to_string();
+        let renewed = self.inner.store.renew_client(old, &fresh, answer.last_seq, batch.first_new).await?;
+        let detail = format!(
+            "{}; this device goes on as another client: {} changes are sent again, {} may have arrived and are in the inbox",
+            why.detail(),
+            renewed.again,
+            renewed.doubtful.len()
+        );
+        renewed.doubtful.into_iter().for_each(|confirmation| self.tell(News::Confirmed(confirmation)));
+        self.report(true, Error::new(Code::PushRefused, detail));
+        self.after_commit().await;
+        Ok(())
+    }
+
+    async fn push_batch(&self, run: RunId, batch: &Batch) -> Result<(), Failure> {
         let store = &self.inner.store;
-        let batch = store.transact(|txn| next_batch(txn, &entities)).await?.value;
-        let Some(batch) = batch else {
-            self.feed(Event::Pushed(run, PushBatch::default()));
-            return Ok(());
-        };
         let body = to_text(&batch.request)?;
         let response = self.exchange(run, "push", body, "application/json").await?;
         let answer: PushResponse = exchange::read_json(response.body).await?;

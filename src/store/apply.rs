@@ -6,36 +6,26 @@
 use whimbrel_protocol::{BucketCursor, BucketInfo};
 
 use super::batch::RowBatch;
+use super::bulk::Loading;
 use super::piece::{Part, Piece};
 use super::system::{self, Bucket, Counter};
 use super::{Interrupt, Read, Txn, pending, rebase};
 use crate::error::{Code, Error};
-use crate::model::{Row, RowRef, key};
+use crate::model::Row;
 
 /// The number that rows of a bucket carry; given at first sight.
 ///
 /// # Errors
 /// Those of the store; `store/failed` when 65,535 buckets have been seen.
 pub(super) fn bucket_number(txn: &mut Txn<'_>, name: &str) -> Result<u16, Interrupt> {
-    if let Some(bucket) = system::bucket(txn, name)? {
-        return Ok(bucket.number);
+    let known = system::bucket(txn, name)?.unwrap_or_default();
+    // One that was taken away and is given again has rows to lose, and no number.
+    if known.number != 0 {
+        return Ok(known.number);
     }
     let number = new_number(txn)?;
-    system::set_bucket(txn, name, &Bucket { number, ..Bucket::default() })?;
+    system::set_bucket(txn, name, &Bucket { number, ..known })?;
     Ok(number)
-}
-
-/// A pull brings the whole of a bucket again: from now on its rows carry a new number, and those that still carry the old one when the
-/// new rows are complete are gone from it.
-///
-/// # Errors
-/// As [`bucket_number`].
-pub(super) fn restart_bucket(txn: &mut Txn<'_>, name: &str) -> Result<(), Interrupt> {
-    let Some(mut bucket) = system::bucket(txn, name)? else { return Ok(()) };
-    bucket.retired.push(bucket.number);
-    bucket.number = new_number(txn)?;
-    bucket.cursor = None;
-    system::set_bucket(txn, name, &bucket)
 }
 
 /// A bucket is no longer the user's: it is forgotten once its rows are, see [`super::retire`].
@@ -53,16 +43,19 @@ pub(super) fn revoke_buckets(txn: &mut Txn<'_>, entity: &str, granted: &[BucketI
     Ok(())
 }
 
-fn new_number(txn: &mut Txn<'_>) -> Result<u16, Interrupt> {
+pub(super) fn new_number(txn: &mut Txn<'_>) -> Result<u16, Interrupt> {
     u16::try_from(Counter::Bucket.next(txn)?)
         .map_err(|_| Error::new(Code::StoreFailed, "65,535 buckets have been seen by this store").into())
 }
 
 /// A row of a bucket whose record has local changes: it becomes the base, and the changes are laid over it.
-fn dirty_row(txn: &mut Txn<'_>, entity: &str, bucket: u16, pulled: &Row, id: &str) -> Result<(), Interrupt> {
+fn dirty_row(txn: &mut Txn<'_>, entity: &str, bucket: Loading, pulled: &Row, id: &str) -> Result<(), Interrupt> {
     let base = pending::base(txn, entity, id)?;
+    let Loading { number: bucket, anew } = bucket;
     let server = match base {
-        Some(base) if base.version >= pulled.version => with_bucket(base, bucket),
+        Some(base) if base.version >= pulled.version && (!anew || base.buckets.contains(&bucket)) => {
+            with_bucket(base, bucket)
+        }
         base => Row { buckets: with_bucket(base.unwrap_or_default(), bucket).buckets, ..pulled.clone() },
     };
     rebase::rebuild(txn, entity, id, Some(&server))
@@ -113,51 +106,6 @@ pub(super) fn cursors(view: &impl Read, entities: &[String]) -> Result<Vec<Bucke
     Ok(cursors)
 }
 
-/// Removes some rows of an entity's retired buckets, `most` at the most; whether more are left. A bucket that was only retired is forgotten.
-///
-/// # Errors
-/// Those of the store.
-pub(super) fn retire(txn: &mut Txn<'_>, entity: &str, most: usize) -> Result<bool, Interrupt> {
-    let retired = system::buckets_of(txn, entity)?;
-    let numbers: Vec<u16> = retired.iter().flat_map(|(_, bucket)| bucket.retired.iter().copied()).collect();
-    if numbers.is_empty() {
-        return Ok(false);
-    }
-    let leaving = ids_in_buckets(txn, entity, &numbers, most)?;
-    for id in &leaving {
-        for number in &numbers {
-            gone(txn, entity, *number, id)?;
-        }
-    }
-    if leaving.len() == most {
-        return Ok(true);
-    }
-    for (name, mut bucket) in retired {
-        bucket.retired.clear();
-        if bucket.number == 0 {
-            system::delete_bucket(txn, &name);
-        } else {
-            system::set_bucket(txn, &name, &bucket)?;
-        }
-    }
-    Ok(false)
-}
-
-/// Records of an entity that are in one of the buckets.
-fn ids_in_buckets(view: &impl Read, entity: &str, numbers: &[u16], most: usize) -> Result<Vec<String>, Interrupt> {
-    let mut ids = Vec::new();
-    for item in view.scan_prefix(view.entity_map(entity)?, &[]) {
-        let (key, bytes) = item?;
-        if RowRef::new(&bytes)?.buckets().iter().any(|bucket| numbers.contains(bucket)) {
-            ids.push(id_of(&key)?);
-        }
-        if ids.len() == most {
-            break;
-        }
-    }
-    Ok(ids)
-}
-
 /// The row without some buckets; `None` when it is in no other.
 pub(super) fn without_buckets(mut row: Row, numbers: &[u16]) -> Option<Row> {
     row.buckets.retain(|number| !numbers.contains(number));
@@ -177,7 +125,9 @@ fn with_bucket(mut row: Row, number: u16) -> Row {
 /// Those of the store.
 pub(super) fn piece(txn: &mut Txn<'_>, piece: &Piece) -> Result<(), Interrupt> {
     super::transfer::check_importing(txn)?;
-    let bucket = bucket_number(txn, &piece.bucket)?;
+    let number = bucket_number(txn, &piece.bucket)?;
+    let anew = system::bucket(txn, &piece.bucket)?.is_some_and(|bucket| !bucket.retired.is_empty());
+    let bucket = Loading { number, anew };
     for part in &piece.parts {
         match part {
             Part::Rows(rows) => {
@@ -185,15 +135,8 @@ pub(super) fn piece(txn: &mut Txn<'_>, piece: &Piece) -> Result<(), Interrupt> {
                     dirty_row(txn, piece.entity(), bucket, &pulled_row(rows, place), &rows.id(place))?;
                 }
             }
-            Part::Gone(ids) => ids.iter().try_for_each(|id| gone(txn, piece.entity(), bucket, id))?,
+            Part::Gone(ids) => ids.iter().try_for_each(|id| gone(txn, piece.entity(), number, id))?,
         }
     }
     piece.cursor.as_ref().map_or(Ok(()), |covering| cursor(txn, covering))
-}
-
-/// The id in a row's key.
-fn id_of(key: &[u8]) -> Result<String, Interrupt> {
-    let mut id = Vec::new();
-    let text = key::decode_id(key, &mut id).and_then(|_| String::from_utf8(id).ok());
-    text.ok_or_else(|| Error::new(Code::StoreCorrupt, "a row's key has no id").into())
 }

@@ -19,6 +19,15 @@ use crate::ports::PageId;
 /// Bytes of rows below which they go into the log like any other write: pages of their own would be small.
 const BULK_BYTES_MIN: usize = 64 * 1024;
 
+/// The bucket that rows come by.
+#[derive(Debug, Clone, Copy)]
+pub struct Loading {
+    /// Its number.
+    pub number: u16,
+    /// Whether it comes as a whole again: then a row that comes by it for the first time is right, whatever its version.
+    pub anew: bool,
+}
+
 /// A row to be stored.
 struct Loaded<'b> {
     row: &'b BatchRow,
@@ -32,7 +41,7 @@ impl Txn<'_> {
     ///
     /// # Errors
     /// `schema/unknown-entity`, an [`Interrupt`] for pages, and those of the store.
-    pub fn load_rows(&mut self, batch: &RowBatch, bucket: u16) -> Result<Vec<usize>, Interrupt> {
+    pub fn load_rows(&mut self, batch: &RowBatch, bucket: Loading) -> Result<Vec<usize>, Interrupt> {
         let table = Rc::clone(self.view().table(batch.entity())?);
         let (loaded, dirty) = self.look_up(&table, batch)?;
         let touches_fresh = !self.own.fresh.pages.is_empty();
@@ -85,7 +94,7 @@ impl Txn<'_> {
         &mut self,
         table: &Table,
         batch: &RowBatch,
-        bucket: u16,
+        bucket: Loading,
         loaded: &[Loaded<'_>],
     ) -> Result<(), Interrupt> {
         for Loaded { row, old } in loaded {
@@ -103,7 +112,7 @@ impl Txn<'_> {
         &mut self,
         table: &Table,
         batch: &'r RowBatch,
-        bucket: u16,
+        bucket: Loading,
         loaded: &'r [Loaded<'r>],
     ) -> Result<(), Interrupt> {
         let mut pages = Pages::new(self.view(), self.state.directory.next_page);
@@ -176,20 +185,22 @@ fn has_keys(view: &View<'_>, first: &[u8], last: &[u8]) -> bool {
 
 /// Writes the header of a row that comes by a bucket; whether the row's values are those of the batch. `None` when what is there needs no
 /// change.
-fn header(row: &BatchRow, bucket: u16, old: Option<&RowRef<'_>>, bytes: &mut Vec<u8>) -> Option<bool> {
+fn header(row: &BatchRow, bucket: Loading, old: Option<&RowRef<'_>>, bytes: &mut Vec<u8>) -> Option<bool> {
     bytes.clear();
+    let Loading { number, anew } = bucket;
     let Some(old) = old else {
-        encode_header(row.version, &[bucket], false, false, bytes);
+        encode_header(row.version, &[number], false, false, bytes);
         return Some(true);
     };
-    let is_new = row.version >= old.version() || old.deleted();
     let mut buckets = old.buckets();
-    if !buckets.contains(&bucket) {
-        buckets.push(bucket);
+    let is_first = !buckets.contains(&number);
+    let is_new = row.version >= old.version() || old.deleted() || (anew && is_first);
+    if is_first {
+        buckets.push(number);
     } else if !is_new {
         return None;
     }
-    encode_header(row.version.max(old.version()), &buckets, false, false, bytes);
+    encode_header(if is_new { row.version } else { old.version() }, &buckets, false, false, bytes);
     Some(is_new)
 }
 

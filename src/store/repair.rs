@@ -9,7 +9,7 @@ use super::recovery::IN_DOUBT;
 use super::settle::refusal_json;
 use super::system::{self, Bucket, Counter};
 use super::txn::index_key;
-use super::{Bytes, Interrupt, MapId, Read, Store, Txn, apply, keys, pending, rebase};
+use super::{Bytes, Interrupt, MapId, Read, Store, Txn, keys, pending, rebase, resync};
 use crate::error::{Code, Result};
 use crate::json::FromJson;
 use crate::model::{RowRef, Table};
@@ -78,7 +78,7 @@ fn repair(txn: &mut Txn<'_>, client: Option<&str>) -> Result<(), Interrupt> {
     for table in &tables {
         if hit.has_rows(table) || hit.has(MapId::OUTBOX) || hit.has(MapId::BASE) {
             for (bucket, _) in system::buckets_of(txn, &table.name)? {
-                apply::restart_bucket(txn, &bucket)?;
+                resync::restart_bucket(txn, &bucket)?;
             }
         }
     }

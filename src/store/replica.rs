@@ -1,8 +1,9 @@
 //! The store as a sync sees it: each method one read or one transaction.
 
-use whimbrel_protocol::{BucketCursor, BucketInfo};
+use whimbrel_protocol::{BucketCursor, Start};
 
 use super::confirmation::{self, Confirmation};
+use super::resync::{self, Retired};
 use super::system::{self, Counter};
 use super::unplaced::{self, Unplaced};
 use super::{Interrupt, MapId, Piece, Read, Store, Txn, View, apply, send};
@@ -106,35 +107,53 @@ impl<S: Storage> Store<S> {
         self.read(move |view| apply::cursors(view, entities))
     }
 
-    /// The buckets the user may see now; the rows of others are to leave, see [`Store::retire_step`].
+    /// The server's history, and the buckets the user may see now; the rows of others are to leave, see [`Store::retire_step`].
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn grant(&self, entities: &[String], granted: &[BucketInfo]) -> Result<()> {
-        let mut revoke =
-            |txn: &mut Txn<'_>| entities.iter().try_for_each(|entity| apply::revoke_buckets(txn, entity, granted));
+    pub async fn grant(&self, entities: &[String], start: &Start) -> Result<()> {
+        let mut revoke = |txn: &mut Txn<'_>| {
+            resync::see_history(txn, &start.history)?;
+            entities.iter().try_for_each(|entity| apply::revoke_buckets(txn, entity, &start.buckets))
+        };
         self.change(&mut revoke).await.map(|_| ())
     }
 
-    /// The rows that follow are the whole of the bucket.
+    /// The rows that follow are the whole of the bucket; `restored`: because the server has lost changes.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn restart_bucket(&self, bucket: &str) -> Result<()> {
-        self.change(&mut |txn| apply::restart_bucket(txn, bucket)).await.map(|_| ())
+    pub async fn restart_bucket(&self, bucket: &str, restored: bool) -> Result<()> {
+        let mut restart = |txn: &mut Txn<'_>| {
+            if restored {
+                resync::mark_restored(txn, system::entity_of(bucket))?;
+            }
+            resync::restart_bucket(txn, bucket)
+        };
+        self.change(&mut restart).await.map(|_| ())
     }
 
-    /// Removes some rows of buckets that are no longer there; whether more are left.
+    /// Removes some rows of buckets that are no longer there; the changes that became conflicts by it, and none when all is done.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn retire_step(&self, entities: &[String]) -> Result<bool> {
+    pub async fn retire_step(&self, entities: &[String]) -> Result<Option<Vec<Confirmation>>> {
         for entity in entities {
-            if self.transact(|txn| apply::retire(txn, entity, RETIRED_AT_ONCE)).await?.value {
-                return Ok(true);
+            let Retired { more, confirmed } =
+                self.transact(|txn| resync::retire(txn, entity, RETIRED_AT_ONCE)).await?.value;
+            if more || !confirmed.is_empty() {
+                return Ok(Some(confirmed));
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    /// After a whole pull: how many changes that the server had accepted it has lost; none when it was not put back to an earlier state.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn settle_restored(&self, entities: &[String]) -> Result<Option<u64>> {
+        Ok(self.transact(|txn| resync::settle_restored(txn, entities)).await?.value)
     }
 
     /// Rows that the server has accepted and that are in no bucket; to be asked for before a pull, for [`Store::settle_unplaced`].
@@ -151,7 +170,7 @@ impl<S: Storage> Store<S> {
     /// Those of the store.
     pub async fn settle_unplaced(&self, mut rows: &[Unplaced]) -> Result<()> {
         while !rows.is_empty() {
-            let settled = self.transact(|txn| unplaced::settle(txn, rows)).await?.value;
+            let settled = self.transact(|txn| resync::settle_unplaced(txn, rows)).await?.value;
             rows = rows.get(settled..).unwrap_or_default();
         }
         Ok(())

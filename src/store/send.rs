@@ -18,6 +18,8 @@ pub struct Batch {
     pub request: PushRequest,
     /// Changes that wait and are not in it. Not all of them need to be the unit's.
     pub remaining: u64,
+    /// From this `seq` on, the changes were in no request before.
+    pub first_new: u64,
 }
 
 /// The next batch of changes of these entities, or `None` when nothing is to be sent.
@@ -30,6 +32,7 @@ pub fn next_batch(txn: &mut Txn<'_>, entities: &[String]) -> Result<Option<Batch
     check_importing(txn)?;
     let mut room = Room::default();
     let mut changes: Vec<Change> = sent(txn, &mut room)?;
+    let first_new = Counter::Seq.get(txn)? + 1;
     for (position, entry) in unsent(txn, entities, &mut room)? {
         changes.push(assign_seq(txn, position, entry)?);
     }
@@ -39,8 +42,9 @@ pub fn next_batch(txn: &mut Txn<'_>, entities: &[String]) -> Result<Option<Batch
     let client = system::client_id(txn)?.ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))?;
     let (schema, ack) = (txn.schema().version, Counter::Ack.get(txn)?);
     let remaining = Counter::Pending.get(txn)?.saturating_sub(changes.len() as u64);
-    let request = PushRequest { protocol: PROTOCOL_VERSION, client, schema, ack, history: None, end: false, changes };
-    Ok(Some(Batch { request, remaining }))
+    let history = system::history(txn)?;
+    let request = PushRequest { protocol: PROTOCOL_VERSION, client, schema, ack, history, end: false, changes };
+    Ok(Some(Batch { request, remaining, first_new }))
 }
 
 /// Whether a unit has changes to send.

@@ -112,7 +112,12 @@ fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Resu
 }
 
 /// The change waits for a decision. The record keeps showing what the user wrote over the server's row, whatever pulls bring.
-fn conflict(txn: &mut Txn<'_>, position: u64, entry: &Entry, server: Option<&ServerRow>) -> Result<(), Interrupt> {
+pub(super) fn conflict(
+    txn: &mut Txn<'_>,
+    position: u64,
+    entry: &Entry,
+    server: Option<&ServerRow>,
+) -> Result<(), Interrupt> {
     let record = to_json(&ConflictRecord { entry, server })?;
     pending::remove(txn, position, entry)?;
     pending::put(txn, position, &Entry { seq: None, sent: None, conflict: true, ..entry.clone() })?;

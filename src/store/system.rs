@@ -81,6 +81,18 @@ pub(super) fn set_client_id(txn: &mut Txn<'_>, id: &str) {
     txn.put(MapId::SYSTEM, CLIENT_KEY, id.as_bytes().to_vec());
 }
 
+const HISTORY_KEY: &[u8] = b"history";
+
+/// The server's history that the versions here are of, once one was seen.
+pub(super) fn history(view: &impl Read) -> Result<Option<String>, Interrupt> {
+    let bytes = view.read(MapId::SYSTEM, HISTORY_KEY)?;
+    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
+pub(super) fn set_history(txn: &mut Txn<'_>, history: &str) {
+    txn.put(MapId::SYSTEM, HISTORY_KEY, history.as_bytes().to_vec());
+}
+
 const SUCCESS_KEY: &[u8] = b"success";
 
 /// When a run last ended well, in milliseconds since 1970.

@@ -4,7 +4,7 @@
 //! meanwhile. So what was here when the pull began, and is in no bucket when it has ended, is gone.
 
 use super::{Interrupt, MapId, Read, Txn, pending, rebase};
-use crate::model::key;
+use crate::model::{Row, key};
 
 /// Rows looked at in one transaction, at most.
 const AT_ONCE: usize = 256;
@@ -33,10 +33,17 @@ pub(super) fn of_entities(view: &impl Read, entities: &[String]) -> Result<Vec<U
     Ok(found)
 }
 
-/// Some of the rows of which a whole pull has said nothing leave; how many were looked at. One with local changes stays, and is looked at again
-/// after the next pull.
-pub(super) fn settle(txn: &mut Txn<'_>, rows: &[Unplaced]) -> Result<usize, Interrupt> {
+/// What came of some rows.
+pub(super) struct Looked {
+    pub(super) looked_at: usize,
+    /// Rows that have left, without changes of their own.
+    pub(super) gone: Vec<(String, String, Row)>,
+}
+
+/// Some of the rows of which a whole pull has said nothing leave. One with local changes stays, and is looked at again after the next pull.
+pub(super) fn settle(txn: &mut Txn<'_>, rows: &[Unplaced]) -> Result<Looked, Interrupt> {
     let some = rows.get(..AT_ONCE).unwrap_or(rows);
+    let mut gone = Vec::new();
     for (entity, id) in some {
         let row = txn.row(entity, id)?;
         let is_dirty = row.as_ref().is_some_and(|row| row.dirty);
@@ -47,11 +54,12 @@ pub(super) fn settle(txn: &mut Txn<'_>, rows: &[Unplaced]) -> Result<usize, Inte
         }
         if !is_placed {
             rebase::rebuild(txn, entity, id, None)?;
+            gone.extend(server.map(|row| (entity.clone(), id.clone(), row)));
         }
         let key = mark_key(txn, entity, id)?;
         txn.delete(MapId::UNPLACED, &key);
     }
-    Ok(some.len())
+    Ok(Looked { looked_at: some.len(), gone })
 }
 
 fn mark_key(view: &impl Read, entity: &str, id: &str) -> Result<Vec<u8>, Interrupt> {

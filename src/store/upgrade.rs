@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use super::keys::{KeyRange, MAP_BYTES, MapId, full_key};
 use super::state::{CATALOG_KEY, State};
-use super::{Interrupt, Read, Store, Txn, apply, system, upcast};
+use super::{Interrupt, Read, Store, Txn, resync, system, upcast};
 use crate::error::{Code, Error, Result};
 use crate::json::to_json;
 use crate::model::{
@@ -139,7 +139,7 @@ fn advance(txn: &mut Txn<'_>, evolution: Evolution<'_>, in_haste: bool) -> Resul
     }
     for entity in &draft.grown {
         for (bucket, _) in system::buckets_of(txn, entity)? {
-            apply::restart_bucket(txn, &bucket)?;
+            resync::restart_bucket(txn, &bucket)?;
         }
     }
     if !draft.fills.is_empty() || evolution.steps.last().is_some_and(|step| step.version > known.version()) {

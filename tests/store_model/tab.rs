@@ -119,7 +119,9 @@ pub(crate) async fn perform(disk: &MemoryStorage, tabs: &mut [Tab], op: &Op) -> 
         }
         Op::Load { tab, bucket, rows } => {
             let batch = tabs[*tab].decode_rows(line(rows).as_bytes())?;
-            let done = tabs[*tab].transact(|txn| txn.load_rows(&batch, *bucket)).await?;
+            let done = tabs[*tab]
+                .transact(|txn| txn.load_rows(&batch, whimbrel::store::Loading { number: *bucket, anew: false }))
+                .await?;
             for place in done.value {
                 let found = tabs[*tab].read(|view| view.row("order", &batch.id(place))).await?;
                 assert!(found.is_some_and(|row| row.dirty));

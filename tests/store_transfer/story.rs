@@ -107,7 +107,7 @@ pub(crate) async fn happen(tab: &Tab, number: usize, what: &Happens) {
         }
         Happens::Push(outcomes) => push(tab, outcomes).await.unwrap(),
         Happens::Restart(entity, bucket) => {
-            tab.restart_bucket(&format!("{}/b{bucket}", ENTITIES[*entity])).await.unwrap();
+            tab.restart_bucket(&format!("{}/b{bucket}", ENTITIES[*entity]), false).await.unwrap();
         }
         Happens::Compact => tab.compact().await.unwrap(),
     }

@@ -6,6 +6,7 @@ mod damages;
 mod device;
 mod faults;
 mod platform;
+mod restores;
 mod rules;
 mod server;
 mod tabs;

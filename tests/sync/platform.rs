@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body as HttpBody, Bytes};
 use http_body_util::BodyExt;
@@ -40,13 +40,18 @@ pub(crate) enum Fault {
 /// A network with one server in it.
 #[derive(Clone)]
 pub(crate) struct Network {
-    router: axum::Router,
+    router: Rc<RefCell<axum::Router>>,
     faults: Rc<RefCell<Vec<(&'static str, Fault)>>>,
 }
 
 impl Network {
     pub(crate) fn new(router: axum::Router) -> Self {
-        Self { router, faults: Rc::default() }
+        Self { router: Rc::new(RefCell::new(router)), faults: Rc::default() }
+    }
+
+    /// Another server answers from now on.
+    pub(crate) fn move_to(&self, router: axum::Router) {
+        *self.router.borrow_mut() = router;
     }
 
     /// The next request whose path begins like this meets the fault.
@@ -80,7 +85,8 @@ impl Network {
             builder = builder.header("authorization", format!("Bearer {token}"));
         }
         let http = builder.header("content-type", "application/json").body(HttpBody::from(request.body)).unwrap();
-        let answer = self.router.clone().oneshot(http).await.unwrap();
+        let router = self.router.borrow().clone();
+        let answer = router.oneshot(http).await.unwrap();
         let header =
             |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
         let content_type = header("content-type").split(';').next().unwrap_or("").to_owned();
@@ -163,8 +169,11 @@ pub(crate) struct FastClock;
 
 impl Clock for FastClock {
     fn now_ms(&self) -> i64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        i64::try_from(now.as_micros()).unwrap()
+        // Of today at first: the time in change ids has 48 bits.
+        static START: LazyLock<(SystemTime, Instant)> = LazyLock::new(|| (SystemTime::now(), Instant::now()));
+        let (date, start) = *START;
+        let passed = i64::try_from(start.elapsed().as_micros()).unwrap();
+        i64::try_from(date.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap() + passed
     }
 
     async fn sleep(&self, ms: u32) {

@@ -16,8 +16,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use whimbrel_server::{
-    Compacted, Config, ConfigError, FolderAttachments, Hints, SeedError, SqliteStorage, forget_removals, plant, router_with,
-    serve,
+    Compacted, Config, ConfigError, FolderAttachments, Hints, SeedError, SqliteStorage, forget_removals, plant,
+    router_with, serve,
 };
 
 /// An upload to which nothing was added for so long is removed at the next start.
