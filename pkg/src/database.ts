@@ -1,4 +1,5 @@
 /** An open database: what its parts are, and how the engine's news reach them. */
+import type { Attachments } from "./attachments/types.js";
 import { type Batch, collectBatch } from "./batch.js";
 import { type AnyCollection, Collection, type CollectionOf } from "./collection.js";
 import type { Connection } from "./connection.js";
@@ -25,6 +26,8 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
   readonly sync: Sync<Unit>;
   readonly network: Network;
   readonly inbox: Inbox;
+  /** Photos and documents that records refer to. Throws `open/invalid` when the database was opened without them. */
+  readonly attachments: Attachments;
   /** How safe the data on this device is. */
   readonly health: DatabaseHealth;
   /** Several writes that happen together or not at all. The function is synchronous. */
@@ -73,6 +76,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   readonly #shapes: ReadonlyMap<string, RecordShape>;
   readonly #collections: ReadonlyMap<string, Collection>;
   readonly #transactions: Transactions;
+  #attachments: Attachments | undefined;
 
   constructor(connection: Connection, entities: Entities, status: StatusDto, health: StorageHealth) {
     this.#connection = connection;
@@ -95,6 +99,15 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
     for (const [name, collection] of this.#collections) {
       Object.defineProperty(this, name, { value: collection, enumerable: true });
     }
+  }
+
+  get attachments(): Attachments {
+    if (this.#attachments !== undefined) return this.#attachments;
+    throw appError("open/invalid", "the database was opened without attachments; see whimbrel/attachments");
+  }
+
+  attach(attachments: Attachments): void {
+    this.#attachments = attachments;
   }
 
   async batch(fill: (batch: never) => void): Promise<Write[]> {

@@ -88,6 +88,13 @@ export const PACKAGE_CODES = [
   "store/not-persistent",
   "import/failed",
   "engine/unavailable",
+  "attachment/address",
+  "attachment/not-here",
+  "attachment/not-found",
+  "attachment/not-uploaded",
+  "attachment/too-large",
+  "attachment/damaged",
+  "attachment/unreferenced",
 ] as const;
 
 /** What an error says. */

@@ -18,9 +18,16 @@ export const Whimbrel = {
     destroyDatabase(loadEngine, name, options.user ?? null),
 } as const;
 
-export { boolean, entity, integer, real, ref, text, timestamp } from "./schema.js";
+export { attachment, boolean, entity, integer, real, ref, text, timestamp } from "./schema.js";
 export { WhimbrelError } from "./errors.js";
 
+export type {
+  AttachmentProgress,
+  Attachments,
+  AttachmentsPlugin,
+  AttachmentState,
+  AttachmentsStatus,
+} from "./attachments/types.js";
 export type { Batch } from "./batch.js";
 export type {
   AnyCollection,

@@ -1,4 +1,7 @@
 /** Opening and deleting databases. */
+import { attachmentHost } from "./attachment-host.js";
+import { attachmentsDatabase } from "./attachments/types.js";
+import { askWhenWaiting } from "./background.js";
 import { Connection } from "./connection.js";
 import { type Database, DatabaseFacade } from "./database.js";
 import { toKey } from "./encryption.js";
@@ -42,10 +45,11 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
 
 async function openWith(
   loading: Promise<EngineModule>,
-  { signal, server, entities, encryption }: OpenOptions<Entities, string>,
+  options: OpenOptions<Entities, string>,
   { dto, steps }: ReturnType<typeof toOpenDto>,
   health: StorageHealth,
 ): Promise<DatabaseFacade> {
+  const { signal, server, entities, encryption } = options;
   const key = encryption && (await toKey(encryption));
   const module = await loading;
   checkAborted(signal);
@@ -78,7 +82,25 @@ async function openWith(
   );
   health.opened(connection);
   for (const event of early) mailbox.push(event);
+  if (options.backgroundSync === true) askWhenWaiting(options.name, database.sync, connection);
+  await attach(options, database, connection, host);
   return database;
+}
+
+/** Starts what the app has brought for its attachments. Without them there is no database either: the app would miss them later. */
+async function attach(
+  options: OpenOptions<Entities, string>,
+  database: DatabaseFacade,
+  connection: Connection,
+  host: Host,
+): Promise<void> {
+  if (options.attachments === undefined) return;
+  try {
+    database.attach(await options.attachments.start(attachmentHost(options, database, connection, () => host.token())));
+  } catch (thrown) {
+    await connection.close();
+    throw thrown;
+  }
 }
 
 /** A call that no open database makes. */
@@ -117,4 +139,14 @@ export async function destroyDatabase(loadEngine: EngineLoader, name: string, us
   const module = await loadEngine();
   forgetStorage(name, user);
   await callModule(module, () => module.destroy(name, user));
+  await destroyAttachments(attachmentsDatabase(name, user));
+}
+
+/** Other tabs let go of it when their database is deleted; one that cannot now does so later, and then it goes. */
+function destroyAttachments(database: string): Promise<void> {
+  return new Promise((resolve) => {
+    const request = globalThis.indexedDB?.deleteDatabase(database);
+    if (request === undefined) return resolve();
+    request.onsuccess = request.onerror = request.onblocked = () => resolve();
+  });
 }

@@ -1,4 +1,5 @@
 /** The options of `open`: their types, and how they cross to the engine, which checks the rest. */
+import type { AttachmentsPlugin } from "./attachments/types.js";
 import type { Encryption } from "./encryption.js";
 import type { EntityDto, OpenDto } from "./engine.js";
 import { appError } from "./errors.js";
@@ -55,12 +56,22 @@ export interface OpenOptions<E extends Entities, Unit extends string> {
   readonly cacheBytes?: number | undefined;
   /** Encrypts what is stored. A database is made encrypted or not, and stays so; the key can be changed. */
   readonly encryption?: Encryption | undefined;
+  /** `attachments()` of `whimbrel/attachments`: `db.attachments`. */
+  readonly attachments?: AttachmentsPlugin | undefined;
+  /**
+   * Has the service worker send what waits when the page is gone, where the browser has Background Sync; see `whimbrel/service-worker`.
+   */
+  readonly backgroundSync?: boolean | undefined;
   /** Gives up opening. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Characters of an attachment's address. */
+const ADDRESS_CHARACTERS = 71;
+
 /** Names that a database has for itself, or that would make it something else (`then`: a promise). */
 export const RESERVED_NAMES = [
+  "attachments",
   "sync",
   "network",
   "inbox",
@@ -168,7 +179,9 @@ function uniqueFields(fields: Fields): string[] {
 function fieldDto(entity: string, name: string, field: AnyField): EntityDto["fields"][number] {
   check(isObject(field) && isObject(field.spec), `entities.${entity}.${name} is made by text(), integer() …`);
   const { unique: _, ...spec } = field.spec; // It is among the entity's indexes.
-  return { name, ...spec };
+  // To the engine an address is text.
+  if (spec.type === "attachment") return { name, ...spec, type: "text", max: ADDRESS_CHARACTERS };
+  return { name, ...spec, type: spec.type };
 }
 
 function unitDto(name: string, unit: UnitSpec<Entities>, entities: Entities): OpenDto["schema"]["units"][number] {

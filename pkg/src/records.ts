@@ -36,6 +36,10 @@ export class RecordShape {
       if (spec.type !== "timestamp" && Reflect.get(input as object, name) instanceof Date) {
         throw appError("value/type", `${this.entity}.${name} takes ${spec.type}, not a Date`);
       }
+      const value = plain[name];
+      if (spec.type === "attachment" && typeof value === "string" && !/^sha256-[0-9a-f]{64}$/.test(value)) {
+        throw appError("value/type", `${this.entity}.${name} takes the address that attachments.add() gives`);
+      }
     }
     return plain;
   }

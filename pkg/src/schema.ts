@@ -14,7 +14,7 @@ import { appError } from "./errors.js";
  */
 export type Policy = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
 
-export type FieldType = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref";
+export type FieldType = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref" | "attachment";
 
 /** What the engine is told of a field. */
 export interface FieldSpec {
@@ -145,6 +145,9 @@ export function ref<const Target extends string>(
 export function ref(entity: string, { onDelete }: { readonly onDelete?: OnDelete } = {}): never {
   return field({ type: "ref", optional: false, index: false, entity, ...(onDelete !== undefined && { onDelete }) });
 }
+
+/** The address of an attachment, as `db.attachments.add` gives it. Keeps an index over it, to find the records that refer to one. */
+export const attachment = (): Field<string> => field({ type: "attachment", optional: false, index: true });
 
 /** One kind of record. Every record also has an `id` (text), which the engine makes when none is given. */
 export function entity<F extends Fields, const P extends Policy = "lastWriteWins">(

@@ -6,6 +6,7 @@ import type { EngineModule, Host } from "./engine.js";
 import { WhimbrelError } from "./errors.js";
 import { Health } from "./health.js";
 import { watchUncaught } from "./uncaught.js";
+import { unpack } from "./unpack.js";
 
 let loading: Promise<EngineModule> | undefined;
 
@@ -33,7 +34,7 @@ function wakeStorage(): void {
 }
 
 async function instantiate(): Promise<EngineModule> {
-  await init({ module_or_path: await gunzip(decodeBase64(engineGzipBase64)) });
+  await init({ module_or_path: await unpack(engineGzipBase64) });
   const health = new Health();
   const learnPlace = watchUncaught(health, globalThis);
   const learning = (host: Host): Host => ({
@@ -49,25 +50,6 @@ async function instantiate(): Promise<EngineModule> {
     open: (options, host, key) => Engine.open(options, learning(host), key),
     destroy: (name, user) => Engine.destroy(name, user),
   };
-}
-
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  // New enough browsers do it themselves, which saves a cold start a loop over the whole engine.
-  const native = Uint8Array as { fromBase64?(text: string): Uint8Array<ArrayBuffer> };
-  if (native.fromBase64 !== undefined) return native.fromBase64(text);
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
-  return bytes;
-}
-
-function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
-  const { readable, writable } = new DecompressionStream("gzip");
-  const writer = writable.getWriter();
-  // Whoever reads is told what fails. A blob's stream would take the bytes through another process.
-  writer.write(bytes).catch(() => undefined);
-  writer.close().catch(() => undefined);
-  return new Response(readable).arrayBuffer();
 }
 
 function unavailable(cause: unknown): WhimbrelError {

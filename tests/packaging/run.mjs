@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const pkg = join(root, "pkg");
 
 /** Beside these, only declarations are in the package. */
-const FILES = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "dist/index.js", "package.json"];
+const FILES = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "dist/attachments.js", "dist/index.js", "dist/service-worker.js", "package.json"];
 
 if (!existsSync(join(pkg, "dist/index.js"))) {
   console.error("pkg/dist is not there: run `cargo xtask pkg` first");

@@ -17,7 +17,10 @@ import { PACKAGE } from "./paths";
 export interface Seen {
   readonly method: string;
   readonly path: string;
+  readonly query: string;
   readonly body: string;
+  /** Bytes of the body as it travelled. */
+  readonly bytes: number;
 }
 
 interface Planned {
@@ -31,10 +34,13 @@ const NOT_FORWARDED = new Set(["connection", "keep-alive", "transfer-encoding", 
 
 export class FaultProxy {
   readonly seen: Seen[] = [];
+  /** Files that this proxy has of its own, by path: a worker, an answer that the test changes. */
+  readonly files = new Map<string, { readonly type: string; readonly text: string }>();
   readonly #serverPort: number;
   readonly #server: Server;
   #planned: Planned[] = [];
   #cut = false;
+  #torn: { readonly path: string; readonly bytes: number } | undefined;
 
   private constructor(serverPort: number) {
     this.#serverPort = serverPort;
@@ -66,6 +72,11 @@ export class FaultProxy {
     this.#planned = [];
   }
 
+  /** The next request of that path is torn: so many bytes of its body reach the server, then both connections end. */
+  tear(path: string, bytes: number): void {
+    this.#torn = { path, bytes };
+  }
+
   /** Cuts every connection, those of now and those to come. */
   cut(): void {
     this.#cut = true;
@@ -88,8 +99,26 @@ export class FaultProxy {
       return;
     }
     const body = await readAll(request);
-    const { pathname } = new URL(request.url ?? "/", this.origin);
-    this.seen.push({ method: request.method ?? "GET", path: pathname, body: toText(request, body) });
+    const { pathname, search } = new URL(request.url ?? "/", this.origin);
+    this.seen.push({
+      method: request.method ?? "GET",
+      path: pathname,
+      query: search,
+      body: toText(request, body),
+      bytes: body.length,
+    });
+    if (this.#torn?.path === pathname && request.method === "PATCH") {
+      const { bytes } = this.#torn;
+      this.#torn = undefined;
+      await this.#tear(request, body.subarray(0, bytes));
+      response.destroy();
+      return;
+    }
+    const file = this.files.get(pathname);
+    if (file !== undefined) {
+      send(response, { status: 200, headers: { "content-type": file.type }, body: Buffer.from(file.text) });
+      return;
+    }
     if (pathname.startsWith("/package/")) {
       await sendPackageFile(response, pathname.slice("/package/".length));
       return;
@@ -120,6 +149,16 @@ export class FaultProxy {
     const headers = { ...answer.headers };
     for (const name of ["transfer-encoding", "content-length", "connection"]) delete headers[name];
     return { status: answer.statusCode ?? 502, headers, body: await readAll(answer) };
+  }
+
+  /** Sends the beginning of a body as if all of it were to come, and hangs up when it is on its way. */
+  async #tear({ method, url: path, headers }: IncomingMessage, beginning: Buffer): Promise<void> {
+    const asked = httpRequest({ host: "127.0.0.1", port: this.#serverPort, method, path, headers, agent: false });
+    asked.on("error", () => undefined);
+    await new Promise<void>((sent) => asked.write(beginning, () => sent()));
+    const ended = once(asked, "close");
+    asked.destroy();
+    await ended;
   }
 
   async #ask(request: IncomingMessage, body: Buffer): Promise<IncomingMessage> {

@@ -17,16 +17,19 @@ const SAID_CHARACTERS_MAX = 2_000;
 export class SyncServer {
   readonly port: number;
   readonly #database: string;
+  readonly #config: string;
   #process: ChildProcess | undefined;
   #said = "";
 
-  private constructor(port: number, database: string) {
+  private constructor(port: number, database: string, config: string) {
     this.port = port;
     this.#database = database;
+    this.#config = config;
   }
 
-  static async start(database: string): Promise<SyncServer> {
-    const server = new SyncServer(await freePort(), database);
+  /** With the demo's configuration, or another one. */
+  static async start(database: string, config = CONFIG): Promise<SyncServer> {
+    const server = new SyncServer(await freePort(), database, config);
     await server.start();
     return server;
   }
@@ -37,7 +40,7 @@ export class SyncServer {
 
   async start(): Promise<void> {
     const listen = `127.0.0.1:${this.port}`;
-    const args = ["--config", CONFIG, "--static", PAGE, "--listen", listen, "--data", this.#database];
+    const args = ["--config", this.#config, "--static", PAGE, "--listen", listen, "--data", this.#database];
     const child = spawn(serverBinary(), args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     for (const output of [child.stdout, child.stderr]) {

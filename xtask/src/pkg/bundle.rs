@@ -1,7 +1,8 @@
-//! The package's TypeScript: one script with the engine inside, and the types beside it.
+//! The package's TypeScript: one script with the engine inside, two that stand on it, and the types beside them.
 
 use std::fs;
 
+use super::engine::MODULES;
 use super::{Mode, Stamp, dist_dir, generated_dir, metafile, source_dir};
 use crate::failure::Failure;
 use crate::npm;
@@ -10,20 +11,31 @@ use crate::workspace::Workspace;
 /// The oldest language level of the browsers that have all else the engine needs.
 const LANGUAGE: &str = "es2022";
 
-/// Bundles `src/index.ts` into `dist/index.js`.
+/// What an app can import. All but the first take the first as it is, so that an app has the engine, and its classes, once.
+const ENTRIES: [&str; 3] = ["index", "attachments", "service-worker"];
+
+/// Bundles each entry into a script of `dist`.
 pub(super) fn scripts(workspace: &Workspace, mode: Mode) -> Result<(), Failure> {
-    let (entry, metafile) = (source_dir(workspace).join("index.ts"), metafile(workspace));
+    let (source, metafile) = (source_dir(workspace), metafile(workspace));
     let dist = dist_dir(workspace);
-    let output = dist.join("index.js");
+    let outputs = ENTRIES.map(|entry| dist.join(entry).with_extension("js"));
+    let [index, attachments, worker] = &outputs;
     let stamp = stamp(workspace, "bundle", &format!("{} {LANGUAGE}", mode.name()))?;
-    stamp.run(&[&output, &metafile], || {
+    stamp.run(&[index, attachments, worker, &metafile], || {
         // What an earlier source was built to must not be published with this one; the types, which are missing then, follow.
         if dist.is_dir() {
             fs::remove_dir_all(&dist).map_err(Failure::file("removing", &dist))?;
         }
-        let call = npm::tool(workspace, "esbuild")?.arg(entry);
-        let call = call.args(["--bundle", "--format=esm", "--sourcemap=external", "--log-level=warning"]);
-        let call = call.arg(format!("--target={LANGUAGE}")).arg(format!("--outfile={}", output.display()));
+        let entries = ENTRIES.map(|entry| source.join(entry).with_extension("ts"));
+        let call = entries.into_iter().fold(npm::tool(workspace, "esbuild")?, |call, entry| call.arg(entry));
+        let call = call.args([
+            "--bundle",
+            "--external:./index.js",
+            "--format=esm",
+            "--sourcemap=external",
+            "--log-level=warning",
+        ]);
+        let call = call.arg(format!("--target={LANGUAGE}")).arg(format!("--outdir={}", dist.display()));
         let call = call.arg(format!("--metafile={}", metafile.display()));
         if mode == Mode::Release { call.args(["--minify", "--legal-comments=none"]).run() } else { call.run() }
     })
@@ -38,10 +50,10 @@ pub(super) fn types(workspace: &Workspace) -> Result<(), Failure> {
         // tsc takes the generated declarations as given and does not copy them, but those it writes refer to them.
         let to = dist.join("generated");
         fs::create_dir_all(&to).map_err(Failure::file("creating", &to))?;
-        let name = "whimbrel.d.ts";
-        fs::copy(generated.join(name), to.join(name))
-            .map(|_| ())
-            .map_err(Failure::file("copying", &generated.join(name)))
+        MODULES.iter().map(|module| module.types()).try_for_each(|name| {
+            let from = generated.join(&name);
+            fs::copy(&from, to.join(&name)).map(|_| ()).map_err(Failure::file("copying", &from))
+        })
     })
 }
 

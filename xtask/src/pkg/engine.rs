@@ -1,4 +1,4 @@
-//! The engine: from Rust to a small wasm file and the glue around it.
+//! The wasm modules, the engine first: from Rust to a small wasm file and the glue around it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,9 +14,36 @@ use crate::small_std;
 use crate::toolchain::{TARGET, WasmToolchain};
 use crate::workspace::Workspace;
 
-const CRATE: &str = "whimbrel";
-const GLUE: &str = "whimbrel.js";
-const GLUE_TYPES: &str = "whimbrel.d.ts";
+/// A wasm module of the package.
+pub(super) struct Module {
+    /// The crate that it is made of.
+    package: &'static str,
+    /// What its files begin with.
+    pub(super) stem: &'static str,
+    /// What its text is called in the package's source.
+    pub(super) text: &'static str,
+}
+
+/// The engine, and what only some apps load.
+pub(super) const MODULES: [Module; 2] = [
+    Module { package: "whimbrel", stem: "whimbrel", text: "engine" },
+    Module { package: "whimbrel-attachments", stem: "whimbrel_attachments", text: "attachments" },
+];
+
+impl Module {
+    fn glue(&self) -> String {
+        format!("{}.js", self.stem)
+    }
+
+    pub(super) fn types(&self) -> String {
+        format!("{}.d.ts", self.stem)
+    }
+
+    /// The name of one of its steps.
+    pub(super) fn step(&self, name: &str) -> String {
+        format!("{name} {}", self.text)
+    }
+}
 
 /// What rustc may emit for this target by default. wasm-opt reads a file with fewer as broken.
 const WASM_FEATURES: [&str; 6] = [
@@ -41,34 +68,45 @@ const LAST_OPTIONS: [&str; 4] =
 /// What wasm-opt then calls that module.
 const SHORT_MODULE: &str = "a";
 
-/// Compiles the engine.
-pub(super) fn compile(workspace: &Workspace, toolchain: WasmToolchain, mode: Mode) -> Result<PathBuf, Failure> {
+/// Compiles a module.
+pub(super) fn compile(
+    workspace: &Workspace,
+    toolchain: WasmToolchain,
+    module: &Module,
+    mode: Mode,
+) -> Result<PathBuf, Failure> {
     let (profile, folder) = match mode {
         Mode::Dev => ("dev", "debug"),
         Mode::Release | Mode::Profile => ("wasm", "wasm"),
     };
     // Only the cdylib: asked for the rlib as well, cargo leaves link-time optimisation out, which is a seventh of the size.
     let kind = ["--crate-type", "cdylib"];
-    let arguments =
-        ["rustc", "--package", CRATE, "--lib", "--target", TARGET, "--profile", profile].into_iter().chain(kind);
+    let arguments = ["rustc", "--package", module.package, "--lib", "--target", TARGET, "--profile", profile]
+        .into_iter()
+        .chain(kind);
     let call = toolchain.apply(workspace, workspace.cargo().args(arguments));
     match mode {
         Mode::Dev => call.run()?,
         Mode::Release | Mode::Profile => small_std::apply(call).run()?,
     }
-    Ok(workspace.wasm_target().join(TARGET).join(folder).join(CRATE).with_extension("wasm"))
+    Ok(workspace.wasm_target().join(TARGET).join(folder).join(module.stem).with_extension("wasm"))
 }
 
 /// Writes the JavaScript around the engine, and the types of what passes between the two, beside the wasm that fits them.
-pub(super) fn bind(workspace: &Workspace, wasm: &Path, mode: Mode) -> Result<PathBuf, Failure> {
+pub(super) fn bind(workspace: &Workspace, module: &Module, wasm: &Path, mode: Mode) -> Result<PathBuf, Failure> {
     let dir = work_dir(workspace, mode);
-    let bound = dir.join(format!("{CRATE}_bg.wasm"));
+    let bound = dir.join(format!("{}_bg.wasm", module.stem));
     let pin = workspace.wasm_bindgen_pin()?;
-    let stamp = Stamp::new(workspace, "bind", &format!("{} {pin}", mode.name())).input(wasm, &[])?;
-    stamp.run(&[&bound, &dir.join(GLUE), &dir.join(GLUE_TYPES)], || {
+    let stamp = Stamp::new(workspace, &module.step("bind"), &format!("{} {pin}", mode.name())).input(wasm, &[])?;
+    stamp.run(&[&bound, &dir.join(module.glue()), &dir.join(module.types())], || {
         // The default path of the wasm is left out: it would make bundlers look for a file that is not there.
-        let call =
-            Call::new("wasm-bindgen").args(["--target", "web", "--omit-default-module-path", "--out-name", CRATE]);
+        let call = Call::new("wasm-bindgen").args([
+            "--target",
+            "web",
+            "--omit-default-module-path",
+            "--out-name",
+            module.stem,
+        ]);
         let call = if mode == Mode::Dev { call.arg("--keep-debug") } else { call };
         call.arg("--out-dir").arg(&dir).arg(wasm).run()
     })?;
@@ -76,13 +114,13 @@ pub(super) fn bind(workspace: &Workspace, wasm: &Path, mode: Mode) -> Result<Pat
 }
 
 /// Makes the wasm smaller; also says which names it calls by others now.
-pub(super) fn optimise(workspace: &Workspace, wasm: &Path) -> Result<(PathBuf, Names), Failure> {
-    let small = wasm.with_file_name(format!("{CRATE}_small.wasm"));
-    let names = wasm.with_file_name("names.json");
+pub(super) fn optimise(workspace: &Workspace, module: &Module, wasm: &Path) -> Result<(PathBuf, Names), Failure> {
+    let small = wasm.with_file_name(format!("{}_small.wasm", module.stem));
+    let names = wasm.with_file_name(format!("{}_names.json", module.stem));
     let options = [&WASM_FEATURES[..], &WASM_OPTIONS].concat();
     let last = [&WASM_FEATURES[..], &LAST_OPTIONS].concat();
     let parameters = format!("{} {} {}", options.join(" "), last.join(" "), include_str!("order.rs"));
-    let stamp = Stamp::new(workspace, "optimise", &parameters).input(wasm, &[])?;
+    let stamp = Stamp::new(workspace, &module.step("optimise"), &parameters).input(wasm, &[])?;
     stamp.run(&[&small, &names], || {
         let tool = || npm::tool(workspace, "wasm-opt");
         tool()?.args(options).arg(wasm).arg("--output").arg(&small).run()?;
@@ -97,10 +135,10 @@ pub(super) fn optimise(workspace: &Workspace, wasm: &Path) -> Result<(PathBuf, N
 }
 
 /// The same for a profiler: with the names that people know functions by, in the order in which they come.
-pub(super) fn optimise_named(workspace: &Workspace, wasm: &Path) -> Result<PathBuf, Failure> {
-    let small = wasm.with_file_name(format!("{CRATE}_named.wasm"));
+pub(super) fn optimise_named(workspace: &Workspace, module: &Module, wasm: &Path) -> Result<PathBuf, Failure> {
+    let small = wasm.with_file_name(format!("{}_named.wasm", module.stem));
     let options = [&WASM_FEATURES[..], &WASM_OPTIONS, &["--debuginfo", "--strip-producers"]].concat();
-    let stamp = Stamp::new(workspace, "optimise-named", &options.join(" ")).input(wasm, &[])?;
+    let stamp = Stamp::new(workspace, &module.step("optimise-named"), &options.join(" ")).input(wasm, &[])?;
     stamp.run(&[&small], || {
         npm::tool(workspace, "wasm-opt")?.args(options).arg(wasm).arg("--output").arg(&small).run()
     })?;
@@ -108,13 +146,14 @@ pub(super) fn optimise_named(workspace: &Workspace, wasm: &Path) -> Result<PathB
 }
 
 /// Puts the glue and its types into the package's source, with the names that the wasm has.
-pub(super) fn place_glue(workspace: &Workspace, mode: Mode, names: &Names) -> Result<(), Failure> {
+pub(super) fn place_glue(workspace: &Workspace, module: &Module, mode: Mode, names: &Names) -> Result<(), Failure> {
     let (from, to) = (work_dir(workspace, mode), generated_dir(workspace));
     fs::create_dir_all(&to).map_err(Failure::file("creating", &to))?;
-    for name in [GLUE, GLUE_TYPES] {
+    let glue = module.glue();
+    for name in [&glue, &module.types()] {
         let (from, to) = (from.join(name), to.join(name));
         let text = fs::read_to_string(&from).map_err(Failure::file("reading", &from))?;
-        let text = if name == GLUE { names.replace_in(&text)? } else { text };
+        let text = if *name == glue { names.replace_in(name, &text)? } else { text };
         // What is there already keeps its time.
         if fs::read_to_string(&to).ok().as_ref() != Some(&text) {
             fs::write(&to, text).map_err(Failure::file("writing", &to))?;
@@ -135,7 +174,7 @@ pub(super) struct Names {
 
 impl Names {
     /// The glue for the shorter names. It has each import once, as a key, and each export as a property of `wasm`.
-    fn replace_in(&self, glue: &str) -> Result<String, Failure> {
+    fn replace_in(&self, file: &str, glue: &str) -> Result<String, Failure> {
         let Some((module, ..)) = self.imports.first() else { return Ok(glue.to_owned()) };
         let names = self.imports.iter().map(|(_, old, new)| (format!("{old}:"), new.as_str()));
         let mut keys: HashMap<String, &str> = names.chain([(format!("\"{module}\":"), SHORT_MODULE)]).collect();
@@ -154,7 +193,7 @@ impl Names {
             };
             replace_properties(rest, &exports, &mut text);
         }
-        let missing = |key| Failure::Content { file: GLUE.to_owned(), reason: format!("{key} is not where it was") };
+        let missing = |key| Failure::Content { file: file.to_owned(), reason: format!("{key} is not where it was") };
         keys.into_keys().next().map_or(Ok(text), |key| Err(missing(key)))
     }
 }
@@ -190,13 +229,17 @@ mod tests {
         let wanted = "function call() {\n    return wasm.b(wasm.memory.buffer, old_wasm.engine_open_x);\n}\n\
             const import0 = {\n    $: function(arg0) { return wasm.b(arg0); },\n};\n\
             return {\n    a: import0,\n};\n";
-        assert_eq!(names().replace_in(GLUE).unwrap(), wanted);
-        assert_eq!(Names::default().replace_in(GLUE).unwrap(), GLUE, "a development build keeps its names");
+        assert_eq!(names().replace_in("whimbrel.js", GLUE).unwrap(), wanted);
+        assert_eq!(
+            Names::default().replace_in("whimbrel.js", GLUE).unwrap(),
+            GLUE,
+            "a development build keeps its names"
+        );
     }
 
     #[test]
     fn an_import_that_the_glue_does_not_have_is_a_failure() {
-        let failure = names().replace_in(&GLUE.replace("_0af", "_0b0")).unwrap_err();
+        let failure = names().replace_in("whimbrel.js", &GLUE.replace("_0af", "_0b0")).unwrap_err();
         assert_eq!(failure.to_string(), "whimbrel.js: __wbg_get_0af: is not where it was");
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo build ─► wasm-bindgen ─► wasm-opt ─► gzip + base64 ─┐
 //!                     │ glue, DTO types                     ▼
-//!                     └──────────► pkg/src/generated/ ─► esbuild ─► pkg/dist/index.js
+//!                     └──────────► pkg/src/generated/ ─► esbuild ─► pkg/dist/index.js, attachments.js, service-worker.js
 //!                                                   └──► tsc ─────► pkg/dist/*.d.ts
 //! ```
 //!
@@ -80,15 +80,17 @@ pub(crate) fn metafile(workspace: &Workspace) -> PathBuf {
 /// Builds the package, as far as it is not built already.
 pub(crate) fn build(workspace: &Workspace, mode: Mode) -> Result<(), Failure> {
     let toolchain = WasmToolchain::need(workspace)?;
-    let wasm = engine::compile(workspace, toolchain, mode)?;
-    let wasm = engine::bind(workspace, &wasm, mode)?;
-    let (wasm, names) = match mode {
-        Mode::Dev => (wasm, engine::Names::default()),
-        Mode::Release => engine::optimise(workspace, &wasm)?,
-        Mode::Profile => (engine::optimise_named(workspace, &wasm)?, engine::Names::default()),
-    };
-    engine::place_glue(workspace, mode, &names)?;
-    embed::write(workspace, &wasm, mode)?;
+    for module in &engine::MODULES {
+        let wasm = engine::compile(workspace, toolchain, module, mode)?;
+        let wasm = engine::bind(workspace, module, &wasm, mode)?;
+        let (wasm, names) = match mode {
+            Mode::Dev => (wasm, engine::Names::default()),
+            Mode::Release => engine::optimise(workspace, module, &wasm)?,
+            Mode::Profile => (engine::optimise_named(workspace, module, &wasm)?, engine::Names::default()),
+        };
+        engine::place_glue(workspace, module, mode, &names)?;
+        embed::write(workspace, module, &wasm, mode)?;
+    }
     bundle::scripts(workspace, mode)?;
     bundle::types(workspace)
 }

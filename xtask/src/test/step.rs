@@ -173,7 +173,9 @@ fn native(workspace: &Workspace, effort: Effort) -> Result<(), Failure> {
 fn clippy_wasm(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
     let call = workspace.cargo().args(["clippy", "--package", "whimbrel", "--target", TARGET, "--lib"]);
     let call = call.args(browser_targets(workspace)?).args(["--", "--deny", "warnings"]);
-    tools.wasm.apply(workspace, call).run()
+    tools.wasm.apply(workspace, call).run()?;
+    let call = workspace.cargo().args(["clippy", "--package", "whimbrel-attachments", "--target", TARGET, "--lib"]);
+    tools.wasm.apply(workspace, call.args(["--", "--deny", "warnings"])).run()
 }
 
 /// A program of `tests/kill`, with the package as an app gets it.

@@ -1,0 +1,342 @@
+/**
+ * Attachments: kept offline, uploaded in parts after their rows, from where a cut left them, downloaded where they are wanted.
+ *
+ * The package alone on an empty page, through the proxy, against the real server with a configuration that has a field for them.
+ */
+import { type Browser, expect, type Page, test as base } from "@playwright/test";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import type * as AttachmentsModule from "../../../pkg/src/attachments";
+import type * as Package from "../../../pkg/src/index";
+import { FaultProxy } from "../harness/fault-proxy";
+import { answer, failing, type Fault, send } from "../harness/faults";
+import { SyncServer } from "../harness/sync-server";
+
+const CONFIG = join(import.meta.dirname, "../harness/attachments-server.toml");
+const PART = 1024 * 1024;
+
+interface Fixtures {
+  readonly server: SyncServer & { readonly folder: string };
+  readonly newTab: () => Promise<Tab>;
+}
+
+/** A page with the package, on a device of its own. */
+class Tab {
+  constructor(
+    readonly page: Page,
+    readonly proxy: FaultProxy,
+  ) {}
+
+  static async open(browser: Browser, port: number): Promise<Tab> {
+    const proxy = await FaultProxy.start(port);
+    const context = await browser.newContext({ baseURL: proxy.origin });
+    const tab = new Tab(await context.newPage(), proxy);
+    await tab.load();
+    return tab;
+  }
+
+  /** Loads the page anew; nothing is open in it. */
+  async load(): Promise<void> {
+    await this.page.goto("/v1/ping?nonce=page");
+  }
+
+  /** Opens the database in the page as `db`. */
+  async db(user = "ana", budgetBytes = 50e6): Promise<void> {
+    await this.page.evaluate(
+      async ([user, budgetBytes]) => {
+        const path = (name: string): string => `/package/${name}.js`;
+        const { open, entity, text, attachment } = (await import(path("index"))) as typeof Package;
+        const { attachments } = (await import(path("attachments"))) as typeof AttachmentsModule;
+        const db = await open({
+          name: "notes",
+          user,
+          server: { url: "/v1", token: `dev-${user}` },
+          entities: { note: entity({ body: text(), photo: attachment().optional() }) },
+          attachments: attachments({ budgetBytes: Number(budgetBytes) }),
+        });
+        Object.assign(window, { db });
+      },
+      [user, budgetBytes] as const,
+    );
+  }
+
+  async offline(isOffline: boolean): Promise<void> {
+    if (isOffline) this.proxy.cut();
+    else this.proxy.restore();
+    await this.page.context().setOffline(isOffline);
+  }
+
+  /** Keeps a content that is made from a seed, and a note that refers to it. */
+  add(bytes: number, seed: number, note: string | null = `note ${seed}`): Promise<string> {
+    return this.page.evaluate(
+      async ([bytes, seed, note]) => {
+        const content = new Uint8Array(bytes).map((_, place) => (place * 31 + (place >> 9) + seed) & 255);
+        const address = await window.db.attachments.add(new Blob([content], { type: "image/jpeg" }));
+        if (note !== null) await window.db.note.create({ id: note, body: "x", photo: address });
+        return address;
+      },
+      [bytes, seed, note] as const,
+    );
+  }
+
+  /** How a sync ended. */
+  sync(): Promise<string> {
+    return this.page.evaluate(async () => (await window.db.sync.trigger("all").settled).outcome);
+  }
+
+  status(): Promise<Package.AttachmentsStatus> {
+    return this.page.evaluate(() => window.db.attachments.status);
+  }
+
+  state(address: string): Promise<Package.AttachmentState> {
+    return this.page.evaluate((address) => window.db.attachments.state(address), address);
+  }
+
+  /** The content's hash and type, or the code of what was thrown. */
+  get(address: string): Promise<string> {
+    return this.page.evaluate(async (address) => {
+      try {
+        const blob = await window.db.attachments.get(address);
+        const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
+        return `sha256-${Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("")} ${blob.type}`;
+      } catch (thrown) {
+        return (thrown as { code?: string }).code ?? String(thrown);
+      }
+    }, address);
+  }
+
+  async isUploaded(address: string): Promise<void> {
+    await expect.poll(async () => (await this.state(address)).uploaded).toBe(true);
+  }
+
+  /** The parts that were sent: where they began, and their bytes. */
+  parts(): (readonly [number, number])[] {
+    const sent = this.proxy.seen.filter(({ method, path }) => method === "PATCH" && path.startsWith("/v1/attachments/"));
+    return sent.map(({ query, bytes }) => [Number(new URLSearchParams(query).get("offset")), bytes] as const);
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+    await this.proxy.close();
+  }
+}
+
+declare global {
+  interface Window {
+    db: Package.Database<
+      { note: Package.Entity<{ body: Package.TextField; photo: Package.Field<string, true> }, "lastWriteWins"> },
+      "all"
+    >;
+  }
+}
+
+const test = base.extend<Fixtures>({
+  server: async ({}, use, info) => {
+    const database = info.outputPath("server.sqlite");
+    mkdirSync(dirname(database), { recursive: true });
+    const server = await SyncServer.start(database, CONFIG);
+    await use(Object.assign(server, { folder: `${database}.attachments` }));
+    await server.stop();
+    rmSync(database, { force: true });
+  },
+  newTab: async ({ browser, server }, use) => {
+    const tabs: Tab[] = [];
+    await use(async () => {
+      const tab = await Tab.open(browser, server.port);
+      tabs.push(tab);
+      return tab;
+    });
+    for (const tab of tabs) await tab.close();
+  },
+});
+
+/** The file in which the server keeps a content, or the upload of one. */
+function fileOf(folder: string, address: string): string {
+  const digits = address.slice("sha256-".length);
+  return join(folder, digits.slice(0, 2), digits);
+}
+
+test("R23: a photo that was added offline is uploaded in parts, after its row, also after a reload", async ({ server, newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  await tab.offline(true);
+  const address = await tab.add(2.5 * PART, 1);
+  expect(address).toMatch(/^sha256-[0-9a-f]{64}$/);
+  expect(await tab.state(address)).toMatchObject({ here: true, uploaded: false, size: 2.5 * PART, type: "image/jpeg" });
+  await tab.offline(false);
+  await tab.load();
+  await tab.db();
+  await tab.sync();
+  await tab.isUploaded(address);
+  expect(tab.parts()).toEqual([
+    [0, PART],
+    [PART, PART],
+    [2 * PART, PART / 2],
+  ]);
+  const paths = tab.proxy.seen.map(({ method, path }) => `${method} ${path}`);
+  const pushed = paths.indexOf("POST /v1/push");
+  const first = paths.findIndex((path) => path.startsWith("PATCH"));
+  expect(pushed).toBeGreaterThanOrEqual(0);
+  expect(pushed).toBeLessThan(first);
+  expect(createHash("sha256").update(readFileSync(fileOf(server.folder, address))).digest("hex")).toBe(address.slice(7));
+
+  const other = await newTab();
+  await other.db("ben");
+  await other.sync();
+  expect(await other.state(address)).toMatchObject({ here: false });
+  expect(other.proxy.seen.filter(({ path }) => path.startsWith("/v1/attachments/"))).toEqual([]);
+  expect(await other.get(address)).toBe(`${address} image/jpeg`);
+  expect(await other.state(address)).toMatchObject({ here: true, uploaded: true });
+  await other.offline(true);
+  expect(await other.get(address)).toBe(`${address} image/jpeg`);
+
+  const stranger = await newTab();
+  await stranger.db("cleo");
+  expect(await stranger.get(address)).toBe("attachment/unreferenced");
+});
+
+test("R7: an upload that is cut in the middle of a part goes on at the byte where it stopped", async ({ newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  await tab.offline(true);
+  const address = await tab.add(2 * PART, 2);
+  await tab.offline(false);
+  tab.proxy.tear(`/v1/attachments/${address}`, 700_000);
+  await tab.sync();
+  await tab.isUploaded(address);
+  const parts = tab.parts();
+  // What the server had stored of the torn part is not sent again.
+  const resumed = parts[1]![0];
+  expect(resumed).toBeGreaterThan(600_000);
+  expect(resumed).toBeLessThanOrEqual(700_000);
+  const sent = parts.slice(1).reduce((total, [, bytes]) => total + bytes, 0);
+  expect(resumed + sent).toBe(2 * PART);
+});
+
+test("R22: a content that fails delays no row and no other content, and the status says so", async ({ newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  await tab.offline(true);
+  const bad = await tab.add(1000, 3);
+  const good = await tab.add(1000, 4);
+  const lonely = await tab.add(1000, 5, null);
+  await tab.offline(false);
+  const path = `/v1/attachments/${bad}`;
+  const refusal = JSON.stringify({ code: "attachment/too-large", title: "too large", status: 413, retryable: false });
+  tab.proxy.inject(`${path}/state`, failing);
+  tab.proxy.inject(path, answer(413, { "content-type": "application/problem+json" }, refusal));
+  expect(await tab.sync()).toBe("complete");
+  await tab.isUploaded(good);
+  await expect.poll(async () => (await tab.status()).refused).toBe(1);
+  expect((await tab.state(bad)).error).toMatchObject({});
+  expect(await tab.status()).toMatchObject({ phase: "idle", pending: 1, unreferenced: 1, storedBytes: 3000 });
+  expect((await tab.state(lonely)).uploaded).toBe(false);
+  await tab.page.evaluate(() => window.db.attachments.retryNow());
+  await tab.isUploaded(bad);
+  expect(await tab.status()).toMatchObject({ pending: 0, unreferenced: 1, refused: 0, lastError: null });
+});
+
+test("R23: the budget never takes what is not uploaded, and takes what was wanted longest ago", async ({ newTab }) => {
+  const tab = await newTab();
+  await tab.db("ana", 250_000);
+  await tab.offline(true);
+  const own = [await tab.add(100_000, 6), await tab.add(100_000, 7), await tab.add(100_000, 8)];
+  for (const address of own) expect(await tab.state(address)).toMatchObject({ here: true, uploaded: false });
+  const refused = await tab.page.evaluate(
+    (address) => window.db.attachments.evict(address).catch((error: { code: string }) => error.code),
+    own[0]!,
+  );
+  expect(refused).toBe("attachment/not-uploaded");
+  await tab.offline(false);
+  await tab.sync();
+  for (const address of own) await tab.isUploaded(address);
+  expect(await tab.get(own[0]!)).toContain(own[0]!);
+  const fourth = await tab.add(100_000, 9, null);
+  await expect.poll(async () => (await tab.status()).storedBytes).toBe(200_000);
+  // The one that was wanted last and the one that nobody else has.
+  expect(await Promise.all([...own, fourth].map(async (address) => (await tab.state(address)).here))).toEqual([true, false, false, true]);
+  expect(await tab.get(own[1]!)).toContain(own[1]!);
+});
+
+test("R17: what is damaged on its way is noticed, and begun anew", async ({ server, newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  await tab.offline(true);
+  const address = await tab.add(1.5 * PART, 10);
+  await tab.offline(false);
+  // The first part is changed under way: the server has other bytes than were sent.
+  tab.proxy.inject(`/v1/attachments/${address}`, async ({ response, forward }) => {
+    const { status, headers, body } = await forward();
+    const upload = fileOf(server.folder, address);
+    const part = join(dirname(upload), readdirSync(dirname(upload)).find((name) => name.endsWith(".part"))!);
+    const bytes = readFileSync(part);
+    bytes[17] = bytes[17]! ^ 1;
+    writeFileSync(part, bytes);
+    response.writeHead(status, headers).end(body);
+  });
+  await tab.sync();
+  await tab.isUploaded(address);
+  expect(tab.parts().filter(([offset]) => offset === 0)).toHaveLength(2);
+  expect(statSync(fileOf(server.folder, address)).size).toBe(1.5 * PART);
+
+  const other = await newTab();
+  await other.db("ben");
+  await other.sync();
+  other.proxy.inject(`/v1/attachments/${address}`, async ({ response, forward }) => {
+    const { status, headers, body } = await forward();
+    body[17] = body[17]! ^ 1;
+    response.writeHead(status, headers).end(body);
+  });
+  expect(await other.get(address)).toBe(`${address} image/jpeg`);
+});
+
+test("a download that breaks off goes on where it stopped; offline it says so", async ({ newTab }) => {
+  const [tab, other] = [await newTab(), await newTab()];
+  await tab.db();
+  const address = await tab.add(2.5 * PART, 11);
+  await tab.sync();
+  await tab.isUploaded(address);
+  await other.db("ben");
+  await other.sync();
+  const path = `/v1/attachments/${address}`;
+  await other.offline(true);
+  expect(await other.get(address)).toBe("attachment/not-here");
+  await other.offline(false);
+  // The second part fails.
+  let asked = 0;
+  const afterTheFirst: Fault = async (exchange) => {
+    if (asked++ > 0) return failing(exchange);
+    send(exchange.response, await exchange.forward());
+  };
+  other.proxy.inject(path, afterTheFirst, Infinity);
+  expect(await other.get(address)).toBe("attachment/not-here");
+  other.proxy.heal();
+  await other.load();
+  await other.db("ben");
+  const before = other.proxy.seen.filter((seen) => seen.path === path).length;
+  expect(await other.get(address)).toBe(`${address} image/jpeg`);
+  expect(other.proxy.seen.filter((seen) => seen.path === path).length - before).toBe(2);
+});
+
+test("R18: the server is killed during an upload, and nothing is lost", async ({ server, newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  await tab.offline(true);
+  const address = await tab.add(3 * PART, 12);
+  await tab.offline(false);
+  tab.proxy.inject(`/v1/attachments/${address}`, async ({ response, forward }) => {
+    await forward();
+    await server.kill();
+    response.destroy();
+  });
+  await tab.sync();
+  await expect.poll(async () => (await tab.status()).lastError).not.toBeNull();
+  await server.start();
+  await tab.page.evaluate(() => window.db.attachments.retryNow());
+  await tab.isUploaded(address);
+  expect(existsSync(fileOf(server.folder, address))).toBe(true);
+  // The part that was answered for was durable, and is not sent again.
+  expect(tab.parts().filter(([offset]) => offset === 0)).toHaveLength(1);
+});
