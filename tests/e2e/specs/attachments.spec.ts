@@ -340,3 +340,75 @@ test("R18: the server is killed during an upload, and nothing is lost", async ({
   // The part that was answered for was durable, and is not sent again.
   expect(tab.parts().filter(([offset]) => offset === 0)).toHaveLength(1);
 });
+
+test("R18: a token that has run out is asked for once more, and without one everything waits", async ({ newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  await tab.offline(true);
+  const address = await tab.add(1000, 13);
+  await tab.offline(false);
+  const state = `/v1/attachments/${address}/state`;
+  const refusal = JSON.stringify({ code: "auth/unauthenticated", title: "a token is needed", status: 401, retryable: false });
+  const refused = answer(401, { "content-type": "application/problem+json" }, refusal);
+  tab.proxy.inject(state, refused, Infinity);
+  await tab.sync();
+  await expect.poll(async () => (await tab.status()).phase).toBe("signedOut");
+  // Twice for each sync that has completed: with the token, and with the one that was asked for again.
+  expect(tab.proxy.seen.filter(({ path }) => path === state).length % 2).toBe(0);
+  expect(await tab.state(address)).toMatchObject({ here: true, uploaded: false });
+  tab.proxy.heal();
+  tab.proxy.inject(state, refused);
+  // A sync that completes shows that there is a session again.
+  await tab.sync();
+  await tab.isUploaded(address);
+});
+
+test("R18: two tabs share one device: what one adds the other sees, and it is uploaded once", async ({ newTab }) => {
+  const tab = await newTab();
+  const second = new Tab(await tab.page.context().newPage(), tab.proxy);
+  await second.load();
+  await Promise.all([tab.db(), second.db()]);
+  await tab.offline(true);
+  const [address, same] = [await tab.add(1.5 * PART, 14), await second.add(1.5 * PART, 14, null)];
+  expect(same).toBe(address);
+  await expect.poll(async () => (await second.status()).pending).toBe(1);
+  await tab.offline(false);
+  await Promise.all([tab.sync(), second.sync()]);
+  await tab.isUploaded(address);
+  await expect.poll(async () => (await second.status()).pending).toBe(0);
+  expect(tab.parts().reduce((total, [, bytes]) => total + bytes, 0)).toBe(1.5 * PART);
+});
+
+test("R23: a device without room says so, and keeps what it has", async ({ newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  const kept = await tab.add(1000, 15, null);
+  // As browsers do it: every write succeeds, and the transaction then aborts at its commit.
+  const [code, isNew] = await tab.page.evaluate(async () => {
+    const commit = IDBTransaction.prototype.commit;
+    IDBTransaction.prototype.commit = function (this: IDBTransaction) {
+      this.abort();
+    };
+    const content = new Blob([new Uint8Array(2_000_000)]);
+    const code = await window.db.attachments.add(content).catch((error: Package.WhimbrelError) => error.code);
+    IDBTransaction.prototype.commit = commit;
+    const { here, uploaded } = await window.db.attachments.state(await window.db.attachments.add(content));
+    return [code, here && !uploaded] as const;
+  });
+  expect([code, isNew]).toEqual(["store/quota", true]);
+  expect(await tab.state(kept)).toMatchObject({ here: true, uploaded: false });
+});
+
+test("R23: destroying a database takes its attachments along", async ({ newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  await tab.add(1000, 17, null);
+  const left = await tab.page.evaluate(async () => {
+    const path = "/package/index.js";
+    const { Whimbrel } = (await import(path)) as typeof Package;
+    await window.db.close();
+    await Whimbrel.destroy("notes", { user: "ana" });
+    return (await indexedDB.databases()).map(({ name }) => name).filter((name) => name?.includes("notes"));
+  });
+  expect(left).toEqual([]);
+});
