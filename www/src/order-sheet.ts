@@ -6,6 +6,7 @@
 import { confirmDelete } from "./confirm-delete";
 import { fromDateInput, toDateInput } from "./dates";
 import { h } from "./element";
+import { PhotoField } from "./photo-field";
 import { PlaceField } from "./place-field";
 import type { Place, PlaceSearch } from "./place-search";
 import { NOTE_CHARACTERS_MAX, TITLE_CHARACTERS_MAX } from "./schema";
@@ -17,9 +18,11 @@ export interface Draft {
   readonly placeId: string;
   readonly dueAt: Date;
   readonly note: string | null;
+  readonly photo: string | null;
 }
 
 export interface SheetActions {
+  readonly attachments: ConstructorParameters<typeof PhotoField>[0];
   readonly searchPlaces: () => Promise<PlaceSearch>;
   readonly place: (id: string) => Promise<Place | undefined>;
   readonly create: (draft: Draft) => Promise<void>;
@@ -33,6 +36,7 @@ interface Values {
   readonly place: Place | undefined;
   readonly dueAt: Date;
   readonly note: string;
+  readonly photo: string | null;
 }
 
 export class OrderSheet {
@@ -50,6 +54,7 @@ export class OrderSheet {
   readonly #due = h("input", { id: "due", name: "due", type: "date", required: true });
   readonly #note = h("textarea", { id: "note", name: "note", rows: 3, maxLength: NOTE_CHARACTERS_MAX });
   readonly #place: PlaceField;
+  readonly #photo: PhotoField;
   readonly #problem = h("p", { className: "problem", role: "alert" });
   readonly #delete = h("button", { type: "button", className: "danger" }, "Delete");
   readonly #form = h("form", { method: "dialog" });
@@ -59,6 +64,7 @@ export class OrderSheet {
   constructor(actions: SheetActions) {
     this.#actions = actions;
     this.#place = new PlaceField(actions.searchPlaces);
+    this.#photo = new PhotoField(actions.attachments);
     const cancel = h("button", { type: "button", className: "quiet" }, "Cancel");
     const save = h("button", { type: "submit", className: "primary" }, "Save");
     const field = (label: string, input: HTMLElement): HTMLElement =>
@@ -70,6 +76,7 @@ export class OrderSheet {
       this.#place.element,
       field("Due", this.#due),
       field("Note (optional)", this.#note),
+      this.#photo.element,
       this.#problem,
       buttons,
     );
@@ -78,18 +85,20 @@ export class OrderSheet {
       event.preventDefault();
       void this.#save();
     });
+    this.element.addEventListener("close", () => this.#photo.end());
     cancel.addEventListener("click", () => this.element.close());
     this.#delete.addEventListener("click", () => void this.#remove());
   }
 
   create(): void {
-    this.#show(undefined, { title: "", place: undefined, dueAt: new Date(), note: "" });
+    this.#show(undefined, { title: "", place: undefined, dueAt: new Date(), note: "", photo: null });
     this.#title.focus();
   }
 
   async edit(order: WorkOrder): Promise<void> {
     const place = await this.#actions.place(order.placeId);
-    this.#show(order, { title: order.title, place, dueAt: order.dueAt, note: order.note ?? "" });
+    const { title, dueAt, note, photo } = order;
+    this.#show(order, { title, place, dueAt, note: note ?? "", photo });
   }
 
   #show(order: WorkOrder | undefined, values: Values): void {
@@ -99,6 +108,7 @@ export class OrderSheet {
     this.#place.value = values.place;
     this.#due.value = toDateInput(values.dueAt);
     this.#note.value = values.note;
+    this.#photo.value = values.photo;
     this.#problem.textContent = "";
     this.#delete.hidden = order === undefined;
     this.element.showModal();
@@ -114,8 +124,9 @@ export class OrderSheet {
     }
     const note = this.#note.value.trim();
     const draft = { title, country: place.country, placeId: place.id, dueAt, note: note === "" ? null : note };
+    const photo = this.#photo.value;
     await this.#attempt(() =>
-      this.#order === undefined ? this.#actions.create(draft) : this.#actions.update(this.#order.id, draft),
+      this.#order === undefined ? this.#actions.create({ ...draft, photo }) : this.#actions.update(this.#order.id, { ...draft, photo }),
     );
   }
 

@@ -1,5 +1,5 @@
 /** What Rounds keeps on the device: work orders, and the places they are at. The server's side of it is `server.toml`. */
-import { entity, real, ref, text, timestamp } from "whimbrel";
+import { attachment, entity, real, ref, text, timestamp } from "whimbrel";
 
 /** The longest texts that device and server take. */
 export const TITLE_CHARACTERS_MAX = 200;
@@ -17,6 +17,7 @@ export const entities = {
       placeId: ref("place"),
       dueAt: timestamp().index(),
       note: text().max(NOTE_CHARACTERS_MAX).optional(),
+      photo: attachment().optional(),
     },
     { sync: "lastWriteWins" },
   ),

@@ -35,6 +35,7 @@ export function mountWorkplace(db: Rounds, signal: AbortSignal): void {
 
 function sheetActions(db: Rounds, signal: AbortSignal): ConstructorParameters<typeof OrderSheet>[0] {
   return {
+    attachments: db.attachments,
     searchPlaces: placeSearch(db, signal),
     place: (id) => db.place.get(id),
     create: async (draft: Draft) => {
