@@ -32,6 +32,7 @@ try {
   step("esbuild --bundle", () =>
     run("esbuild", ["main.ts", "--bundle", "--format=esm", "--target=es2022", "--outfile=out/main.js"]),
   );
+  step("a service worker is one classic script", worker);
   step("each bundle is one script with the engine inside", () =>
     [join(app, "dist/assets"), join(app, "out")].forEach(checkBundle),
   );
@@ -59,6 +60,7 @@ function typeCheck(resolution) {
   const strict = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false", "--types", ""];
   run("tsc", [
     "main.ts",
+    "worker.ts",
     "--noEmit",
     "--target",
     "es2022",
@@ -68,6 +70,11 @@ function typeCheck(resolution) {
     resolution,
     ...strict,
   ]);
+}
+
+function worker() {
+  run("esbuild", ["worker.ts", "--bundle", "--format=iife", "--target=es2022", "--outfile=worker/worker.js"]);
+  checkBundle(join(app, "worker"));
 }
 
 function checkBundle(folder) {

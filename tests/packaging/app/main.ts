@@ -1,9 +1,10 @@
 /** An app as somebody writes it on the first day. */
-import { type Database, entity, open, ref, text, timestamp, WhimbrelError } from "whimbrel";
+import { attachment, type Database, entity, open, ref, text, timestamp, WhimbrelError } from "whimbrel";
+import { attachments } from "whimbrel/attachments";
 
 const entities = {
   place: entity({ name: text() }, { sync: "readOnly" }),
-  workOrder: entity({ title: text().max(200), placeId: ref("place").optional(), dueAt: timestamp() }),
+  workOrder: entity({ title: text().max(200), placeId: ref("place").optional(), dueAt: timestamp(), photo: attachment().optional() }),
 };
 
 function show(orders: readonly { readonly title: string; readonly dueAt: Date }[]): void {
@@ -17,9 +18,12 @@ try {
     entities,
     units: { home: ["place", "workOrder"] },
     auto: { start: "home" },
+    attachments: attachments({ budgetBytes: 1e6 }),
+    backgroundSync: true,
   });
   db.workOrder.watch({ orderBy: { dueAt: "asc" } }).subscribe(show);
-  const order = await db.workOrder.create({ title: "Pump 4", dueAt: new Date() });
+  const photo = await db.attachments.add(new Blob(["x"]), { type: "text/plain" });
+  const order = await db.workOrder.create({ title: "Pump 4", dueAt: new Date(), photo });
   const receipt = await order.confirmed;
   if (receipt.outcome === "accepted") document.title = `version ${receipt.version}`;
   if (receipt.outcome === "rejected") document.title = `${receipt.code}: ${receipt.message}`;
