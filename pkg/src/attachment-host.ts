@@ -42,6 +42,7 @@ export function attachmentHost(
       return found;
     },
     onSynced: (listener) => database.sync.on("complete", listener),
+    onRestored: (listener) => database.restored.add(listener),
     onEnd: (listener) => connection.onEnd(listener),
   };
 }

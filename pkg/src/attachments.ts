@@ -99,7 +99,11 @@ class AttachmentsFacade implements Attachments {
     this.#status = this.#toStatus();
     this.#channel = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel(database);
     if (this.#channel !== undefined) this.#channel.onmessage = () => void this.#refresh();
-    const offs = [host.onSynced(() => this.#synced()), host.network.on("change", (status) => status === "online" && this.#synced())];
+    const offs = [
+      host.onSynced(() => this.#synced()),
+      host.onRestored(() => void this.#doubt()),
+      host.network.on("change", (status) => status === "online" && this.#synced()),
+    ];
     host.onEnd(() => {
       for (const off of offs) off();
       this.#end();
@@ -171,6 +175,13 @@ class AttachmentsFacade implements Attachments {
 
   retryNow(): void {
     this.#uploads?.retryNow();
+  }
+
+  /** What the server had it may have lost: it is asked for each, and gets what it lacks. */
+  async #doubt(): Promise<void> {
+    await this.#shelf.doubt().catch(() => undefined);
+    this.#stored();
+    this.#synced();
   }
 
   #synced(): void {

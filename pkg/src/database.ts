@@ -9,6 +9,7 @@ import type { EventDto, StatusDto } from "./engine.js";
 import { appError, toWhimbrelError, type WhimbrelError } from "./errors.js";
 import { type Inbox, InboxFacade } from "./inbox.js";
 import type { EntityName } from "./infer.js";
+import { Listeners } from "./listeners.js";
 import { type Network, NetworkFacade } from "./network.js";
 import { Receipts } from "./receipts.js";
 import { RecordShape } from "./records.js";
@@ -76,6 +77,8 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   readonly #shapes: ReadonlyMap<string, RecordShape>;
   readonly #collections: ReadonlyMap<string, Collection>;
   readonly #transactions: Transactions;
+  /** Told when the server was found to be restored from a backup. */
+  readonly restored = new Listeners<void>();
   #attachments: Attachments | undefined;
 
   constructor(connection: Connection, entities: Entities, status: StatusDto, health: StorageHealth) {
@@ -182,6 +185,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
         return this.#receipts.arrived(event);
       case "report":
         if (event.error.code === "store/mirror") this.health.missed();
+        if (event.error.code === "sync/server-restored") this.restored.emit();
         return report(event);
       case "recovered":
         return this.health.recovered();

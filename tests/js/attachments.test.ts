@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import type { AttachmentHost, Attachments } from "../../pkg/src/attachments/types.js";
 import { createOpen } from "../../pkg/src/open.js";
 import { attachment, entity, text } from "../../pkg/src/schema.js";
-import { FakeModule } from "./fake-engine.js";
+import { errorDto, FakeModule } from "./fake-engine.js";
 import { codeOf, settle } from "./rounds.js";
 
 const ADDRESS = `sha256-${"0a".repeat(32)}`;
@@ -59,6 +59,12 @@ describe("attachments", () => {
     module.engine.host!.event({ type: "complete", run: "1", unit: "all", pushed: 1, rejected: 0, conflicts: 0, pulled: 0 });
     await settle();
     expect(synced).toBe(1);
+    let restored = 0;
+    host!.onRestored(() => restored++);
+    vi.spyOn(globalThis.console, "warn").mockReturnValue();
+    module.engine.emit({ type: "report", level: "warn", error: errorDto("sync/server-restored") });
+    await settle();
+    expect(restored).toBe(1);
     let ended = false;
     host!.onEnd(() => (ended = true));
     await db.close();

@@ -103,6 +103,13 @@ impl AttachmentShelf {
         promise(async move { shelf.mark(&address, "uploaded").await.map(|()| JsValue::UNDEFINED) })
     }
 
+    /// The server was restored from a backup: what is here counts as not uploaded until it was asked.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn doubt(&self) -> Promise {
+        let shelf = Rc::clone(&self.shelf);
+        promise(async move { shelf.doubt().await.map(|()| JsValue::UNDEFINED) })
+    }
+
     /// Deletes a content, if the server has it. Resolves to whether it is gone.
     #[wasm_bindgen(unchecked_return_type = "Promise<boolean>")]
     pub fn remove(&self, address: String) -> Promise {

@@ -115,6 +115,13 @@ impl Shelf {
         change.end(result).await
     }
 
+    /// Nobody knows any more what the server has: what is here counts as not uploaded, until the server was asked.
+    pub(crate) async fn doubt(&self) -> Result<()> {
+        let change = self.change()?;
+        let result = change.doubt().await;
+        change.end(result).await
+    }
+
     /// Deletes a content, if the server has it. Says whether it is gone.
     pub(crate) async fn remove(&self, address: &str) -> Result<bool> {
         let change = self.change()?;
@@ -215,6 +222,14 @@ impl Change {
         let Some(entry) = self.entries.get(address.into()).await? else { return Ok(()) };
         set(&entry, what, &true.into())?;
         self.put(&entry, address).await
+    }
+
+    async fn doubt(&self) -> Result<()> {
+        for entry in self.entries.get_all(None, None).await?.iter().filter(|entry| flag(entry, "here")) {
+            set(entry, "uploaded", &false.into())?;
+            self.put(entry, &text(entry, "address")).await?;
+        }
+        Ok(())
     }
 
     async fn remove(&self, address: &str) -> Result<bool> {

@@ -27,7 +27,7 @@ fn sum<'a>(entries: impl Iterator<Item = &'a Entry>) -> u64 {
 
 proptest! {
     #[test]
-    fn r23_eviction_never_takes_what_is_not_uploaded(entries in entries(), budget in 0..600_u64, busy in 0..12_usize) {
+    fn r17_eviction_never_takes_what_is_not_uploaded(entries in entries(), budget in 0..600_u64, busy in 0..12_usize) {
         let busy = [format!("sha256-{busy}")];
         let leaving = to_evict(&entries, budget, &busy);
         let find = |address: &str| entries.iter().find(|entry| entry.address == address).unwrap();

@@ -84,6 +84,8 @@ export interface AttachmentHost {
   referred(addresses: readonly string[]): Promise<ReadonlySet<string>>;
   /** Tells when a sync has completed: the server may know rows now that it did not know. */
   onSynced(listener: () => void): Unsubscribe;
+  /** Tells when the server was found to be restored from a backup: it may have lost what it had. */
+  onRestored(listener: () => void): Unsubscribe;
   /** Tells when the database has ended. */
   onEnd(listener: () => void): Unsubscribe;
 }

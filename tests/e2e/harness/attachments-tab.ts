@@ -11,7 +11,7 @@ import { SyncServer } from "./sync-server";
 const CONFIG = join(import.meta.dirname, "attachments-server.toml");
 
 interface Fixtures {
-  readonly server: SyncServer & { readonly folder: string };
+  readonly server: SyncServer & { readonly database: string; readonly folder: string };
   readonly newTab: () => Promise<Tab>;
 }
 
@@ -130,7 +130,7 @@ export const test = base.extend<Fixtures>({
     const database = info.outputPath("server.sqlite");
     mkdirSync(dirname(database), { recursive: true });
     const server = await SyncServer.start(database, CONFIG);
-    await use(Object.assign(server, { folder: `${database}.attachments` }));
+    await use(Object.assign(server, { database, folder: `${database}.attachments` }));
     await server.stop();
     rmSync(database, { force: true });
   },

@@ -4,7 +4,7 @@
  * The package alone on an empty page, through the proxy, against the real server with a configuration that has a field for them.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import type * as Package from "../../../pkg/src/index";
@@ -13,7 +13,7 @@ import { answer, failing, type Fault, send } from "../harness/faults";
 
 const PART = 1024 * 1024;
 
-test("R23: a photo that was added offline is uploaded in parts, after its row, also after a reload", async ({ server, newTab }) => {
+test("R18: a photo that was added offline is uploaded in parts, after its row, also after a reload", async ({ server, newTab }) => {
   const tab = await newTab();
   await tab.db();
   await tab.offline(true);
@@ -52,7 +52,7 @@ test("R23: a photo that was added offline is uploaded in parts, after its row, a
   expect(await stranger.get(address)).toBe("attachment/unreferenced");
 });
 
-test("R7: an upload that is cut in the middle of a part goes on at the byte where it stopped", async ({ newTab }) => {
+test("R6: an upload that is cut in the middle of a part goes on at the byte where it stopped", async ({ newTab }) => {
   const tab = await newTab();
   await tab.db();
   await tab.offline(true);
@@ -93,7 +93,7 @@ test("R22: a content that fails delays no row and no other content, and the stat
   expect(await tab.status()).toMatchObject({ pending: 0, unreferenced: 1, refused: 0, lastError: null });
 });
 
-test("R23: the budget never takes what is not uploaded, and takes what was wanted longest ago", async ({ newTab }) => {
+test("R17: the budget never takes what is not uploaded, and takes what was wanted longest ago", async ({ newTab }) => {
   const tab = await newTab();
   await tab.db("ana", 250_000);
   await tab.offline(true);
@@ -115,7 +115,7 @@ test("R23: the budget never takes what is not uploaded, and takes what was wante
   expect(await tab.get(own[1]!)).toContain(own[1]!);
 });
 
-test("R17: what is damaged on its way is noticed, and begun anew", async ({ server, newTab }) => {
+test("what is damaged on its way is noticed, and begun anew", async ({ server, newTab }) => {
   const tab = await newTab();
   await tab.db();
   await tab.offline(true);
@@ -147,7 +147,7 @@ test("R17: what is damaged on its way is noticed, and begun anew", async ({ serv
   expect(await other.get(address)).toBe(`${address} image/jpeg`);
 });
 
-test("a download that breaks off goes on where it stopped; offline it says so", async ({ newTab }) => {
+test("R6: a download that breaks off goes on where it stopped; offline it says so", async ({ newTab }) => {
   const [tab, other] = [await newTab(), await newTab()];
   await tab.db();
   const address = await tab.add(2.5 * PART, 11);
@@ -175,7 +175,7 @@ test("a download that breaks off goes on where it stopped; offline it says so", 
   expect(other.proxy.seen.filter((seen) => seen.path === path).length - before).toBe(2);
 });
 
-test("R18: the server is killed during an upload, and nothing is lost", async ({ server, newTab }) => {
+test("R17: the server is killed during an upload, and nothing is lost", async ({ server, newTab }) => {
   const tab = await newTab();
   await tab.db();
   await tab.offline(true);
@@ -196,7 +196,7 @@ test("R18: the server is killed during an upload, and nothing is lost", async ({
   expect(tab.parts().filter(([offset]) => offset === 0)).toHaveLength(1);
 });
 
-test("R18: a token that has run out is asked for once more, and without one everything waits", async ({ newTab }) => {
+test("a token that has run out is asked for once more, and without one everything waits", async ({ newTab }) => {
   const tab = await newTab();
   await tab.db();
   await tab.offline(true);
@@ -218,7 +218,7 @@ test("R18: a token that has run out is asked for once more, and without one ever
   await tab.isUploaded(address);
 });
 
-test("R18: two tabs share one device: what one adds the other sees, and it is uploaded once", async ({ newTab }) => {
+test("R6: two tabs share one device: what one adds the other sees, and it is uploaded once", async ({ newTab }) => {
   const tab = await newTab();
   const second = new Tab(await tab.page.context().newPage(), tab.proxy);
   await second.load();
@@ -234,7 +234,7 @@ test("R18: two tabs share one device: what one adds the other sees, and it is up
   expect(tab.parts().reduce((total, [, bytes]) => total + bytes, 0)).toBe(1.5 * PART);
 });
 
-test("R23: a device without room says so, and keeps what it has", async ({ newTab }) => {
+test("R17: a device without room says so, and keeps what it has", async ({ newTab }) => {
   const tab = await newTab();
   await tab.db();
   const kept = await tab.add(1000, 15, null);
@@ -254,7 +254,7 @@ test("R23: a device without room says so, and keeps what it has", async ({ newTa
   expect(await tab.state(kept)).toMatchObject({ here: true, uploaded: false });
 });
 
-test("R23: destroying a database takes its attachments along", async ({ newTab }) => {
+test("destroying a database takes its attachments along", async ({ newTab }) => {
   const tab = await newTab();
   await tab.db();
   await tab.add(1000, 17, null);
@@ -266,4 +266,25 @@ test("R23: destroying a database takes its attachments along", async ({ newTab }
     return (await indexedDB.databases()).map(({ name }) => name).filter((name) => name?.includes("notes"));
   });
   expect(left).toEqual([]);
+});
+
+test("R17: a server that was restored from a backup gets again what it has lost", async ({ server, newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  const address = await tab.add(1000, 18);
+  await tab.sync();
+  await tab.isUploaded(address);
+  const backup = `${server.database}.backup`;
+  await server.stop();
+  copyFileSync(server.database, backup);
+  await server.start();
+  await tab.page.evaluate(() => window.db.note.create({ body: "after the backup" }));
+  expect(await tab.sync()).toBe("complete");
+  await server.stop();
+  copyFileSync(backup, server.database);
+  rmSync(server.folder, { recursive: true });
+  await server.start();
+  await tab.sync();
+  await expect.poll(() => existsSync(fileOf(server.folder, address))).toBe(true);
+  await tab.isUploaded(address);
 });

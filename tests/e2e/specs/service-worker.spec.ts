@@ -176,7 +176,7 @@ test("R21: nobody signed in, or a token that is none: nothing is sent and nothin
 const MOMENTS = ["before the push arrives", "while the server works", "when the server has committed"] as const;
 
 for (const moment of MOMENTS) {
-  test(`R18: the worker is stopped ${moment}, and the page finds everything in order`, async ({ server, device }) => {
+  test(`R17: the worker is stopped ${moment}, and the page finds everything in order`, async ({ server, device }) => {
     await device.write(NOTES);
     let stopped = (): void => undefined;
     const isStopped = new Promise<void>((resolve) => (stopped = resolve));
