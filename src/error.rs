@@ -109,6 +109,14 @@ codes! {
     Reloaded = "sync/reloaded", Server, false;
     /// The server was put back to an earlier state, and has lost changes that it had accepted.
     ServerRestored = "sync/server-restored", Server, false;
+    /// A run took longer than its unit may.
+    RunTimeout = "sync/timeout", Network, true;
+    /// Changes wait for longer than a day, and nothing would ever send them.
+    StaleChanges = "sync/stale-changes", App, false;
+    /// A hook of the app failed.
+    HookFailed = "hook/failed", App, true;
+    /// A hook of the app took longer than it may.
+    HookTimeout = "hook/timeout", App, true;
     /// The call's options contradict themselves.
     OptionsInvalid = "open/invalid", App, false;
     /// The outbox is full; nothing more is taken until the device has been online.
@@ -119,6 +127,8 @@ codes! {
     Timeout = "network/timeout", Network, true;
     /// Something answered that is not our server: a sign-in page, a proxy.
     NotOurServer = "network/not-our-server", Network, true;
+    /// The browser says one thing of the network, our server another.
+    NetworkDisagreement = "network/disagreement", Network, true;
     /// The answer broke off or is not of the protocol's shape.
     ProtocolMalformed = "protocol/malformed", Server, false;
     /// The server speaks another protocol version.
@@ -131,6 +141,8 @@ codes! {
     Unauthenticated = "auth/unauthenticated", Session, true;
     /// The user may not do this.
     Forbidden = "auth/forbidden", Session, false;
+    /// The database belongs to another user than the token.
+    OtherUser = "auth/other-user", Session, false;
     /// The server asks to come back later.
     ServerBusy = "server/busy", Server, true;
     /// The server failed.

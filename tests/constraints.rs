@@ -165,7 +165,7 @@ fn each_refusal_says_what_stands_in_the_way() {
 }
 
 #[test]
-fn what_may_not_be_written_is_not_deleted_along_either() {
+fn r16_what_may_not_be_written_is_not_deleted_along_either() {
     block_on(async {
         for (policy, code) in [(Policy::ReadOnly, "policy/read-only"), (Policy::AppendOnly, "policy/append-only")] {
             let (disk, mut schema) = (MemoryStorage::new(), schema());

@@ -2,13 +2,16 @@
 //!
 //! A script is words separated by `;`. `A` asks for a run of unit A, `A!` asks with `discardPending`, `A>` asks in a handler of the last run's end; `go` lets
 //! the active run begin, `ok` completes it, `fail` fails it with an error that is retried, `refuse` with one that is not, `401` with a missing token; `retry A` lets A's backoff
-//! run out; `offline`, `online`, `probe ok`, `probe no`, `now`, `cancel`, `resume`, `wrote`, `rest` and `start A` are what they say.
+//! run out; `over` says that the active run has taken its time, `deny` that the user may not push; `woke`, `login` and the networks `wifi` and `cellular` (`saving` with data
+//! saved) are events; `offline`, `online`, `probe ok`, `probe no`, `now`, `cancel`, `resume`, `wrote`, `rest` and `start A` are what they say.
 //! The answer is what the app is told: `+A` a run starts, `A=complete(1,2)` requests 1 and 2 are settled.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use whimbrel::error::{Code, Error};
+use whimbrel::model::{Backoff, Carrier, Networks, UnitPolicy};
 use whimbrel::sync::{
-    Auto, Effect, Event, Failure, Machine, Notice, PushBatch, RequestId, RunId, Settlement, Timer, UnitId,
+    Auto, Effect, Event, Every, Failure, Machine, Notice, Phase, PushBatch, RequestId, RunId, Settlement, Timer,
+    UnitId, WaitingFor,
 };
 
 struct Trace {
@@ -56,7 +59,11 @@ impl Trace {
                     self.active = None;
                 }
                 Effect::Probe => self.told.push("probe".to_owned()),
-                Effect::Push(..) | Effect::Pull(..) | Effect::SetTimer(..) | Effect::ClearTimer(_) => {}
+                Effect::Prepare(..)
+                | Effect::Push(..)
+                | Effect::Pull(..)
+                | Effect::SetTimer(..)
+                | Effect::ClearTimer(_) => {}
             }
         }
     }
@@ -89,14 +96,16 @@ impl Trace {
             }
             Notice::Cancelled { unit, .. } => self.told.push(format!("{}/", name(unit))),
             Notice::Progress { .. } | Notice::Status(_) | Notice::Network(_) => {}
+            Notice::Report(error) => self.told.push(error.code().as_str().to_owned()),
         }
     }
 
     fn trigger(&mut self, word: &str) {
         self.requests += 1;
-        let requests = vec![(RequestId(self.requests), unit(word.trim_end_matches(['!', '>'])))];
+        let requests = vec![(RequestId(self.requests), unit(word.trim_end_matches(['!', '>', '*'])))];
+        let any_network = word.ends_with('*');
         let (discard_pending, is_consequence) = (word.ends_with('!'), word.ends_with('>'));
-        self.feed(Event::Triggered { requests, discard_pending, is_consequence });
+        self.feed(Event::Triggered { requests, discard_pending, is_consequence, any_network });
     }
 
     fn fail(&mut self, code: Code) {
@@ -109,13 +118,26 @@ impl Trace {
             "ok" => {
                 let run = self.active.expect("an active run");
                 self.feed(Event::Locked(run));
+                self.feed(Event::Ready(run));
                 self.feed(Event::Pushed(run, PushBatch::default()));
                 self.feed(Event::Pulled(run));
             }
-            "go" => self.feed(Event::Locked(self.active.expect("an active run"))),
+            "go" => {
+                let run = self.active.expect("an active run");
+                self.feed(Event::Locked(run));
+                self.feed(Event::Ready(run));
+            }
             "fail" => self.fail(Code::ServerFailed),
             "refuse" => self.fail(Code::ProtocolMalformed),
             "401" => self.fail(Code::Unauthenticated),
+            "deny" => self.fail(Code::Forbidden),
+            "pulled" => self.feed(Event::Pulled(self.active.expect("an active run"))),
+            "over" => self.feed(Event::Fired(Timer::Deadline)),
+            "woke" => self.feed(Event::Woke),
+            "login" => self.feed(Event::SignedIn),
+            "every" => self.feed(Event::Fired(Timer::Every)),
+            "wifi" | "cellular" => self.feed(Event::Carried(Carrier::of(word), false)),
+            "saving" => self.feed(Event::Carried(Carrier::Wifi, true)),
             "again" => self.feed(Event::Pulled(*self.ended.last().expect("a run that ended"))),
             "offline" => self.feed(Event::HintedOffline),
             "online" => self.feed(Event::HintedOnline),
@@ -143,12 +165,22 @@ fn check_with(auto: Auto, script: &str, told: &str) {
     assert_eq!(trace.told.join(" "), told, "\nscript: {script}");
 }
 
+fn check_policies(policies: &[UnitPolicy], script: &str, told: &str) -> Trace {
+    let mut trace = Trace::new(Auto::default());
+    trace.machine = Machine::new(Auto::default()).with_policies(policies.to_vec());
+    for word in script.split(';') {
+        trace.play(word.trim());
+    }
+    assert_eq!(trace.told.join(" "), told, "\nscript: {script}");
+    trace
+}
+
 fn check(script: &str, told: &str) {
     check_with(Auto::default(), script, told);
 }
 
 #[test]
-fn one_pending_copy_per_unit_and_all_callers_get_the_outcome() {
+fn r3_one_pending_copy_per_unit_and_all_callers_get_the_outcome() {
     check("A; A; A; B; B; ok; ok", "+A A. A=complete(1,2,3) +B B. B=complete(4,5)");
     check(
         "offline; A; A; A; B; B; online; ok; ok",
@@ -170,12 +202,12 @@ fn a_failed_unit_holds_up_nobody() {
 }
 
 #[test]
-fn a_run_settles_once() {
+fn r1_a_run_settles_once() {
     check("A; ok; again; again", "+A A. A=complete(1)");
 }
 
 #[test]
-fn discarding_drops_requests_that_wait_and_tells_them() {
+fn r19_discarding_drops_requests_that_wait_and_tells_them() {
     check("A; B; C!; ok; ok", "+A -=discarded(2) A. A=complete(1) +C C. C=complete(3)");
     check("A; go; A!; ok; ok", "+A A. A=complete(1) +A A. A=complete(2)");
 }
@@ -187,7 +219,7 @@ fn offline_requests_wait_and_run_in_order() {
 
 #[test]
 fn the_servers_answer_overrules_the_browsers_offline() {
-    check("offline; A; probe no; probe ok; ok", "probe +A A. A=complete(1)");
+    check("offline; A; probe no; probe ok; ok", "probe network/disagreement +A A. A=complete(1)");
 }
 
 #[test]
@@ -243,4 +275,85 @@ fn r2_a_unit_that_asks_for_itself_whenever_it_ends_is_stopped() {
     let told: String = (1..=6).map(|number| format!("+A {}", round(number))).collect();
     check("A; ok; A>; ok; A>; wrote; ok; A>; ok; A>; ok; A>; ok", told.trim_end());
     check("A; ok; A>; ok; A>; ok; A; ok; A>; ok; A>; ok", told.trim_end());
+}
+
+#[test]
+fn r7_a_unit_waits_for_its_network_and_holds_up_nobody() {
+    let wifi = UnitPolicy { networks: Networks::only(&[Carrier::Wifi]), ..UnitPolicy::default() };
+    let own = [wifi, UnitPolicy::default()];
+    // Nobody knows what the network is: it is not taken for one that is allowed.
+    let trace = check_policies(&own, "A; B; ok", "+B B. B=complete(2)");
+    let status = trace.machine.status();
+    assert_eq!((status.phase, status.waiting_for), (Phase::Held, Some((unit("A"), WaitingFor::Network))));
+    check_policies(&own, "cellular; A; B; ok; wifi; ok", "+B B. B=complete(2) +A A. A=complete(1)");
+    check_policies(&own, "cellular; A*; ok", "+A A. A=complete(1)");
+    check_policies(&own, "cellular; A; A*; ok", "+A A. A=complete(1,2)");
+    // It loses its network in the middle: it goes on when there is one again, and whoever asked is told then.
+    check_policies(&own, "wifi; A; go; cellular; B; ok; wifi; ok", "+A A/ +B B. B=complete(2) +A A. A=complete(1)");
+    check_policies(&own, "wifi; A*; go; cellular; ok", "+A A. A=complete(1)");
+    let listed = UnitPolicy { networks: Networks::only(&[Carrier::Wifi, Carrier::Unknown]), ..UnitPolicy::default() };
+    check_policies(&[listed], "A; ok", "+A A. A=complete(1)");
+}
+
+#[test]
+fn r7_a_unit_waits_while_data_is_saved() {
+    let own = [UnitPolicy { waits_for_data_saver: true, ..UnitPolicy::default() }];
+    let trace = check_policies(&own, "saving; A; B; ok", "+B B. B=complete(2)");
+    assert_eq!(trace.machine.status().waiting_for, Some((unit("A"), WaitingFor::DataSaver)));
+    check_policies(&own, "saving; A; wifi; ok", "+A A. A=complete(1)");
+}
+
+#[test]
+fn r7_a_run_that_takes_too_long_ends_with_an_error() {
+    let own = [UnitPolicy { timeout_ms: Some(50), ..UnitPolicy::default() }];
+    let trace = check_policies(&own, "A; B; go; over; ok", "+A A~ A=error(1) +B B. B=complete(2)");
+    assert_eq!(trace.machine.status().last_error, None, "B has completed since");
+    let trace = check_policies(&own, "A; go; over", "+A A~ A=error(1)");
+    let error = trace.machine.status().last_error.clone().expect("an error");
+    assert_eq!((error.code(), error.is_retryable()), (Code::RunTimeout, true));
+}
+
+#[test]
+fn r7_a_unit_retries_as_it_says() {
+    let never = UnitPolicy { retry: None, ..UnitPolicy::default() };
+    check_policies(&[never], "A; fail; now; ok", "+A Ax A=error(1) +A A.");
+    let slow = UnitPolicy { retry: Some(Backoff { base_ms: 5_000, cap_ms: 7_000 }), ..UnitPolicy::default() };
+    let waits = |script: &str, told: &str| {
+        let trace = check_policies(&[slow], script, told);
+        trace.machine.status().next_retry.expect("a next attempt") - trace.now
+    };
+    assert_eq!(waits("A; fail", "+A A~ A=error(1)"), 5_000);
+    assert_eq!(waits("A; fail; retry A; fail", "+A A~ A=error(1) +A A~"), 7_000);
+}
+
+#[test]
+fn r13_the_browser_and_the_server_disagree() {
+    // Told once, and again only when they have agreed meanwhile.
+    check("offline; probe ok; offline; probe ok", "network/disagreement network/disagreement");
+    check("woke; probe no; woke; probe no", "probe network/disagreement probe");
+    check("woke; probe no; probe ok; probe no", "probe network/disagreement network/disagreement");
+    check("offline; probe no", "");
+}
+
+#[test]
+fn r13_a_device_that_slept_asks_again_and_probes() {
+    let auto = Auto { resume: Some(unit("B")), ..Auto::default() };
+    check_with(auto, "woke; ok", "probe +B B.");
+    check_with(auto, "A; go; woke; ok; ok", "+A probe A. A=complete(1) +B B.");
+    check("A; fail; woke; ok", "+A A~ A=error(1) probe +A A.");
+}
+
+#[test]
+fn r21_who_is_signed_out_is_not_asked_over_and_over() {
+    let every = Some(Every { unit: unit("C"), seconds: 60 });
+    let auto = Auto { change: Some(unit("B")), login: Some(unit("A")), every, ..Auto::default() };
+    check_with(auto, "A; 401; wrote; rest; every", "+A Ax A=error(1)");
+    check_with(auto, "A; 401; wrote; rest; every; login; ok; ok; ok", "+A Ax A=error(1) +A A. +B B. +C C.");
+    // Somebody who asks is served: the app may know better.
+    check_with(auto, "A; 401; B; ok", "+A Ax A=error(1) +B B. B=complete(2)");
+}
+
+#[test]
+fn who_may_not_push_still_pulls_and_is_told_at_the_end() {
+    check("A; B; go; deny; pulled; ok", "+A Ax A=error(1) +B B. B=complete(2)");
 }

@@ -99,6 +99,46 @@ fn the_platform_is_asked_for_in_one_place() {
     none("cfg(target_…) stands in src/lib.rs only", &found);
 }
 
+/// Requirements of the specification, R1 to R23.
+const REQUIREMENTS: u32 = 23;
+
+#[test]
+fn every_requirement_is_in_the_name_of_a_test_and_in_the_table() {
+    let texts: String = files(&["rs", "ts"])
+        .into_iter()
+        .filter(|(path, _)| path.contains("tests/") && path != "tests/tidy.rs")
+        .map(|(_, text)| text.to_lowercase())
+        .collect();
+    let table = fs::read_to_string(root().join("docs/REQUIREMENTS.md")).unwrap();
+    let is_named = |number: u32| {
+        let (rust, script) = (format!("fn r{number}_"), format!("r{number}: "));
+        let starts = |quote: char| texts.contains(&format!("(\"{script}").replace('"', &quote.to_string()));
+        texts.contains(&rust) || texts.contains(&format!("_r{number}_")) || starts('"') || starts('`')
+    };
+    let missing = |number: &u32| !is_named(*number) || !table.contains(&format!("| R{number} |"));
+    let found: Vec<String> = (1..=REQUIREMENTS).filter(missing).map(|number| format!("R{number}")).collect();
+    none("no test has it in its name, or docs/REQUIREMENTS.md does not have it", &found);
+}
+
+#[test]
+fn the_table_of_requirements_names_tests_that_have_the_number() {
+    let table = fs::read_to_string(root().join("docs/REQUIREMENTS.md")).unwrap();
+    let mut found = Vec::new();
+    for line in table.lines().filter(|line| line.starts_with("| R")) {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        let number = cells.first().unwrap().trim_start_matches("| R").trim().to_owned();
+        for file in cells.last().unwrap().split('`').skip(1).step_by(2) {
+            // Types are shown by what compiles.
+            let text = fs::read_to_string(root().join(file)).unwrap_or_default().to_lowercase();
+            let has = text.contains(&format!("r{number}_")) || text.contains(&format!("r{number}: "));
+            if !has && !file.starts_with("tests/types/") {
+                found.push(format!("R{number}: {file}"));
+            }
+        }
+    }
+    none("the table says that these show it", &found);
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut found = Vec::new();

@@ -6,17 +6,20 @@ import type { Connection } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
 import { type Encryption, toKey } from "./encryption.js";
 import type { EventDto, StatusDto } from "./engine.js";
-import { appError, toWhimbrelError, type WhimbrelError } from "./errors.js";
+import { appError, toWhimbrelError, UnsentChangesError, type WhimbrelError } from "./errors.js";
+import type { HookRunner } from "./hooks.js";
 import { type Inbox, InboxFacade } from "./inbox.js";
 import type { EntityName } from "./infer.js";
+import { leave, type LeaveOptions } from "./leaving.js";
 import { Listeners } from "./listeners.js";
-import { type Network, NetworkFacade } from "./network.js";
+import { browserNetwork, type Network, type NetworkAdapter, NetworkFacade } from "./network.js";
 import { Receipts } from "./receipts.js";
 import { RecordShape } from "./records.js";
 import type { Entities } from "./schema.js";
 import { inPieces, type Lines, toBytes } from "./seed.js";
 import { toStatus } from "./status.js";
 import type { DatabaseHealth, StorageHealth } from "./storage-health.js";
+import { watchSuspension } from "./suspension.js";
 import { type Sync, SyncFacade } from "./sync.js";
 import { exportStream, type Imported, importLines } from "./transfer.js";
 import { type Transaction, type TransactionOptions, Transactions } from "./transaction.js";
@@ -54,6 +57,17 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
   exportOutbox(): ReadableStream<Uint8Array>;
   /** Takes in what `export` or `exportOutbox` gave: all of it, or nothing. */
   import(lines: Lines | Blob): Promise<Imported>;
+  /** Changes that only this device has: those that wait, those in conflict, and those in the inbox. */
+  unsent(): number;
+  /**
+   * Ends the use of the database by its user: closes it, or wipes it with `discard`. Resolves with the number of changes that were lost.
+   * Throws `user/unsent-changes` when it is not said what becomes of them, or they cannot be sent; the database then stays open.
+   */
+  leave(options?: LeaveOptions): Promise<number>;
+  /** Leaves, and opens the same for another user. */
+  switchUser(user: string | null, options?: LeaveOptions): Promise<Database<E, Unit>>;
+  /** Deletes the database. Resolves with the number of changes that were lost; with any, `force` is needed (`user/unsent-changes`). */
+  wipe(options?: { readonly force?: boolean | undefined }): Promise<number>;
   /** Resolves when nothing can be done any more, with the reason: `store/closed`, `store/deleted`, `store/newer`, `engine/internal`. */
   readonly closed: Promise<WhimbrelError>;
   /** Closes the database. Changes that wait stay on the device and are sent when it is next open. */
@@ -64,6 +78,18 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
 export type Database<E extends Entities, Unit extends string = "all"> = DatabaseCore<E, Unit> & {
   readonly [Name in EntityName<E>]: CollectionOf<E, Name>;
 };
+
+/** What a database is given by the one who opens it. */
+export interface Surroundings {
+  readonly hooks: HookRunner;
+  readonly adapter: NetworkAdapter | undefined;
+  /** The units that send. */
+  readonly senders: readonly string[];
+  /** Deletes the database once it is closed. */
+  readonly destroy: () => Promise<void>;
+  /** Opens the same for another user. */
+  readonly reopen: (user: string | null) => Promise<DatabaseFacade>;
+}
 
 export class DatabaseFacade implements DatabaseCore<Entities, string> {
   readonly sync: SyncFacade;
@@ -80,9 +106,17 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   /** Told when the server was found to be restored from a backup. */
   readonly restored = new Listeners<void>();
   #attachments: Attachments | undefined;
+  readonly #around: Surroundings;
 
-  constructor(connection: Connection, entities: Entities, status: StatusDto, health: StorageHealth) {
+  constructor(
+    connection: Connection,
+    entities: Entities,
+    status: StatusDto,
+    health: StorageHealth,
+    around: Surroundings,
+  ) {
     this.#connection = connection;
+    this.#around = around;
     this.#receipts = new Receipts(connection);
     this.#writer = new Writer(connection, this.#receipts);
     this.#shapes = new Map(Object.entries(entities).map(([name, declared]) => [name, new RecordShape(name, declared)]));
@@ -99,6 +133,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
       if (connection.end === null) connection.onEnd(resolve);
       else resolve(connection.end);
     });
+    this.#listen();
     for (const [name, collection] of this.#collections) {
       Object.defineProperty(this, name, { value: collection, enumerable: true });
     }
@@ -156,6 +191,51 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
     return importLines(this.#connection, lines);
   }
 
+  unsent(): number {
+    const { pending, rejected } = this.#connection.callNow((engine) => engine.status());
+    return pending + rejected;
+  }
+
+  async leave(options: LeaveOptions = {}): Promise<number> {
+    return leave(this.#leaving, options);
+  }
+
+  async switchUser(user: string | null, options: LeaveOptions = {}): Promise<never> {
+    await leave(this.#leaving, options);
+    // It has the entities of this one.
+    return (await this.#around.reopen(user)) as never;
+  }
+
+  async wipe({ force = false }: { readonly force?: boolean | undefined } = {}): Promise<number> {
+    const count = this.unsent();
+    if (count > 0 && !force) throw new UnsentChangesError(count, "wiping them needs force");
+    await this.close();
+    await this.#around.destroy();
+    return count;
+  }
+
+  get #leaving(): Parameters<typeof leave>[0] {
+    const { sync, unsent, close, wipe } = this;
+    const { senders } = this.#around;
+    return { sync, senders, unsent: unsent.bind(this), close: close.bind(this), wipe: wipe.bind(this) };
+  }
+
+  /** Hears of the network and of sleep, until the database ends. */
+  #listen(): void {
+    const connection = this.#connection;
+    if (connection.end !== null) return;
+    const offs = [
+      this.network.follow(this.#around.adapter ?? browserNetwork, {
+        carried: (online, type, saveData) => connection.callNow((engine) => engine.carried(online, type, saveData)),
+        woke: () => connection.callNow((engine) => engine.woke()),
+      }),
+      watchSuspension(() => connection.callNow((engine) => engine.woke())),
+    ];
+    connection.onEnd(() => {
+      for (const off of offs) off();
+    });
+  }
+
   close(): Promise<void> {
     return this.#connection.close();
   }
@@ -172,6 +252,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
       case "complete":
       case "error":
       case "cancelled":
+        this.#around.hooks.handle(event);
         return this.sync.handle(event);
       case "settled":
         return this.sync.settle(event);

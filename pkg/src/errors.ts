@@ -39,17 +39,23 @@ export const ENGINE_CODES = [
   "sync/loop",
   "sync/reloaded",
   "sync/server-restored",
+  "sync/timeout",
+  "sync/stale-changes",
+  "hook/failed",
+  "hook/timeout",
   "open/invalid",
   "outbox/full",
   "network/unreachable",
   "network/timeout",
   "network/not-our-server",
+  "network/disagreement",
   "protocol/malformed",
   "protocol/upgrade-required",
   "protocol/truncated",
   "push/refused",
   "auth/unauthenticated",
   "auth/forbidden",
+  "auth/other-user",
   "server/busy",
   "server/failed",
   "store/unavailable",
@@ -87,6 +93,11 @@ export const PACKAGE_CODES = [
   "store/wiped",
   "store/not-persistent",
   "import/failed",
+  "network/adapter",
+  "schema/many-fields",
+  "schema/no-unit",
+  "value/large-row",
+  "user/unsent-changes",
   "engine/unavailable",
   "attachment/address",
   "attachment/not-here",
@@ -121,6 +132,17 @@ export class WhimbrelError extends Error implements ErrorInfo {
     this.code = info.code;
     this.retryable = info.retryable;
     this.blame = info.blame;
+  }
+}
+
+/** Changes that were not sent stand in the way; `count` says how many. */
+export class UnsentChangesError extends WhimbrelError {
+  readonly count: number;
+
+  constructor(count: number, advice: string, options?: ErrorOptions) {
+    const message = `${count} changes of this user were not sent: ${advice}`;
+    super({ code: "user/unsent-changes", message, retryable: true, blame: "app" }, options);
+    this.count = count;
   }
 }
 

@@ -13,13 +13,18 @@ export const open: Open = createOpen(loadEngine);
 
 /** What concerns a whole database and needs none that is open. */
 export const Whimbrel = {
-  /** Deletes a database with all that is in it, also changes that were not sent. */
-  destroy: (name: string, options: { readonly user?: string | null | undefined } = {}): Promise<void> =>
-    destroyDatabase(loadEngine, name, options.user ?? null),
+  /**
+   * Deletes a database that is not open. Resolves with the number of changes that were not sent, as far as this origin remembers; with any,
+   * `force` is needed (`user/unsent-changes`).
+   */
+  destroy: (
+    name: string,
+    options: { readonly user?: string | null | undefined; readonly force?: boolean | undefined } = {},
+  ): Promise<number> => destroyDatabase(loadEngine, name, options.user ?? null, options.force ?? false),
 } as const;
 
 export { attachment, boolean, entity, integer, real, ref, text, timestamp } from "./schema.js";
-export { WhimbrelError } from "./errors.js";
+export { UnsentChangesError, WhimbrelError } from "./errors.js";
 
 export type {
   AttachmentProgress,
@@ -39,13 +44,15 @@ export type {
 export type { Database, DatabaseCore } from "./database.js";
 export type { Encryption } from "./encryption.js";
 export type { Blame, ErrorCode, ErrorInfo } from "./errors.js";
+export type { AfterRun, BeforeRun, Hooks } from "./hooks.js";
 export type { Includes, With } from "./include.js";
 export type { Inbox, RefusedChange } from "./inbox.js";
 export type { CreateInput, EntityName, RecordOf, UpdateInput, WritableName } from "./infer.js";
+export type { LeaveOptions } from "./leaving.js";
 export type { Unsubscribe } from "./listeners.js";
-export type { Network } from "./network.js";
+export type { Network, NetworkAdapter, NetworkReport, NetworkState, NetworkType } from "./network.js";
 export type { Open } from "./open.js";
-export type { AutoOptions, OpenOptions, ServerOptions, UnitSpec } from "./options.js";
+export type { AutoOptions, OpenOptions, ServerOptions, UnitPolicy, UnitSpec } from "./options.js";
 export type { Condition, Cursor, Direction, Query, QueryOf, QueryPlan, Where } from "./query.js";
 export type { Receipt } from "./receipts.js";
 export type { AnyRecord } from "./records.js";

@@ -1,4 +1,5 @@
 /** Opening and deleting databases. */
+import { adviseOnSchema } from "./advice.js";
 import { attachmentHost } from "./attachment-host.js";
 import { attachmentsDatabase } from "./attachments/types.js";
 import { askWhenWaiting } from "./background.js";
@@ -6,8 +7,10 @@ import { Connection } from "./connection.js";
 import { type Database, DatabaseFacade } from "./database.js";
 import { toKey } from "./encryption.js";
 import type { EngineModule, EventDto, Host } from "./engine.js";
-import { appError, toWhimbrelError, WhimbrelError } from "./errors.js";
+import { appError, toWhimbrelError, UnsentChangesError, WhimbrelError } from "./errors.js";
+import { HookRunner } from "./hooks.js";
 import { Mailbox } from "./mailbox.js";
+import { readMarker, storeName } from "./marker.js";
 import { type OpenOptions, safetyOf, type ServerOptions, toOpenDto } from "./options.js";
 import type { Entities } from "./schema.js";
 import { forgetStorage, StorageHealth } from "./storage-health.js";
@@ -36,7 +39,7 @@ async function open(loadEngine: EngineLoader, options: OpenOptions<Entities, str
   const { name, user = null } = converted.dto;
   const health = new StorageHealth(name, user, safetyOf(options));
   try {
-    return await openWith(loading, options, converted, health);
+    return await openWith(loading, options, converted, health, (user) => open(loadEngine, { ...options, user }));
   } catch (thrown) {
     health.abandoned();
     throw thrown;
@@ -48,8 +51,9 @@ async function openWith(
   options: OpenOptions<Entities, string>,
   { dto, steps }: ReturnType<typeof toOpenDto>,
   health: StorageHealth,
+  reopen: (user: string | null) => Promise<DatabaseFacade>,
 ): Promise<DatabaseFacade> {
-  const { signal, server, entities, encryption } = options;
+  const { name, user = null, signal, server, entities, encryption, network, hooks } = options;
   const key = encryption && (await toKey(encryption));
   const module = await loading;
   checkAborted(signal);
@@ -59,9 +63,11 @@ async function openWith(
     if (database === undefined) early.push(event);
     else database.handle(event);
   });
+  const runner = new HookRunner(hooks);
   const engineOptions = { ...dto, mirrorUnsure: health.unmirrored };
   const host: Host = {
     token: () => token(server),
+    beforeRun: (unit) => runner.before(unit),
     convert: (by, values) => steps.convert(by, values),
     event: (event) => mailbox.push(event),
   };
@@ -79,7 +85,15 @@ async function openWith(
     entities,
     connection.callNow((engine) => engine.status()),
     health,
+    {
+      hooks: runner,
+      adapter: network,
+      senders: dto.schema.units.flatMap(({ name, push }) => (push.length > 0 ? [name] : [])),
+      destroy: () => remove(module, name, user),
+      reopen,
+    },
   );
+  adviseOnSchema(dto);
   health.opened(connection);
   for (const event of early) mailbox.push(event);
   if (options.backgroundSync === true) askWhenWaiting(options.name, database.sync, connection);
@@ -128,15 +142,27 @@ function aborted(signal: AbortSignal): WhimbrelError {
 }
 
 /**
- * Deletes a database with all that is in it, also changes that were not sent.
+ * Deletes a database that is not open, with all that is in it. Resolves with the number of changes that were lost, as far as this origin
+ * remembers; with any, `force` is needed.
  *
- * @throws `open/invalid`, `store/…`
+ * @throws `open/invalid`, `user/unsent-changes`, `store/…`
  */
-export async function destroyDatabase(loadEngine: EngineLoader, name: string, user: string | null): Promise<void> {
+export async function destroyDatabase(
+  loadEngine: EngineLoader,
+  name: string,
+  user: string | null,
+  force = false,
+): Promise<number> {
   if (typeof name !== "string" || (user !== null && typeof user !== "string")) {
     throw appError("open/invalid", "a database has a name and, perhaps, a user; both are text");
   }
-  const module = await loadEngine();
+  const count = readMarker(storeName(name, user))?.pending ?? 0;
+  if (count > 0 && !force) throw new UnsentChangesError(count, "deleting them needs force");
+  await remove(await loadEngine(), name, user);
+  return count;
+}
+
+async function remove(module: EngineModule, name: string, user: string | null): Promise<void> {
   forgetStorage(name, user);
   await callModule(module, () => module.destroy(name, user));
   await destroyAttachments(attachmentsDatabase(name, user));

@@ -4,13 +4,36 @@ import type { Encryption } from "./encryption.js";
 import type { EntityDto, OpenDto } from "./engine.js";
 import { appError } from "./errors.js";
 import { toPlainObject } from "./guard.js";
+import type { Hooks } from "./hooks.js";
 import type { CheckedRefs, EntityName, WritableName } from "./infer.js";
+import { NETWORK_TYPES, type NetworkAdapter, type NetworkType } from "./network.js";
 import type { AnyField, Entities, Entity, Fields } from "./schema.js";
 import { type CollectedSteps, collectSteps, type StepsByVersion } from "./steps.js";
 
-/** What is synced together: a list is sent and received; `push` and `pull` say it one by one. */
+/** The conditions under which a unit runs. Times are milliseconds. */
+export interface UnitPolicy {
+  /** How long a run may take; what it has committed by then holds. No limit when absent. */
+  readonly timeout?: number | undefined;
+  /** How long a request may stand still; 30 seconds until an answer begins and 20 within it when absent. */
+  readonly idleTimeout?: number | undefined;
+  /** Changes of one request, at most; 500 when absent. */
+  readonly batchSize?: number | undefined;
+  /** Whether it tries again by itself: at most `base`, 2 · `base` … `cap` after a failure; 1,000 and 60,000 when absent. */
+  readonly retry?: false | { readonly base: number; readonly cap: number } | undefined;
+  /** The networks that it may use; all when absent. Most browsers know theirs as `unknown`. */
+  readonly networks?: readonly NetworkType[] | undefined;
+  /** Whether it waits while the user wants data to be saved. */
+  readonly whenSaveData?: "run" | "wait" | undefined;
+}
+
+/** What is synced together: a list, or `both`, is sent and received; `push` and `pull` say it one by one. */
 export type UnitSpec<E extends Entities> =
-  readonly EntityName<E>[] | { readonly push?: readonly WritableName<E>[]; readonly pull?: readonly EntityName<E>[] };
+  | readonly EntityName<E>[]
+  | ({
+      readonly both?: readonly EntityName<E>[];
+      readonly push?: readonly WritableName<E>[];
+      readonly pull?: readonly EntityName<E>[];
+    } & UnitPolicy);
 
 /** Which unit runs by itself, and when. */
 export interface AutoOptions<Unit extends string> {
@@ -20,6 +43,8 @@ export interface AutoOptions<Unit extends string> {
   readonly online?: Unit;
   /** When the app comes back to the foreground. */
   readonly resume?: Unit;
+  /** When somebody has signed in: `db.sync.signedIn()`. */
+  readonly login?: Unit;
   /** When a record was written, after a moment of rest. */
   readonly change?: Unit;
   /** In an interval. */
@@ -29,7 +54,7 @@ export interface AutoOptions<Unit extends string> {
 export interface ServerOptions {
   /** The server's base URL, absolute or relative to the page: `"/v1"`. */
   readonly url: string | URL;
-  /** The session's token. A function is asked before every run, and once more when the server refused its answer. */
+  /** The session's token. A function is asked when one is needed, once for all who wait, and again after the server refused its answer. */
   readonly token?: string | (() => string | null | Promise<string | null>);
 }
 
@@ -46,6 +71,10 @@ export interface OpenOptions<E extends Entities, Unit extends string> {
   readonly units?: { readonly [Name in Unit]: UnitSpec<E> };
   /** Which units run by themselves. None when absent. */
   readonly auto?: AutoOptions<NoInfer<Unit>> | undefined;
+  /** Where to hear of the network in place of the browser, such as `capacitor(…)` of `whimbrel/capacitor`. */
+  readonly network?: NetworkAdapter | undefined;
+  /** What the app does around runs. */
+  readonly hooks?: Hooks<NoInfer<Unit>> | undefined;
   /** The app's own number of its schema, from 1; 1 when absent. */
   readonly version?: number | undefined;
   /** How records of earlier versions become those of this one: `{ 2: (s) => s.rename("note", "text", "body") }`. */
@@ -88,6 +117,10 @@ export const RESERVED_NAMES = [
   "changeKey",
   "close",
   "closed",
+  "unsent",
+  "leave",
+  "switchUser",
+  "wipe",
   "then",
 ] as const;
 
@@ -131,6 +164,7 @@ export function toOpenDto(options: OpenOptions<Entities, string>): { dto: OpenDt
   check(cacheBytes === undefined || isCount(cacheBytes), "cacheBytes is a whole number from 1");
   check(isObject(entities), "entities is an object");
   check(isObject(options.steps ?? {}), "steps is an object");
+  checkHooks(options);
   const steps = collectSteps(options.steps ?? {}, version);
   const dto: OpenDto = {
     name,
@@ -186,17 +220,52 @@ function fieldDto(entity: string, name: string, field: AnyField): EntityDto["fie
 
 function unitDto(name: string, unit: UnitSpec<Entities>, entities: Entities): OpenDto["schema"]["units"][number] {
   check(isObject(unit), `units.${name} is a list of entities or { push, pull }`);
-  if (!isList(unit)) return { name, push: [...(unit.push ?? [])], pull: [...(unit.pull ?? [])] };
+  const { both = [], push = [], pull = [], ...policy } = isList(unit) ? { both: unit } : unit;
   // What cannot be written here has nothing to send.
-  return { name, push: unit.filter((entity) => entities[entity]?.policy !== "readOnly"), pull: [...unit] };
+  const writable = both.filter((entity) => entities[entity]?.policy !== "readOnly");
+  return { name, push: [...writable, ...push], pull: [...both, ...pull], ...policyDto(name, policy) };
 }
 
-function autoDto({ start, online, resume, change, every }: AutoOptions<string>): OpenDto["auto"] {
+type PolicyDto = Omit<OpenDto["schema"]["units"][number], "name" | "push" | "pull">;
+
+function policyDto(name: string, policy: UnitPolicy): PolicyDto {
+  const { timeout, idleTimeout, batchSize, retry, networks, whenSaveData, ...unknown } = policy;
+  const [key] = Object.keys(unknown);
+  check(key === undefined, `units.${name} has no option "${key}"`);
+  for (const [option, value] of Object.entries({ timeout, idleTimeout, batchSize })) {
+    check(value === undefined || isCount(value), `units.${name}.${option} is a whole number from 1`);
+  }
+  const isBackoff = !retry || (isCount(retry.base) && isCount(retry.cap) && retry.base <= retry.cap);
+  check(isBackoff, `units.${name}.retry is false or { base, cap }, base at most cap`);
+  const areKnown = networks === undefined || (networks.length > 0 && networks.every((one) => NETWORK_TYPES.includes(one)));
+  check(areKnown, `units.${name}.networks is a list of ${NETWORK_TYPES.join(", ")}`);
+  check([undefined, "run", "wait"].includes(whenSaveData), `units.${name}.whenSaveData is "run" or "wait"`);
+  return {
+    ...(timeout !== undefined && { timeout }),
+    ...(idleTimeout !== undefined && { idleTimeout }),
+    ...(batchSize !== undefined && { batchSize }),
+    ...(retry === false ? { neverRetries: true } : retry !== undefined && { retry: { base: retry.base, cap: retry.cap } }),
+    ...(networks !== undefined && { networks: [...networks] }),
+    ...(whenSaveData === "wait" && { waitsForDataSaver: true }),
+  };
+}
+
+function checkHooks({ hooks = {}, network }: OpenOptions<Entities, string>): void {
+  const { beforeRun, afterRun, budget = 1, ...unknown } = hooks;
+  const [key] = Object.keys(unknown);
+  check(key === undefined, `there is no hook "${key}"`);
+  const areCalls = [beforeRun, afterRun].every((hook) => hook === undefined || typeof hook === "function");
+  check(areCalls && isCount(budget), "hooks are functions, and their budget a whole number of milliseconds");
+  check(network === undefined || typeof network.start === "function", "network is an adapter with start()");
+}
+
+function autoDto({ start, online, resume, login, change, every }: AutoOptions<string>): OpenDto["auto"] {
   check(every === undefined || every.seconds > 0, "auto.every.seconds is above 0");
   return {
     ...(start !== undefined && { start }),
     ...(online !== undefined && { online }),
     ...(resume !== undefined && { resume }),
+    ...(login !== undefined && { login }),
     ...(change !== undefined && { change }),
     // The engine counts whole seconds.
     ...(every !== undefined && { every: { unit: every.unit, seconds: Math.ceil(every.seconds) } }),

@@ -7,9 +7,9 @@ export type NetworkStatus = "online" | "offline" | "unknown" | "captive";
 
 /**
  * What the engine is doing: `waiting` for another tab's run to end, in `backoff` between two attempts, `offline` with requests that
- * wait for the network, `signedOut` because the server takes no token that it was given.
+ * wait for the network, `held` with a unit that waits for a condition of its own, `signedOut` because the server takes no token that it was given.
  */
-export type Phase = "idle" | "waiting" | "pushing" | "pulling" | "backoff" | "offline" | "signedOut";
+export type Phase = "idle" | "waiting" | "pushing" | "pulling" | "backoff" | "offline" | "held" | "signedOut";
 
 /** How far a run is. */
 export interface Progress {
@@ -46,11 +46,13 @@ export interface SyncStatus<Unit extends string = string> {
   readonly nextRetry: Date | null;
   /** The last failure, until a run completes. */
   readonly lastError: WhimbrelError | null;
+  /** The first unit that waits for a network that it may use, or for the user to stop saving data. */
+  readonly waitingFor: { readonly unit: Unit; readonly condition: "network" | "dataSaver" } | null;
   readonly network: NetworkStatus;
 }
 
 /** Why a run was asked for. */
-export type Cause = "app" | "start" | "online" | "resume" | "change" | "every" | "retry";
+export type Cause = "app" | "start" | "online" | "resume" | "login" | "change" | "every" | "retry";
 
 /** The events of the sync. Every `start` is followed by exactly one `complete`, `error` or `cancelled` of the same run. */
 export interface SyncEvents<Unit extends string = string> {
@@ -68,6 +70,8 @@ export interface SyncEvents<Unit extends string = string> {
     readonly conflicts: number;
     /** Rows and removals stored. */
     readonly pulled: number;
+    /** Entities of which the user may see nothing. */
+    readonly forbidden: readonly string[];
   };
   error: {
     readonly type: "error";
@@ -94,6 +98,7 @@ export function toStatus(dto: StatusDto): SyncStatus {
     lastSuccess: toDate(dto.lastSuccess),
     nextRetry: toDate(dto.nextRetry),
     lastError: dto.lastError ? toWhimbrelError(dto.lastError) : null,
+    waitingFor: dto.waitingFor ?? null,
     network: dto.network,
   };
 }
@@ -109,8 +114,8 @@ export function toSyncEvent(dto: RunEventDto): SyncEvents[RunEventDto["type"]] {
     case "progress":
       return { type: "progress", run: dto.run, unit: dto.unit, progress: toProgress(dto.progress) };
     case "complete": {
-      const { type, run, unit, pushed, rejected, conflicts, pulled } = dto;
-      return { type, run, unit, pushed, rejected, conflicts, pulled };
+      const { type, run, unit, pushed, rejected, conflicts, pulled, forbidden } = dto;
+      return { type, run, unit, pushed, rejected, conflicts, pulled, forbidden };
     }
     case "error":
       return {

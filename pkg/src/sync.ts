@@ -28,6 +28,8 @@ export interface Run<Unit extends string = string> {
 export interface TriggerOptions {
   /** Drops the requests that wait. Local changes are never dropped. */
   readonly discardPending?: boolean | undefined;
+  /** The units' own conditions (`networks`, `whenSaveData`) do not count: the user wants it now. */
+  readonly anyNetwork?: boolean | undefined;
 }
 
 /** `db.sync` */
@@ -44,6 +46,11 @@ export interface Sync<Unit extends string> {
   subscribe(listener: (status: SyncStatus<Unit>) => void): Unsubscribe;
   /** Does not wait for the next attempt. */
   retryNow(): void;
+  /**
+   * Somebody has signed in, or there is a new token: the old one is forgotten, what failed for want of one is tried again, and the unit of
+   * `auto.login` runs.
+   */
+  signedIn(): void;
   /** Stops the active run. What it has sent and stored stays. */
   cancel(): void;
 }
@@ -105,6 +112,10 @@ export class SyncFacade implements Sync<string> {
     this.#connection.callNow((engine) => engine.retryNow());
   }
 
+  signedIn(): void {
+    this.#connection.callNow((engine) => engine.signedIn());
+  }
+
   cancel(): void {
     this.#connection.callNow((engine) => engine.cancel());
   }
@@ -159,9 +170,11 @@ export class SyncFacade implements Sync<string> {
     this.#statusListeners.emit(this.#status);
   }
 
-  #trigger(units: readonly string[], { discardPending = false }: TriggerOptions): Run[] {
+  #trigger(units: readonly string[], { discardPending = false, anyNetwork = false }: TriggerOptions): Run[] {
     if (units.length === 0) return [];
-    const numbers = this.#connection.callNow((engine) => engine.trigger([...units], discardPending, this.#isEnding));
+    const numbers = this.#connection.callNow((engine) =>
+      engine.trigger([...units], discardPending, this.#isEnding, anyNetwork),
+    );
     return units.map((unit, place) => {
       const number = numbers[place];
       const settled = new Promise<Outcome>((settle) => {

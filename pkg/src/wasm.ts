@@ -39,6 +39,7 @@ async function instantiate(): Promise<EngineModule> {
   const learnPlace = watchUncaught(health, globalThis);
   const learning = (host: Host): Host => ({
     token: () => host.token(),
+    beforeRun: (unit) => host.beforeRun(unit),
     convert: (by, values) => host.convert(by, values),
     event: (event) => {
       learnPlace();

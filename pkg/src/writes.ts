@@ -1,4 +1,5 @@
 /** Local writes: what comes back to the app, and the one place where they go to the engine. */
+import { adviseOnSize } from "./advice.js";
 import type { Caller } from "./connection.js";
 import type { WriteDto, WrittenDto } from "./engine.js";
 import type { Receipt, Receipts } from "./receipts.js";
@@ -39,6 +40,7 @@ export class Writer {
 
   async write(writes: readonly WriteDto[]): Promise<Write[]> {
     const text = JSON.stringify(writes);
+    for (const { entity } of writes) adviseOnSize(entity, text.length / writes.length);
     const written = await this.#caller.call((engine) => engine.write(text));
     return (JSON.parse(written) as WrittenDto[]).map((dto) => this.#toWrite(dto));
   }

@@ -17,15 +17,14 @@ impl FromJson for Pong {
 impl FromJson for Problem {
     fn from_json(mut object: Object) -> Result<Self> {
         let code = object.text("code")?;
+        let status = object.small("status")?;
+        let known = |same: &dyn Fn(&ProblemCode) -> bool| ProblemCode::ALL.iter().copied().find(same);
+        // A server of tomorrow may have codes of its own; what they mean is in their status.
+        let code = known(&|known| known.as_str() == code).or_else(|| known(&|known| known.status() == status));
         Ok(Self {
             kind: object.optional_text("type")?.unwrap_or_default(),
-            // A server of tomorrow may have codes of its own; what they mean is in their status.
-            code: ProblemCode::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == code)
-                .unwrap_or(ProblemCode::Internal),
-            status: object.small("status")?,
+            code: code.unwrap_or(ProblemCode::Internal),
+            status,
             title: object.optional_text("title")?.unwrap_or_default(),
             detail: object.optional_text("detail")?,
             retryable: object.flag("retryable")?,
@@ -96,6 +95,8 @@ impl FromJson for Start {
         Ok(Self {
             protocol: object.small("protocol")?,
             history: object.text("history")?,
+            user: object.optional_text("user")?,
+            forbidden: object.texts("forbidden")?,
             buckets: object.objects("buckets")?,
         })
     }
@@ -151,6 +152,7 @@ mod tests {
         );
         for line in [
             r#"{"start":{"protocol":1,"history":"h","buckets":[{"bucket":"a/all","pending":3}]}}"#,
+            r#"{"start":{"protocol":1,"history":"h","user":"ana","forbidden":["b"],"buckets":[]}}"#,
             r#"{"gone":{"bucket":"a/all","rows":[["1",2],["x",3]]}}"#,
             r#"{"cursor":{"bucket":"a/all","cursor":"c","more":true}}"#,
             r#"{"cursor":{"bucket":"a/all","cursor":"c"}}"#,

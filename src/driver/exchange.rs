@@ -23,14 +23,14 @@ impl From<Error> for Failure {
 }
 
 /// A `POST` with a JSON body.
-pub(super) fn post(path: &str, body: String, token: Option<String>) -> Request {
+pub(super) fn post(path: &str, body: String, token: Option<String>, idle_timeout_ms: Option<u32>) -> Request {
     Request {
         method: Method::Post,
         path: path.to_owned(),
         body,
         token,
-        timeout_ms: ANSWER_TIMEOUT_MS,
-        idle_timeout_ms: IDLE_TIMEOUT_MS,
+        timeout_ms: idle_timeout_ms.unwrap_or(ANSWER_TIMEOUT_MS),
+        idle_timeout_ms: idle_timeout_ms.unwrap_or(IDLE_TIMEOUT_MS),
     }
 }
 
@@ -100,6 +100,7 @@ pub(super) fn of_problem(problem: &Problem) -> Error {
     let code = match problem.code {
         ProblemCode::Unauthenticated => Code::Unauthenticated,
         ProblemCode::Forbidden => Code::Forbidden,
+        ProblemCode::OtherUser => Code::OtherUser,
         ProblemCode::UpgradeRequired => Code::UpgradeRequired,
         ProblemCode::Gap | ProblemCode::Fork => Code::PushRefused,
         ProblemCode::UnknownEntity => Code::UnknownEntity,

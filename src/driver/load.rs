@@ -22,7 +22,7 @@ impl<P: Platform> Driver<P> {
     /// # Errors
     /// Those of a pull and of the store. What was complete under a cursor before the error is stored.
     pub async fn load(&self, file: File) -> Result<u64> {
-        let loaded = self.receive(Lines::new(Source::File(file)), &[], &|_| ()).await?;
+        let loaded = self.receive(Lines::new(Source::File(file)), &[], None).await?;
         Ok(loaded.pulled)
     }
 }

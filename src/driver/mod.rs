@@ -14,6 +14,7 @@ mod lines;
 mod load;
 mod news;
 mod pieces;
+mod prepare;
 mod pull;
 mod push;
 mod recovery;
@@ -21,6 +22,7 @@ mod run;
 mod storing;
 mod tabs;
 mod timers;
+mod tokens;
 mod transfer;
 mod watch;
 mod writes;
@@ -47,6 +49,7 @@ pub use writes::{Write, Written};
 use run::ActiveRun;
 use tabs::Hints;
 use timers::Timers;
+use tokens::Tokens;
 use transfer::Transfers;
 use watch::Watches;
 
@@ -88,6 +91,7 @@ struct Inner<P: Platform> {
     effects: RefCell<VecDeque<Effect>>,
     is_performing: Cell<bool>,
     timers: Timers,
+    tokens: Tokens,
     active: RefCell<Option<ActiveRun<P>>>,
     watches: Watches,
     hints: Hints,
@@ -123,15 +127,17 @@ impl<P: Platform> Driver<P> {
         ports.tabs.announce(store.seq());
         // A local database has nobody to sync with, and nothing to complain about.
         let auto = if ports.transport.is_some() { options.auto } else { Auto::default() };
+        let policies = store.schema().units.iter().map(|unit| unit.policy).collect();
         let inner = Rc::new(Inner {
             store,
             ports,
             lock_name,
             listener,
-            machine: RefCell::new(Machine::new(auto)),
+            machine: RefCell::new(Machine::new(auto).with_policies(policies)),
             effects: RefCell::default(),
             is_performing: Cell::new(false),
             timers: Timers::default(),
+            tokens: Tokens::default(),
             active: RefCell::new(None),
             watches: Watches::default(),
             hints: Hints::default(),
@@ -143,22 +149,28 @@ impl<P: Platform> Driver<P> {
         let driver = Self::of(inner);
         driver.follow_tabs();
         driver.recover_late();
-        driver.start().await?;
+        driver.start(auto).await?;
         Ok(driver)
     }
 
     /// Asks for a run of each unit, one after the other; a request's number comes back in the `Settled` notice. It is a consequence of the last
-    /// run when it is asked for while a handler of that run's end is running.
+    /// run when it is asked for while a handler of that run's end is running. With `any_network` the units' conditions on it do not count.
     ///
     /// # Errors
     /// `sync/no-server`.
-    pub fn trigger(&self, units: &[UnitId], discard_pending: bool, is_consequence: bool) -> Result<Vec<RequestId>> {
+    pub fn trigger(
+        &self,
+        units: &[UnitId],
+        discard_pending: bool,
+        is_consequence: bool,
+        any_network: bool,
+    ) -> Result<Vec<RequestId>> {
         if self.inner.ports.transport.is_none() {
             return Err(Error::new(Code::NoServer, "this database was opened without a server"));
         }
         let requests: Vec<(RequestId, UnitId)> = units.iter().map(|unit| (self.next_request(), *unit)).collect();
         let numbers = requests.iter().map(|(request, _)| *request).collect();
-        self.feed(Event::Triggered { requests, discard_pending, is_consequence });
+        self.feed(Event::Triggered { requests, discard_pending, is_consequence, any_network });
         Ok(numbers)
     }
 
@@ -167,7 +179,7 @@ impl<P: Platform> Driver<P> {
         if self.inner.is_closed.get() {
             return;
         }
-        if event == Event::Resumed {
+        if matches!(event, Event::Resumed | Event::Woke) {
             self.look();
         }
         let clock = &self.inner.ports.clock;
@@ -219,7 +231,7 @@ impl<P: Platform> Driver<P> {
         unit.ok_or_else(|| Error::new(Code::UnknownUnit, "there is no unit of that number"))
     }
 
-    async fn start(&self) -> Result<()> {
+    async fn start(&self, auto: Auto) -> Result<()> {
         self.count().await?;
         let schema = self.schema();
         let mut dirty = Vec::new();
@@ -228,6 +240,9 @@ impl<P: Platform> Driver<P> {
             if self.inner.store.has_changes(&unit.push).await? {
                 dirty.push(UnitId(place));
             }
+        }
+        if auto == Auto::default() {
+            self.report_stale().await?;
         }
         self.feed(Event::Started { dirty });
         self.remove_dead_import();
@@ -270,6 +285,7 @@ impl<P: Platform> Driver<P> {
     fn perform(&self, effect: Effect) {
         match effect {
             Effect::Lock(run) => self.begin_run(run),
+            Effect::Prepare(run, unit) => self.in_run(run, Box::pin(self.clone().prepare(run, unit))),
             Effect::Push(run, unit) => self.in_run(run, Box::pin(self.clone().push(run, unit))),
             Effect::Pull(run, unit) => self.in_run(run, Box::pin(self.clone().pull(run, unit))),
             Effect::End(run) => self.end_run(run),

@@ -9,6 +9,7 @@ use super::storing::Storing;
 use super::{Driver, News, exchange};
 use crate::error::{Code, Error};
 use crate::json::{FromJson, to_text};
+use crate::model::Unit;
 use crate::ports::{Body, Clock, Platform, Transport};
 use crate::store::Piece;
 use crate::sync::{Event, Failure, Progress, RunId, UnitId};
@@ -38,15 +39,16 @@ pub(super) type AnswerLines<P> = Lines<Source<<<P as Platform>::Transport as Tra
 
 impl<P: Platform> Driver<P> {
     pub(super) async fn pull(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
-        let entities = self.unit(unit)?.pull;
+        let Unit { pull: entities, policy, .. } = self.unit(unit)?;
+        let idle = policy.idle_timeout_ms;
         if !entities.is_empty() {
-            let unplaced = self.inner.store.unplaced(&entities).await?;
-            let request = self.pull_request(&entities).await?;
-            let response = self.exchange(run, "pull", request, NDJSON).await?;
-            let lines = Lines::new(Source::Network(response.body));
-            self.receive(lines, &entities, &|progress| self.feed(Event::Progressed(run, progress))).await?;
-            self.inner.store.settle_unplaced(&unplaced).await?;
-            self.look_for_lost(&entities).await?;
+            match self.pull_entities(run, &entities, idle).await {
+                // A server that answers for all of them at once does not say which one it is.
+                Err(failure) if is_denial(&failure) && entities.len() > 1 => {
+                    self.pull_one_by_one(run, &entities, idle).await?
+                }
+                pulled => pulled?,
+            }
         }
         self.inner.store.succeeded(self.inner.ports.clock.now_ms()).await?;
         self.after_commit().await;
@@ -66,27 +68,53 @@ impl<P: Platform> Driver<P> {
         Ok(())
     }
 
+    async fn pull_entities(&self, run: RunId, entities: &[String], idle: Option<u32>) -> Result<(), Failure> {
+        let unplaced = self.inner.store.unplaced(entities).await?;
+        let request = self.pull_request(entities).await?;
+        let response = self.exchange("pull", request, NDJSON, idle).await?;
+        let lines = Lines::new(Source::Network(response.body));
+        self.receive(lines, entities, Some(run)).await?;
+        self.inner.store.settle_unplaced(&unplaced).await?;
+        self.look_for_lost(entities).await?;
+        Ok(())
+    }
+
+    /// What the user may not see holds up nothing else.
+    async fn pull_one_by_one(&self, run: RunId, entities: &[String], idle: Option<u32>) -> Result<(), Failure> {
+        for entity in entities {
+            let entity = std::slice::from_ref(entity);
+            match self.pull_entities(run, entity, idle).await {
+                Err(failure) if is_denial(&failure) => self.feed(Event::Denied(run, entity.to_vec())),
+                pulled => pulled?,
+            }
+        }
+        Ok(())
+    }
+
     async fn pull_request(&self, entities: &[String]) -> Result<String, Error> {
         let store = &self.inner.store;
         let request = PullRequest {
             protocol: PROTOCOL_VERSION,
             client: store.client_id().await?,
             schema: store.schema().version,
+            user: store.user().await?,
             entities: entities.to_vec(),
             cursors: store.cursors(entities).await?,
         };
         to_text(&request)
     }
 
-    /// Stores a whole answer. `progress` is called after every commit. When the answer breaks off, what is complete of it is stored all the
+    /// Stores a whole answer, of a run or of a file; the run is told after every commit. When the answer breaks off, what is complete of it is stored all the
     /// same, so the next pull goes on from there.
     pub(super) async fn receive(
         &self,
         mut lines: AnswerLines<P>,
         entities: &[String],
-        progress: &dyn Fn(Progress),
+        run: Option<RunId>,
     ) -> Result<Progress, Error> {
-        let mut answer = Answer { far: Progress::default(), storing: Storing::default(), reloaded: None, progress };
+        let progress = |far| _ = run.map(|run| self.feed(Event::Progressed(run, far)));
+        let (far, storing) = (Progress::default(), Storing::default());
+        let mut answer = Answer { far, storing, reloaded: None, run, progress: &progress };
         let mut pieces = Pieces::default();
         let received = self.receive_lines(&mut lines, entities, &mut pieces, &mut answer).await;
         answer.stored().await?;
@@ -127,6 +155,9 @@ impl<P: Platform> Driver<P> {
             answer.stored().await?;
             match step {
                 Step::Start(start) => {
+                    if let Some(run) = answer.run {
+                        self.meet(run, &start).await?;
+                    }
                     answer.far.to_pull = start.buckets.iter().map(|bucket| bucket.pending).sum();
                     self.inner.store.grant(entities, &start).await?;
                 }
@@ -145,6 +176,17 @@ impl<P: Platform> Driver<P> {
             answer.far.bytes = lines.received();
             (answer.progress)(answer.far);
         }
+    }
+
+    /// Who the server takes the user for, and what that one may not see.
+    async fn meet(&self, run: RunId, start: &Start) -> Result<(), Error> {
+        if let Some(user) = &start.user {
+            self.inner.store.belongs_to(user).await?;
+        }
+        if !start.forbidden.is_empty() {
+            self.feed(Event::Denied(run, start.forbidden.clone()));
+        }
+        Ok(())
     }
 
     /// Begins to store a piece.
@@ -181,12 +223,19 @@ impl<P: Platform> Driver<P> {
     }
 }
 
+/// Whether the user may not see what was asked for, or there is no such thing.
+fn is_denial(failure: &Failure) -> bool {
+    matches!(failure.error.code(), Code::Forbidden | Code::UnknownEntity)
+}
+
 /// How far an answer is.
 struct Answer<'p> {
     far: Progress,
     storing: Storing,
     /// A bucket that came as a whole again.
     reloaded: Option<String>,
+    /// None for a file: whose answer that was is nobody's business.
+    run: Option<RunId>,
     progress: &'p dyn Fn(Progress),
 }
 

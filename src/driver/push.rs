@@ -5,25 +5,27 @@ use whimbrel_protocol::{PROTOCOL_VERSION, PushRequest, PushResponse};
 use super::{Driver, News, exchange};
 use crate::error::{Code, Error};
 use crate::json::to_text;
+use crate::model::Unit;
 use crate::ports::{Clock, Platform, Random};
-use crate::store::{Batch, forget_old, next_batch, settle};
+use crate::store::{Batch, forget_old, next_batch_of, settle};
 use crate::sync::{Event, Failure, PushBatch, RunId, UnitId};
 
 impl<P: Platform> Driver<P> {
     pub(super) async fn push(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
-        let entities = self.unit(unit)?.push;
+        let Unit { push: entities, policy, .. } = self.unit(unit)?;
+        let size = policy.batch_size.map_or(usize::MAX, |size| size as usize);
         let mut is_renewed = false;
         loop {
-            let batch = self.inner.store.transact(|txn| next_batch(txn, &entities)).await?.value;
+            let batch = self.inner.store.transact(|txn| next_batch_of(txn, &entities, size)).await?.value;
             let Some(batch) = batch else {
                 self.feed(Event::Pushed(run, PushBatch::default()));
                 return Ok(());
             };
-            match self.push_batch(run, &batch).await {
+            match self.push_batch(run, &batch, policy.idle_timeout_ms).await {
                 // One way out; a server that refuses the new client as well is beyond help.
                 Err(failure) if failure.error.code() == Code::PushRefused && !is_renewed => {
                     is_renewed = true;
-                    self.renew_client(run, &batch, &failure.error).await?;
+                    self.renew_client(&batch, &failure.error).await?;
                 }
                 done => return done,
             }
@@ -31,10 +33,10 @@ impl<P: Platform> Driver<P> {
     }
 
     /// The server knows another history of this client's changes: it becomes another client, and people are told.
-    async fn renew_client(&self, run: RunId, batch: &Batch, why: &Error) -> Result<(), Failure> {
+    async fn renew_client(&self, batch: &Batch, why: &Error) -> Result<(), Failure> {
         let old = &batch.request.client;
         let request = PushRequest { ack: 0, end: true, changes: Vec::new(), ..batch.request.clone() };
-        let response = self.exchange(run, "push", to_text(&request)?, "application/json").await?;
+        let response = self.exchange("push", to_text(&request)?, "application/json", None).await?;
         let answer: PushResponse = exchange::read_json(response.body).await?;
         check(&answer)?;
         let fresh = uuid::Builder::from_random_bytes(self.inner.ports.random.bytes16()).into_uuid().to_string();
@@ -51,10 +53,10 @@ impl<P: Platform> Driver<P> {
         Ok(())
     }
 
-    async fn push_batch(&self, run: RunId, batch: &Batch) -> Result<(), Failure> {
+    async fn push_batch(&self, run: RunId, batch: &Batch, idle: Option<u32>) -> Result<(), Failure> {
         let store = &self.inner.store;
         let body = to_text(&batch.request)?;
-        let response = self.exchange(run, "push", body, "application/json").await?;
+        let response = self.exchange("push", body, "application/json", idle).await?;
         let answer: PushResponse = exchange::read_json(response.body).await?;
         check(&answer)?;
         let now = self.inner.ports.clock.now_ms();

@@ -1,13 +1,13 @@
 //! A run's life outside the machine: the lock it holds and the work it is doing, both gone when it ends.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 
 use futures_util::future::{AbortHandle, Abortable};
 
 use super::{Driver, exchange};
 use crate::error::{Code, Error};
-use crate::ports::{Lock, Platform, Request, Response, Session, Transport};
+use crate::ports::{Lock, Platform, Request, Response, Transport};
 use crate::sync::{Event, Failure, RunId};
 
 /// A part of a run.
@@ -20,7 +20,6 @@ pub(super) struct ActiveRun<P: Platform> {
     guard: Option<<P::Lock as Lock>::Guard>,
     /// Ends the part that is being done.
     work: Option<AbortHandle>,
-    token: Option<Option<String>>,
 }
 
 impl<P: Platform> Drop for ActiveRun<P> {
@@ -31,7 +30,7 @@ impl<P: Platform> Drop for ActiveRun<P> {
 
 impl<P: Platform> Driver<P> {
     pub(super) fn begin_run(&self, run: RunId) {
-        *self.inner.active.borrow_mut() = Some(ActiveRun { id: run, guard: None, work: None, token: None });
+        *self.inner.active.borrow_mut() = Some(ActiveRun { id: run, guard: None, work: None });
         let driver = self.clone();
         let locking = async move {
             let guard = driver.inner.ports.lock.acquire(&driver.inner.lock_name).await?;
@@ -45,7 +44,9 @@ impl<P: Platform> Driver<P> {
     /// Does a part of a run; a failure ends the run.
     pub(super) fn in_run(&self, run: RunId, work: Work) {
         let (handle, registration) = AbortHandle::new_pair();
-        self.with_run(run, |active| active.work = Some(handle));
+        // After a sleep the same part is done once more: the answer to the first request may never come.
+        let before = self.with_run(run, |active| active.work.replace(handle)).flatten();
+        before.iter().for_each(AbortHandle::abort);
         let driver = self.clone();
         self.spawn(async move {
             if let Ok(Err(failure)) = Abortable::new(work, registration).await {
@@ -58,36 +59,32 @@ impl<P: Platform> Driver<P> {
         self.inner.active.borrow_mut().take_if(|active| active.id == run);
     }
 
-    /// Sends a request of a run with the session's token; when the server refuses the token, the session is asked for another one, once.
+    /// Sends a request with the session's token; when the server refuses the token, the session is asked for another one, once.
     pub(super) async fn exchange(
         &self,
-        run: RunId,
         path: &str,
         body: String,
         media_type: &str,
+        idle_timeout_ms: Option<u32>,
     ) -> Result<Response<<P::Transport as Transport>::Body>, Failure> {
         let transport = self.inner.ports.transport.as_ref();
         let transport =
             transport.ok_or_else(|| Error::new(Code::NoServer, "this database was opened without a server"))?;
-        let known = self.with_run(run, |active| active.token.clone()).flatten();
-        let token = match known {
-            Some(token) => token,
-            None => self.ask_token(run).await?,
-        };
-        let first: Request = exchange::post(path, body, token);
+        let token = self.token(None).await?;
+        let first: Request = exchange::post(path, body, token, idle_timeout_ms);
+        let is_refused = |failure: &Failure| failure.error.code() == Code::Unauthenticated;
         match exchange::send(transport, first.clone(), media_type).await {
-            Err(failure) if failure.error.code() == Code::Unauthenticated => {
-                let token = self.ask_token(run).await?;
-                exchange::send(transport, Request { token, ..first }, media_type).await
-            }
-            answer => answer,
+            Err(failure) if is_refused(&failure) => {}
+            answer => return answer,
         }
-    }
-
-    async fn ask_token(&self, run: RunId) -> Result<Option<String>, Failure> {
-        let token = pin!(self.inner.ports.session.token()).await?;
-        self.with_run(run, |active| active.token = Some(token.clone()));
-        Ok(token)
+        let token = self.token(Some(&first.token)).await?;
+        let second = Request { token, ..first };
+        let again = second.token.clone();
+        let answer = exchange::send(transport, second, media_type).await;
+        if matches!(&answer, Err(failure) if is_refused(failure)) {
+            self.inner.tokens.forget(&again);
+        }
+        answer
     }
 
     fn with_run<T>(&self, run: RunId, act: impl FnOnce(&mut ActiveRun<P>) -> T) -> Option<T> {

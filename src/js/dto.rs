@@ -11,7 +11,7 @@ use crate::error::{Blame, Code, Error, Result};
 use crate::json::to_text;
 use crate::model::Unit;
 use crate::store::Confirmation;
-use crate::sync::{Cause, NetworkStatus, Notice, Phase, Progress, RunId, Settlement, Status, UnitId};
+use crate::sync::{Cause, NetworkStatus, Notice, Phase, Progress, RunId, Settlement, Status, UnitId, WaitingFor};
 
 /// An error.
 #[derive(Debug, Clone, Serialize, Tsify)]
@@ -48,7 +48,9 @@ pub struct ProgressDto {
 #[serde(rename_all = "camelCase")]
 pub struct StatusDto {
     /// What the engine is doing.
-    #[tsify(type = "\"idle\" | \"waiting\" | \"pushing\" | \"pulling\" | \"backoff\" | \"offline\" | \"signedOut\"")]
+    #[tsify(
+        type = "\"idle\" | \"waiting\" | \"pushing\" | \"pulling\" | \"backoff\" | \"offline\" | \"held\" | \"signedOut\""
+    )]
     pub phase: String,
     /// The active run's unit.
     #[tsify(type = "string | null")]
@@ -73,9 +75,22 @@ pub struct StatusDto {
     /// The last failure, until a run completes.
     #[tsify(type = "ErrorDto | null")]
     pub last_error: Option<ErrorDto>,
+    /// The first unit that waits for a condition of its own.
+    #[tsify(type = "WaitingForDto | null")]
+    pub waiting_for: Option<WaitingForDto>,
     /// The network.
     #[tsify(type = "NetworkDto")]
     pub network: String,
+}
+
+/// What a unit waits for.
+#[derive(Debug, Clone, Serialize, Tsify)]
+pub struct WaitingForDto {
+    /// The unit.
+    pub unit: String,
+    /// The condition.
+    #[tsify(type = "\"network\" | \"dataSaver\"")]
+    pub condition: String,
 }
 
 #[wasm_bindgen::prelude::wasm_bindgen(typescript_custom_section)]
@@ -103,6 +118,7 @@ pub enum EventDto {
         pulled: u64,
         rejected: u64,
         conflicts: u64,
+        forbidden: Vec<String>,
     },
     #[serde(rename_all = "camelCase")]
     Error {
@@ -220,6 +236,14 @@ impl Names<'_> {
             last_success: status.last_success,
             next_retry: status.next_retry,
             last_error: status.last_error.as_ref().map(ErrorDto::from),
+            waiting_for: status.waiting_for.map(|(unit, condition)| WaitingForDto {
+                unit: self.unit(unit),
+                condition: match condition {
+                    WaitingFor::Network => "network",
+                    WaitingFor::DataSaver => "dataSaver",
+                }
+                .to_owned(),
+            }),
             network: network(status.network).to_owned(),
         }
     }
@@ -245,13 +269,14 @@ impl Names<'_> {
             Notice::Progress { run, unit, progress: far } => {
                 EventDto::Progress { run: self.run(run), unit: self.unit(unit), progress: progress(far) }
             }
-            Notice::Complete { run, unit, progress, rejected, conflicts } => EventDto::Complete {
+            Notice::Complete { run, unit, progress, rejected, conflicts, forbidden } => EventDto::Complete {
                 run: self.run(run),
                 unit: self.unit(unit),
                 pushed: progress.pushed,
                 pulled: progress.pulled,
                 rejected,
                 conflicts,
+                forbidden,
             },
             Notice::Error { run, unit, error, retry_at } => {
                 EventDto::Error { run: self.run(run), unit: self.unit(unit), error: ErrorDto::from(&error), retry_at }
@@ -264,6 +289,7 @@ impl Names<'_> {
                 error: error.as_ref().map(ErrorDto::from),
             },
             Notice::Status(status) => EventDto::Status { status: self.status(&status) },
+            Notice::Report(error) => EventDto::Report { level: "warn".to_owned(), error: ErrorDto::from(&error) },
             Notice::Network(status) => EventDto::Network { status: network(status).to_owned() },
         }
     }
@@ -289,6 +315,7 @@ const fn phase(phase: Phase) -> &'static str {
         Phase::Pulling => "pulling",
         Phase::Backoff => "backoff",
         Phase::Offline => "offline",
+        Phase::Held => "held",
         Phase::SignedOut => "signedOut",
     }
 }
@@ -319,6 +346,7 @@ const fn cause(cause: Cause) -> &'static str {
         Cause::Resume => "resume",
         Cause::Change => "change",
         Cause::Every => "every",
+        Cause::Login => "login",
         Cause::Retry => "retry",
     }
 }

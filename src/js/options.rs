@@ -6,7 +6,10 @@ use whimbrel_protocol::Json;
 use crate::driver::Options;
 use crate::error::{Code, Error, Result};
 use crate::json::{FromJson, Object};
-use crate::model::{Entity, Field, FieldType, IndexSpec, OnDelete, Policy, Schema, Step, StepOp, Unit};
+use crate::model::{
+    Backoff, Carrier, Entity, Field, FieldType, IndexSpec, Networks, OnDelete, Policy, Schema, Step, StepOp, Unit,
+    UnitPolicy,
+};
 use crate::sync::{Auto, Every, UnitId};
 
 /// The options of `open`.
@@ -55,14 +58,18 @@ export type StepDto = { version: number; entity: string } & (
   | { op: "renameEntity"; to: string } | { op: "removeEntity" }
 );
 export type FieldTypeDto = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref";
-export interface UnitDto { name: string; push: string[]; pull: string[] }
+export interface UnitDto {
+  name: string; push: string[]; pull: string[]; timeout?: number; idleTimeout?: number; batchSize?: number;
+  neverRetries?: boolean; retry?: { base: number; cap: number }; networks?: string[]; waitsForDataSaver?: boolean;
+}
 export type WriteDto =
   | { op: "create"; entity: string; id?: string; fields: Record<string, unknown> }
   | { op: "update"; entity: string; id: string; fields: Record<string, unknown> }
   | { op: "delete"; entity: string; id: string };
 export interface WrittenDto { change: string; entity: string; id: string }
 export interface Host {
-  token(): Promise<string | null> | string | null; convert(by: number, values: string): string; event(event: EventDto): void;
+  token(): Promise<string | null> | string | null; beforeRun(unit: string): Promise<string | null> | null;
+  convert(by: number, values: string): string; event(event: EventDto): void;
 }
 "#;
 
@@ -78,6 +85,9 @@ pub struct AutoDto {
     /// When the app comes back to the foreground.
     #[tsify(optional)]
     pub resume: Option<String>,
+    /// When somebody has signed in.
+    #[tsify(optional)]
+    pub login: Option<String>,
     /// When a record was written.
     #[tsify(optional)]
     pub change: Option<String>,
@@ -123,6 +133,7 @@ impl FromJson for AutoDto {
             start: object.optional_text("start")?,
             online: object.optional_text("online")?,
             resume: object.optional_text("resume")?,
+            login: object.optional_text("login")?,
             change: object.optional_text("change")?,
             every: object.optional("every")?,
         })
@@ -218,7 +229,32 @@ impl FromJson for Step {
 
 impl FromJson for Unit {
     fn from_json(mut object: Object) -> Result<Self> {
-        Ok(Self { name: object.text("name")?, push: object.texts("push")?, pull: object.texts("pull")? })
+        let policy = policy(&mut object)?;
+        Ok(Self { name: object.text("name")?, push: object.texts("push")?, pull: object.texts("pull")?, policy })
+    }
+}
+
+fn policy(object: &mut Object) -> Result<UnitPolicy> {
+    let mut number = |name: &str| {
+        let number = object.optional_number(name)?.map(u32::try_from).transpose();
+        number.map_err(|_| object.wrong(name))
+    };
+    let (timeout_ms, idle_timeout_ms, batch_size) = (number("timeout")?, number("idleTimeout")?, number("batchSize")?);
+    let retry = if object.flag("neverRetries")? { None } else { Some(object.optional("retry")?.unwrap_or_default()) };
+    let carriers: Vec<Carrier> = object.texts("networks")?.iter().map(|name| Carrier::of(name)).collect();
+    Ok(UnitPolicy {
+        timeout_ms,
+        idle_timeout_ms,
+        batch_size,
+        retry,
+        networks: if carriers.is_empty() { Networks::default() } else { Networks::only(&carriers) },
+        waits_for_data_saver: object.flag("waitsForDataSaver")?,
+    })
+}
+
+impl FromJson for Backoff {
+    fn from_json(mut object: Object) -> Result<Self> {
+        Ok(Self { base_ms: object.number("base")?, cap_ms: object.number("cap")? })
     }
 }
 
@@ -233,6 +269,7 @@ impl TryFrom<OpenDto> for Options {
             start: unit(&dto.auto.start)?,
             online: unit(&dto.auto.online)?,
             resume: unit(&dto.auto.resume)?,
+            login: unit(&dto.auto.login)?,
             change: unit(&dto.auto.change)?,
             every: every
                 .map(|every| {

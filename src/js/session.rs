@@ -24,6 +24,9 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn convert(this: &Host, by: u32, values: &str) -> std::result::Result<String, JsValue>;
 
+    #[wasm_bindgen(method, js_name = beforeRun)]
+    fn before_run(this: &Host, unit: &str) -> JsValue;
+
     #[wasm_bindgen(method)]
     fn event(this: &Host, event: Ts<EventDto>);
 }
@@ -46,6 +49,20 @@ impl Session for Host {
             Some(token) => Ok(Some(token)),
             None if token.is_null() || token.is_undefined() => Ok(None),
             None => Err(Error::new(Code::Unauthenticated, "token() gave something that is not text")),
+        }
+    }
+
+    async fn before_run(&self, unit: &str) -> Result<()> {
+        // Without a hook there is nothing to wait for; with one, what it says is why the run may not begin.
+        let said = Host::before_run(self, unit);
+        let said = match said.dyn_into::<js_sys::Promise>() {
+            Ok(promise) => JsFuture::from(promise).await.unwrap_or_default(),
+            Err(said) => said,
+        };
+        match said.as_string() {
+            None => Ok(()),
+            Some(why) if why.starts_with("hook/timeout") => Err(Error::new(Code::HookTimeout, why)),
+            Some(why) => Err(Error::new(Code::HookFailed, why)),
         }
     }
 

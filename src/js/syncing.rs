@@ -10,16 +10,23 @@ use super::engine::Engine;
 use super::options::unit_id;
 use crate::error::Result;
 use crate::json::to_text;
+use crate::model::Carrier;
 use crate::sync::Event;
 
 #[wasm_bindgen]
 impl Engine {
     /// Asks for runs; the numbers come back in `settled` events.
-    pub fn trigger(&self, units: Vec<String>, discard_pending: bool, is_consequence: bool) -> JsResult<Vec<u32>> {
+    pub fn trigger(
+        &self,
+        units: Vec<String>,
+        discard_pending: bool,
+        is_consequence: bool,
+        any_network: bool,
+    ) -> JsResult<Vec<u32>> {
         let schema = self.driver.schema();
         let units: Result<Vec<_>> = units.iter().map(|name| unit_id(&schema.units, name)).collect();
-        let requests =
-            units.and_then(|units| self.driver.trigger(&units, discard_pending, is_consequence)).map_err(thrown)?;
+        let asked = |units: Vec<_>| self.driver.trigger(&units, discard_pending, is_consequence, any_network);
+        let requests = units.and_then(asked).map_err(thrown)?;
         Ok(requests.into_iter().map(|request| request.0).collect())
     }
 
@@ -27,6 +34,25 @@ impl Engine {
     #[wasm_bindgen(js_name = retryNow)]
     pub fn retry_now(&self) {
         self.driver.feed(Event::RetryNow);
+    }
+
+    /// The device slept.
+    pub fn woke(&self) {
+        self.driver.feed(Event::Woke);
+    }
+
+    /// What the platform says of the network: whether there is one, what it is, and whether the user wants data to be saved.
+    pub fn carried(&self, online: Option<bool>, carrier: &str, saves_data: bool) {
+        self.driver.feed(Event::Carried(Carrier::of(carrier), saves_data));
+        if let Some(online) = online {
+            self.driver.feed(if online { Event::HintedOnline } else { Event::HintedOffline });
+        }
+    }
+
+    /// Somebody has signed in.
+    #[wasm_bindgen(js_name = signedIn)]
+    pub fn signed_in(&self) {
+        self.driver.signed_in();
     }
 
     /// Stops the active run.

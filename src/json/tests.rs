@@ -279,13 +279,23 @@ fn requests_are_written_as_the_server_reads_them() {
         at: -5,
     };
     let changes = vec![change.clone(), Change { base: None, group: Some("g".to_owned()), ..change }];
-    let push =
-        PushRequest { protocol: 1, client: "c".to_owned(), schema: 2, ack: 3, history: None, end: false, changes };
+    let user = Some("ana".to_owned());
+    let push = PushRequest {
+        protocol: 1,
+        client: "c".to_owned(),
+        schema: 2,
+        ack: 3,
+        history: None,
+        end: false,
+        user,
+        changes,
+    };
     assert_eq!(serde_json::from_str::<PushRequest>(&to_text(&push).unwrap()).unwrap(), push);
     assert_eq!(to_text(&push).unwrap(), serde_json::to_string(&push).unwrap());
     let cursor = BucketCursor { bucket: "order/all".to_owned(), cursor: "x".to_owned(), more: true };
     let (client, entities) = ("c".to_owned(), vec!["order".to_owned()]);
-    let pull = PullRequest { protocol: 1, client, schema: 2, entities, cursors: vec![cursor] };
+    let pull =
+        PullRequest { protocol: 1, client, schema: 2, user: Some("ana".to_owned()), entities, cursors: vec![cursor] };
     assert_eq!(to_text(&pull).unwrap(), serde_json::to_string(&pull).unwrap());
 }
 

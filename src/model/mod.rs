@@ -9,6 +9,7 @@ mod row;
 mod schema;
 mod steps;
 mod table;
+mod unit;
 mod validate;
 mod value;
 pub(crate) mod varint;
@@ -25,10 +26,11 @@ pub use row::{Row, RowRef, Values};
 pub(crate) use row::{encode_header, encode_value, field};
 pub use schema::{
     ENTITIES_MAX, Entity, FIELDS_ADVISED, FIELDS_MAX, Field, FieldType, INDEX_FIELDS_MAX, INDEXES_MAX, IndexSpec,
-    NAME_BYTES_MAX, ONE_OF_MAX, OnDelete, Policy, Schema, Unit,
+    NAME_BYTES_MAX, ONE_OF_MAX, OnDelete, Policy, Schema,
 };
 pub use steps::{Convert, Step, StepOp, Upcast};
 pub(crate) use steps::{convert_all, converted_value};
 pub use table::{Index, Table, Tables};
+pub use unit::{Backoff, Carrier, Networks, RETRY_CAP_MS, Unit, UnitPolicy};
 pub use validate::{changed_fields, new_record};
 pub use value::{UuidText, Value, ValueRef};

@@ -2,7 +2,7 @@
 //!
 //! Order is part of it: fields and entities are numbered as they were declared.
 
-use super::Value;
+use super::{Unit, Value};
 use crate::error::{Code, Error, Result};
 
 /// Entities of a schema, at most.
@@ -139,17 +139,6 @@ pub enum Policy {
     Merge,
     /// A change made on an older version is a conflict.
     DetectConflicts,
-}
-
-/// A named part of the data that is synced together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit {
-    /// Its name.
-    pub name: String,
-    /// The entities whose local changes it sends.
-    pub push: Vec<String>,
-    /// The entities it brings up to date.
-    pub pull: Vec<String>,
 }
 
 impl Entity {

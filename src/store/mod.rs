@@ -77,7 +77,7 @@ pub use piece::Piece;
 pub use renewal::Renewed;
 pub use replica::Counts;
 pub use scan::Scan;
-pub use send::{Batch, next_batch};
+pub use send::{Batch, next_batch, next_batch_of};
 pub use settle::{Settled, settle};
 pub use sum::Sum;
 pub use transfer::{Export, Import, Imported};

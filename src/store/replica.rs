@@ -55,6 +55,33 @@ impl<S: Storage> Store<S> {
         id.ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))
     }
 
+    /// Whose store it is, as the server once said.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn user(&self) -> impl Future<Output = Result<Option<String>>> {
+        self.read(|view| system::user(view))
+    }
+
+    /// The server says who the user is. The first one is the store's for good.
+    ///
+    /// # Errors
+    /// `auth/other-user`.
+    pub async fn belongs_to(&self, user: &str) -> Result<()> {
+        let mut belong = |txn: &mut Txn<'_>| match system::user(txn)? {
+            Some(known) if known == user => Ok(()),
+            Some(_) => Err(Error::new(Code::OtherUser, "this database belongs to another user").into()),
+            None => {
+                system::set_user(txn, user);
+                Ok(())
+            }
+        };
+        if self.user().await?.as_deref() == Some(user) {
+            return Ok(());
+        }
+        self.change(&mut belong).await.map(|_| ())
+    }
+
     /// How things stand.
     ///
     /// # Errors
@@ -81,6 +108,14 @@ impl<S: Storage> Store<S> {
             Ok(())
         };
         self.change(&mut remember).await.map(|_| ())
+    }
+
+    /// When the change was written that has waited longest.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn oldest_change(&self) -> impl Future<Output = Result<Option<i64>>> {
+        self.read(|view| send::oldest(view))
     }
 
     /// Whether changes of these entities are to be sent.

@@ -29,8 +29,16 @@ pub struct Batch {
 /// # Errors
 /// Those of the store.
 pub fn next_batch(txn: &mut Txn<'_>, entities: &[String]) -> Result<Option<Batch>, Interrupt> {
+    next_batch_of(txn, entities, PUSH_CHANGES_MAX)
+}
+
+/// The same, of so many changes at most.
+///
+/// # Errors
+/// Those of the store.
+pub fn next_batch_of(txn: &mut Txn<'_>, entities: &[String], size: usize) -> Result<Option<Batch>, Interrupt> {
     check_importing(txn)?;
-    let mut room = Room::default();
+    let mut room = Room { changes: size.clamp(1, PUSH_CHANGES_MAX), ..Room::default() };
     let mut changes: Vec<Change> = sent(txn, &mut room)?;
     let first_new = Counter::Seq.get(txn)? + 1;
     for (position, entry) in unsent(txn, entities, &mut room)? {
@@ -40,11 +48,22 @@ pub fn next_batch(txn: &mut Txn<'_>, entities: &[String]) -> Result<Option<Batch
         return Ok(None);
     }
     let client = system::client_id(txn)?.ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))?;
-    let (schema, ack) = (txn.schema().version, Counter::Ack.get(txn)?);
+    let (schema, ack, user) = (txn.schema().version, Counter::Ack.get(txn)?, system::user(txn)?);
     let remaining = Counter::Pending.get(txn)?.saturating_sub(changes.len() as u64);
-    let history = system::history(txn)?;
-    let request = PushRequest { protocol: PROTOCOL_VERSION, client, schema, ack, history, end: false, changes };
+    let (history, end) = (system::history(txn)?, false);
+    let request = PushRequest { protocol: PROTOCOL_VERSION, client, schema, ack, history, end, user, changes };
     Ok(Some(Batch { request, remaining, first_new }))
+}
+
+/// When the change was written that has waited longest, by the device's clock.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn oldest(view: &impl Read) -> Result<Option<i64>, Interrupt> {
+    let first = view.scan_prefix(MapId::OUTBOX, &[]).next();
+    let Some((_, bytes)) = first.transpose()? else { return Ok(None) };
+    let entry: Entry = from_json(&bytes)?;
+    Ok(Some(entry.at))
 }
 
 /// Whether a unit has changes to send.

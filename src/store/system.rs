@@ -93,6 +93,18 @@ pub(super) fn set_history(txn: &mut Txn<'_>, history: &str) {
     txn.put(MapId::SYSTEM, HISTORY_KEY, history.as_bytes().to_vec());
 }
 
+const USER_KEY: &[u8] = b"user";
+
+/// Whose store it is, as the server once said.
+pub(super) fn user(view: &impl Read) -> Result<Option<String>, Interrupt> {
+    let bytes = view.read(MapId::SYSTEM, USER_KEY)?;
+    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
+pub(super) fn set_user(txn: &mut Txn<'_>, user: &str) {
+    txn.put(MapId::SYSTEM, USER_KEY, user.as_bytes().to_vec());
+}
+
 const SUCCESS_KEY: &[u8] = b"success";
 
 /// When a run last ended well, in milliseconds since 1970.

@@ -13,6 +13,8 @@ pub struct Auto {
     pub online: Option<UnitId>,
     /// When the app comes back to the foreground.
     pub resume: Option<UnitId>,
+    /// When somebody has signed in.
+    pub login: Option<UnitId>,
     /// When a record was written.
     pub change: Option<UnitId>,
     /// In an interval.

@@ -9,6 +9,8 @@ use super::{Cause, NetworkStatus, Progress, RequestId, RunId, Status, Timer, Uni
 pub enum Effect {
     /// Take the lock that all tabs share, then report [`super::Event::Locked`].
     Lock(RunId),
+    /// Ask the app whether the run may begin, then report [`super::Event::Ready`].
+    Prepare(RunId, UnitId),
     /// Send one batch of the unit's changes and store the outcomes, then report [`super::Event::Pushed`].
     Push(RunId, UnitId),
     /// Pull the unit's entities, then report [`super::Event::Pulled`].
@@ -71,6 +73,8 @@ pub enum Notice {
         rejected: u64,
         /// Changes that met a newer row during it.
         conflicts: u64,
+        /// Entities of which the user may see nothing.
+        forbidden: Vec<String>,
     },
     /// A run failed.
     Error {
@@ -103,6 +107,8 @@ pub enum Notice {
     },
     /// The status is another one.
     Status(Status),
+    /// Something a developer should know, and that does no harm by itself.
+    Report(Error),
     /// The network's state is another one.
     Network(NetworkStatus),
 }

@@ -1,6 +1,7 @@
 //! What the machine is told.
 
 use crate::error::Error;
+use crate::model::Carrier;
 
 use super::{Progress, UnitId};
 
@@ -27,6 +28,8 @@ pub enum Cause {
     Change,
     /// The interval has passed.
     Every,
+    /// Somebody has signed in.
+    Login,
     /// An earlier run failed.
     Retry,
 }
@@ -42,6 +45,8 @@ pub enum Timer {
     Retry(UnitId),
     /// Whether we are really offline is to be checked.
     Probe,
+    /// The active run has taken as long as it may.
+    Deadline,
 }
 
 /// A failure of a run.
@@ -84,6 +89,8 @@ pub enum Event {
         discard_pending: bool,
         /// Whether it was asked while a handler of the last run's end was running.
         is_consequence: bool,
+        /// Whether the units' conditions on the network do not count: the user wants it now.
+        any_network: bool,
     },
     /// A record was written locally, in this tab or another.
     Wrote,
@@ -104,16 +111,26 @@ pub enum Event {
     HintedOffline,
     /// The app came back to the foreground.
     Resumed,
+    /// The device slept: what was on its way then may never come, and nobody knows what the network is like.
+    Woke,
+    /// The platform says what carries the data, and whether the user wants it to be saved.
+    Carried(Carrier, bool),
+    /// Somebody has signed in.
+    SignedIn,
     /// A timer has run out.
     Fired(Timer),
     /// Our server was asked for a nonce.
     Probed(Result<(), Error>),
     /// The lock for the run is held.
     Locked(RunId),
+    /// Nothing of the app's stands in the way of the run.
+    Ready(RunId),
     /// A batch was pushed and its outcomes are stored.
     Pushed(RunId, PushBatch),
     /// Some of a pull has arrived and is stored.
     Progressed(RunId, Progress),
+    /// The user may see nothing of these entities; the pull goes on with the others.
+    Denied(RunId, Vec<String>),
     /// The pull is complete.
     Pulled(RunId),
     /// The run cannot go on.

@@ -28,5 +28,5 @@ pub use effect::{Effect, Notice, Settlement};
 pub use event::{Cause, Event, Failure, PushBatch, RequestId, RunId, Timer};
 pub use machine::Machine;
 pub use network::NetworkStatus;
-pub use retry::{BACKOFF_BASE_MS, BACKOFF_CAP_MS, Retry, backoff_ms};
-pub use status::{Phase, Progress, Status};
+pub use retry::{Retry, backoff_ms};
+pub use status::{Phase, Progress, Status, WaitingFor};

@@ -13,6 +13,8 @@ pub(super) struct Waiting {
     pub(super) requests: Vec<RequestId>,
     /// The runs that led to it, each asked for when the one before had ended; empty for what has come by itself.
     pub(super) chain: Vec<UnitId>,
+    /// Whether any network will do.
+    pub(super) any_network: bool,
 }
 
 /// The queue.
@@ -24,16 +26,26 @@ pub(super) struct Queue {
 impl Queue {
     /// Adds a run, or joins the one of the same unit that waits already.
     pub(super) fn add(&mut self, unit: UnitId, cause: Cause, request: Option<RequestId>) {
-        self.add_after(&[], unit, cause, request);
+        self.add_after(&[], unit, cause, request, false);
     }
 
     /// The same, as a consequence of runs that have ended.
-    pub(super) fn add_after(&mut self, chain: &[UnitId], unit: UnitId, cause: Cause, request: Option<RequestId>) {
+    pub(super) fn add_after(
+        &mut self,
+        chain: &[UnitId],
+        unit: UnitId,
+        cause: Cause,
+        request: Option<RequestId>,
+        any_network: bool,
+    ) {
         match self.waiting.iter_mut().find(|waiting| waiting.unit == unit) {
-            Some(waiting) => waiting.requests.extend(request),
+            Some(waiting) => {
+                waiting.requests.extend(request);
+                waiting.any_network |= any_network;
+            }
             None => {
                 let requests = request.into_iter().collect();
-                self.waiting.push_back(Waiting { unit, cause, requests, chain: chain.to_vec() });
+                self.waiting.push_back(Waiting { unit, cause, requests, chain: chain.to_vec(), any_network });
             }
         }
     }
@@ -43,8 +55,24 @@ impl Queue {
         self.waiting.iter_mut().for_each(|waiting| waiting.chain.clear());
     }
 
-    pub(super) fn next(&mut self) -> Option<Waiting> {
-        self.waiting.pop_front()
+    /// The first one that may run; those that may not keep their places.
+    pub(super) fn next(&mut self, may_run: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
+        let place = self.waiting.iter().position(may_run)?;
+        self.waiting.remove(place)
+    }
+
+    pub(super) fn first(&self) -> Option<&Waiting> {
+        self.waiting.front()
+    }
+
+    /// What was running is to run again, before all others.
+    pub(super) fn put_back(&mut self, mut run: Waiting) {
+        if let Some(place) = self.waiting.iter().position(|waiting| waiting.unit == run.unit)
+            && let Some(other) = self.waiting.remove(place)
+        {
+            run.requests.extend(other.requests);
+        }
+        self.waiting.push_front(run);
     }
 
     /// Empties the queue and returns the requests that were waiting.

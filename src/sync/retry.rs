@@ -2,13 +2,7 @@
 //! (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 
 use crate::error::{Code, Error};
-
-/// The first backoff, at most.
-pub const BACKOFF_BASE_MS: u64 = 1_000;
-/// Every backoff, at most; only the server's `Retry-After` may ask for longer.
-pub const BACKOFF_CAP_MS: u64 = 60_000;
-
-const _: () = assert!(BACKOFF_BASE_MS <= BACKOFF_CAP_MS);
+use crate::model::Backoff;
 
 /// What a failure means for the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +29,9 @@ impl Retry {
 
 /// How long to wait before attempt `attempt + 1`, when `attempt` (from 1) have failed. `draw(max)` gives a number in `0..=max`.
 #[must_use]
-pub fn backoff_ms(attempt: u32, retry_after_ms: Option<u64>, draw: impl FnOnce(u64) -> u64) -> u64 {
+pub fn backoff_ms(attempt: u32, backoff: Backoff, retry_after_ms: Option<u64>, draw: impl FnOnce(u64) -> u64) -> u64 {
     let doublings = attempt.saturating_sub(1).min(16);
-    let ceiling = BACKOFF_CAP_MS.min(BACKOFF_BASE_MS << doublings);
+    let ceiling = backoff.cap_ms.min(backoff.base_ms << doublings);
     draw(ceiling).max(retry_after_ms.unwrap_or(0))
 }
 
@@ -47,14 +41,17 @@ mod tests {
 
     #[test]
     fn backoff_doubles_to_the_cap_and_never_overflows() {
-        let ceilings: Vec<u64> = [1, 2, 3, 6, 7, 8, u32::MAX].map(|n| backoff_ms(n, None, |max| max)).to_vec();
+        let ceilings: Vec<u64> =
+            [1, 2, 3, 6, 7, 8, u32::MAX].map(|n| backoff_ms(n, Backoff::default(), None, |max| max)).to_vec();
         assert_eq!(ceilings, [1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000]);
+        let own = Backoff { base_ms: 10, cap_ms: 25 };
+        assert_eq!([1, 2, 3].map(|n| backoff_ms(n, own, None, |max| max)), [10, 20, 25]);
     }
 
     #[test]
     fn the_servers_word_is_a_minimum() {
-        assert_eq!(backoff_ms(1, Some(90_000), |_| 0), 90_000);
-        assert_eq!(backoff_ms(1, Some(10), |max| max), 1_000);
+        assert_eq!(backoff_ms(1, Backoff::default(), Some(90_000), |_| 0), 90_000);
+        assert_eq!(backoff_ms(1, Backoff::default(), Some(10), |max| max), 1_000);
     }
 
     #[test]

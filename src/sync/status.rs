@@ -35,8 +35,19 @@ pub enum Phase {
     Backoff,
     /// Requests wait for the network.
     Offline,
+    /// Requests wait for a network that their unit may use.
+    Held,
     /// The session has no valid token.
     SignedOut,
+}
+
+/// What a unit that could run waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitingFor {
+    /// A network that it may use.
+    Network,
+    /// The user to stop saving data.
+    DataSaver,
 }
 
 /// The status of the sync.
@@ -60,6 +71,8 @@ pub struct Status {
     pub next_retry: Option<i64>,
     /// The last failure, until a run completes.
     pub last_error: Option<Error>,
+    /// The first unit that waits for a condition of its own, and for which.
+    pub waiting_for: Option<(UnitId, WaitingFor)>,
     /// The network.
     pub network: NetworkStatus,
 }

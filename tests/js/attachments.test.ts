@@ -56,7 +56,7 @@ describe("attachments", () => {
     expect(String(queries[0]![2])).toContain(ADDRESS);
     let synced = 0;
     host!.onSynced(() => synced++);
-    module.engine.host!.event({ type: "complete", run: "1", unit: "all", pushed: 1, rejected: 0, conflicts: 0, pulled: 0 });
+    module.engine.host!.event({ type: "complete", run: "1", unit: "all", pushed: 1, rejected: 0, conflicts: 0, pulled: 0, forbidden: [] });
     await settle();
     expect(synced).toBe(1);
     let restored = 0;

@@ -32,6 +32,7 @@ export const idle: StatusDto = {
   lastSuccess: null,
   nextRetry: null,
   lastError: null,
+  waitingFor: null,
   network: "unknown",
 };
 
@@ -143,13 +144,25 @@ export class FakeEngine implements Engine {
     this.watches.delete(watch);
   }
 
-  trigger(units: string[], discardPending: boolean, isConsequence: boolean): Uint32Array {
-    this.#calledNow("trigger", units, discardPending, isConsequence);
+  trigger(units: string[], discardPending: boolean, isConsequence: boolean, anyNetwork: boolean): Uint32Array {
+    this.#calledNow("trigger", units, discardPending, isConsequence, ...(anyNetwork ? [true] : []));
     return Uint32Array.from(units, () => ++this.#number);
   }
 
   retryNow(): void {
     this.#calledNow("retryNow");
+  }
+
+  woke(): void {
+    this.#calledNow("woke");
+  }
+
+  carried(online: boolean | undefined, type: string, saveData: boolean): void {
+    this.#calledNow("carried", online, type, saveData);
+  }
+
+  signedIn(): void {
+    this.#calledNow("signedIn");
   }
 
   cancel(): void {

@@ -150,7 +150,7 @@ describe("persistence", () => {
     expect(console.warn).not.toHaveBeenCalled();
   });
 
-  it("that is refused is said loudly", async () => {
+  it("R23: that is refused is said loudly", async () => {
     expect(await persistedOf({ persist: async () => false })).toBe(false);
     expect(console.warn).toHaveBeenCalledWith("whimbrel:", expect.objectContaining({ code: "store/not-persistent" }));
   });

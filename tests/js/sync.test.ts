@@ -18,7 +18,7 @@ const settled = (requests: number[], outcome: "complete" | "discarded" | "cancel
   ({ type: "settled", requests, outcome, run: outcome === "discarded" ? null : "r1", error: null }) as const;
 
 describe("trigger", () => {
-  it("gives every caller the outcome of the run that served it", async () => {
+  it("R9: gives every caller the outcome of the run that served it", async () => {
     const { db, engine } = await openRounds();
     const [one, two] = [db.sync.trigger("home"), db.sync.trigger("home")];
     expect(engine.calls).toEqual([
@@ -53,7 +53,7 @@ describe("trigger", () => {
     const first = db.sync.trigger("home");
     const afterwards = first.settled.then(() => db.sync.trigger("home"));
     const off = db.sync.on("complete", () => void db.sync.trigger("send"));
-    engine.emit({ type: "complete", run: "r1", unit: "home", pushed: 0, pulled: 0, rejected: 0, conflicts: 0 });
+    engine.emit({ type: "complete", run: "r1", unit: "home", pushed: 0, pulled: 0, rejected: 0, conflicts: 0, forbidden: [] });
     engine.emit(settled([1]));
     const second = await afterwards;
     expect(engine.calls.slice(1)).toEqual([
@@ -79,7 +79,7 @@ describe("trigger", () => {
     expect(await db.sync.trigger("home").settled).toEqual({ outcome: "complete", run: "r1" });
   });
 
-  it("tells those who were discarded, and whoever listens", async () => {
+  it("R19: tells those who were discarded, and whoever listens", async () => {
     const { db, engine } = await openRounds();
     const listener = vi.fn();
     db.sync.on("discarded", listener);
@@ -91,7 +91,7 @@ describe("trigger", () => {
     expect(listener.mock.calls).toEqual([[{ type: "discarded", unit: "send" }]]);
   });
 
-  it("throws for a unit that is not there", async () => {
+  it("R15: throws for a unit that is not there", async () => {
     const { db, engine } = await openRounds();
     engine.failures.set("trigger", errorDto("sync/unknown-unit"));
     expect(await codeOf(() => db.sync.trigger("hom" as never))).toBe("sync/unknown-unit");
@@ -116,7 +116,7 @@ describe("events", () => {
     db.sync.on("cancelled", ({ run }) => heard.push(`cancelled ${run}`));
     engine.emit(start);
     engine.emit({ type: "progress", run: "r1", unit: "home", progress: { ...idle.progress, pulled: 5, toPull: 9 } });
-    engine.emit({ type: "complete", run: "r1", unit: "home", pushed: 1, pulled: 9, rejected: 0, conflicts: 0 });
+    engine.emit({ type: "complete", run: "r1", unit: "home", pushed: 1, pulled: 9, rejected: 0, conflicts: 0, forbidden: [] });
     engine.emit({ type: "cancelled", run: "r2", unit: "home" });
     expect(heard).toEqual([]);
     await settle();
@@ -148,7 +148,7 @@ describe("events", () => {
     expect(listener).toHaveBeenCalledTimes(3);
   });
 
-  it("survive a listener that throws", async () => {
+  it("R20: survive a listener that throws", async () => {
     const console = vi.spyOn(globalThis.console, "error").mockReturnValue();
     const { db, engine } = await openRounds();
     const listener = vi.fn();
@@ -175,7 +175,7 @@ describe("events", () => {
     ]);
   });
 
-  it("of failures go to the console when nobody listens", async () => {
+  it("R22: of failures go to the console when nobody listens", async () => {
     const console = vi.spyOn(globalThis.console, "error").mockReturnValue();
     const { db, engine } = await openRounds();
     engine.emit(failed);
@@ -207,7 +207,7 @@ describe("events", () => {
   });
 });
 
-describe("the status", () => {
+describe("R22: the status", () => {
   it("is told at once, then whenever it changes", async () => {
     const { db, engine } = await openRounds();
     const seen: SyncStatus[] = [];
@@ -254,11 +254,12 @@ describe("the status", () => {
     expect(console).toHaveBeenCalledTimes(1);
   });
 
-  it("passes retryNow and cancel on", async () => {
+  it("passes retryNow, cancel and signedIn on", async () => {
     const { db, engine } = await openRounds();
     db.sync.retryNow();
     db.sync.cancel();
-    expect(engine.calls).toEqual([["retryNow"], ["cancel"]]);
+    db.sync.signedIn();
+    expect(engine.calls).toEqual([["retryNow"], ["cancel"], ["signedIn"]]);
   });
 });
 

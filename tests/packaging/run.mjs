@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const pkg = join(root, "pkg");
 
 /** Beside these, only declarations are in the package. */
-const FILES = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "dist/attachments.js", "dist/index.js", "dist/service-worker.js", "package.json"];
+const FILES = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "dist/attachments.js", "dist/capacitor.js", "dist/index.js", "dist/service-worker.js", "package.json"];
 
 if (!existsSync(join(pkg, "dist/index.js"))) {
   console.error("pkg/dist is not there: run `cargo xtask pkg` first");
@@ -36,6 +36,9 @@ try {
   step("each bundle is one script with the engine inside", () =>
     [join(app, "dist/assets"), join(app, "out")].forEach(checkBundle),
   );
+  step("the entry for Capacitor is a script of its own, without the engine", () => {
+    assert.ok(readFileSync(join(app, "node_modules/whimbrel/dist/capacitor.js")).length < 2_000);
+  });
   step("in Node the import does nothing and open() says why not", server);
 } finally {
   rmSync(app, { recursive: true, force: true });

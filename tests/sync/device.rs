@@ -53,8 +53,9 @@ pub(crate) fn schema() -> Schema {
                 name: "home".to_owned(),
                 push: vec!["workOrder".to_owned()],
                 pull: vec!["place".to_owned(), "workOrder".to_owned()],
+                ..Unit::default()
             },
-            Unit { name: "fetch".to_owned(), push: Vec::new(), pull: vec!["workOrder".to_owned()] },
+            Unit { name: "fetch".to_owned(), push: Vec::new(), pull: vec!["workOrder".to_owned()], ..Unit::default() },
         ],
     }
 }
@@ -78,12 +79,29 @@ impl Device {
         Self::try_open_with(storage, network, &Origin::default(), vec!["ana"], Auto::default()).await
     }
 
+    /// A device whose schema has these units.
+    pub(crate) async fn with_units(network: &Network, units: Vec<Unit>) -> Self {
+        let (storage, origin, schema) = (MemoryStorage::new(), Origin::default(), Schema { units, ..schema() });
+        Self::open_schema(storage, network, &origin, vec!["ana"], Auto::default(), schema).await.unwrap()
+    }
+
     async fn try_open_with(
         storage: MemoryStorage,
         network: &Network,
         origin: &Origin,
         tokens: Vec<&'static str>,
         auto: Auto,
+    ) -> Result<Self> {
+        Self::open_schema(storage, network, origin, tokens, auto, schema()).await
+    }
+
+    async fn open_schema(
+        storage: MemoryStorage,
+        network: &Network,
+        origin: &Origin,
+        tokens: Vec<&'static str>,
+        auto: Auto,
+        schema: Schema,
     ) -> Result<Self> {
         thread_local!(static SEED: Cell<u64> = const { Cell::new(0) });
         SEED.set(SEED.get() + 1);
@@ -98,7 +116,7 @@ impl Device {
         };
         let told: Rc<RefCell<Vec<News>>> = Rc::default();
         let ear = Rc::clone(&told);
-        let options = Options { schema: schema(), steps: Vec::new(), auto, strict: false, cache_bytes: None };
+        let options = Options { schema, steps: Vec::new(), auto, strict: false, cache_bytes: None };
         let listener = Box::new(move |news| ear.borrow_mut().push(news));
         let driver = Driver::open(storage.connect(), ports, options, "test".to_owned(), listener).await?;
         Ok(Self { driver, storage, told })
@@ -135,7 +153,7 @@ impl Device {
 
     /// Runs a unit and waits for its end.
     pub(crate) async fn sync(&self, unit: UnitId) -> (Settlement, Option<&'static str>) {
-        let request = self.driver.trigger(&[unit], false, false).unwrap()[0];
+        let request = self.driver.trigger(&[unit], false, false, false).unwrap()[0];
         loop {
             let settled = self.told.borrow().iter().find_map(|news| match news {
                 News::Sync(Notice::Settled { requests, outcome, error, .. }) if requests.contains(&request) => {

@@ -2,6 +2,7 @@
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod conditions;
 mod damages;
 mod device;
 mod faults;
@@ -9,6 +10,7 @@ mod platform;
 mod restores;
 mod rules;
 mod server;
+mod sessions;
 mod tabs;
 mod transfers;
 mod wipes;

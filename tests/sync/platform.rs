@@ -249,10 +249,20 @@ impl TabChannel for Tab {
 pub(crate) struct Token(pub(crate) Rc<RefCell<Vec<&'static str>>>);
 
 impl Session for Token {
+    async fn before_run(&self, unit: &str) -> Result<()> {
+        match unit {
+            "refused" => Err(Error::new(Code::HookFailed, "the app says no")),
+            _ => Ok(()),
+        }
+    }
+
     async fn token(&self) -> Result<Option<String>> {
         let mut tokens = self.0.borrow_mut();
         let token = if tokens.len() > 1 { tokens.remove(0) } else { tokens[0] };
-        Ok(Some(token.to_owned()))
+        match token {
+            "fails" => Err(Error::new(Code::Unauthenticated, "there is no session")),
+            _ => Ok(Some(token.to_owned())),
+        }
     }
 }
 

@@ -216,7 +216,7 @@ local! {
         ana.sync(HOME).await;
         let start = |buckets: Vec<whimbrel_protocol::BucketInfo>| whimbrel_protocol::Start {
             protocol: 1,
-            history: "h".to_owned(),
+            history: "h".to_owned(), user: None, forbidden: Vec::new(),
             buckets,
         };
         // The run ends before the rows of what is gone have left.

@@ -74,7 +74,7 @@ local! {
 }
 
 local! {
-    async fn a_pull_never_overwrites_what_was_not_sent() {
+    async fn r17_a_pull_never_overwrites_what_was_not_sent() {
         let (_server, ana, ben) = two().await;
         ana.create("1", "Pump").await;
         ana.create("2", "Roof").await;
@@ -153,7 +153,7 @@ local! {
 }
 
 local! {
-    async fn each_user_gets_the_rows_of_its_scopes() {
+    async fn r5_each_user_gets_the_rows_of_its_scopes() {
         let (server, ana, ben) = two().await;
         server.sql("insert into place (id, name, country) values ('a', 'Vigo', 'ES'), ('b', 'Ulm', 'DE'), ('c', 'Jena', 'DE')").await;
         ana.sync(HOME).await;

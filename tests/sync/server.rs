@@ -28,6 +28,11 @@ user = "ben"
 scopes = ["all", "country:DE"]
 
 [[auth.tokens]]
+token = "cleo"
+user = "cleo"
+scopes = ["all"]
+
+[[auth.tokens]]
 token = "nobody"
 user = "nobody"
 scopes = []

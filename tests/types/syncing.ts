@@ -2,10 +2,14 @@
 import { expectTypeOf } from "vitest";
 
 import {
+  entity,
   type ErrorInfo,
   type NetworkStatus,
+  type NetworkType,
+  open,
   type Outcome,
   type Run,
+  text,
   Whimbrel,
   WhimbrelError,
 } from "../../pkg/src/index.js";
@@ -35,7 +39,7 @@ db.sync.end();
 db.sync.status = db.sync.status;
 
 db.sync.on("start", (event) => {
-  expectTypeOf(event.cause).toEqualTypeOf<"app" | "start" | "online" | "resume" | "change" | "every" | "retry">();
+  expectTypeOf(event.cause).toEqualTypeOf<"app" | "start" | "online" | "resume" | "login" | "change" | "every" | "retry">();
   expectTypeOf(event.unit).toEqualTypeOf<Unit>();
 });
 db.sync.on("progress", (event) => expectTypeOf(event.progress.pulled).toEqualTypeOf<number>());
@@ -77,4 +81,25 @@ export async function theRest(): Promise<void> {
   await Whimbrel.destroy("rounds", { user: "ana" });
   await using another = db;
   await another.close();
+}
+
+/** Conditions of units and hooks: what is not one is a compile error. */
+export async function conditions(): Promise<void> {
+  const entities = { note: entity({ body: text() }) };
+  await using other = await open({
+    name: "a",
+    entities,
+    units: { home: { both: ["note"], networks: ["wifi"], retry: false, timeout: 5, whenSaveData: "wait" } },
+    hooks: { beforeRun: ({ unit, signal }) => expectTypeOf([unit, signal] as const).toEqualTypeOf<readonly ["home", AbortSignal]>() },
+  });
+  expectTypeOf(other.network.type).toEqualTypeOf<NetworkType>();
+  expectTypeOf(await other.switchUser("ben", { unsent: "keep" })).toEqualTypeOf<typeof other>();
+  // @ts-expect-error there is no such condition
+  await open({ name: "a", entities, units: { home: { both: ["note"], timeuot: 5 } } });
+  // @ts-expect-error there is no such network
+  await open({ name: "a", entities, units: { home: { both: ["note"], networks: ["wlan"] } } });
+  // @ts-expect-error there is no such hook
+  await open({ name: "a", entities, hooks: { beforePull: () => undefined } });
+  // @ts-expect-error nothing is lost by a word that is none
+  await other.leave({ unsent: "lose" });
 }

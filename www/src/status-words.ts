@@ -29,6 +29,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "push/refused": "the server does not know this device's history",
   "auth/unauthenticated": "please sign in again",
   "auth/forbidden": "you are not allowed to do this",
+  "auth/other-user": "this data belongs to another user",
   "server/busy": "the server is busy",
   "server/failed": "the server has a problem",
   "store/quota": "this device has no space left",
@@ -57,6 +58,8 @@ export function statusWords(status: SyncStatus, now: Date): StatusWords {
       return { tone: "trouble", text: sentence("Please sign in again", pending), retry: true };
     case "offline":
       return offline(pending);
+    case "held":
+      return { tone: "offline", text: sentence("Waiting for a better network", pending), retry: false };
     case "backoff":
     case "idle":
       return resting(status, now);

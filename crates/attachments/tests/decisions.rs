@@ -101,7 +101,7 @@ proptest! {
     #[test]
     fn the_backoff_is_that_of_the_rows(attempts in 1..40_u32, retry_after in 0..100_000_u64, part in 0..=100_u64) {
         let draw = |max: u64| max * part / 100;
-        let engine = whimbrel::sync::backoff_ms(attempts, Some(retry_after), draw);
+        let engine = whimbrel::sync::backoff_ms(attempts, whimbrel::model::Backoff::default(), Some(retry_after), draw);
         prop_assert_eq!(backoff_ms(attempts, retry_after, draw), engine);
     }
 }

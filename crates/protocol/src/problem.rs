@@ -92,6 +92,8 @@ problem_codes! {
     Unauthenticated = "auth/unauthenticated", 401, "A valid bearer token is needed.", false;
     /// The token is valid, the request is not allowed to this user.
     Forbidden = "auth/forbidden", 403, "This user may not do this.", false;
+    /// The client id, or the user it says it is of, is another one's than the token's.
+    OtherUser = "auth/other-user", 403, "This client's store belongs to another user.", false;
     /// A `seq` was skipped, or more was acknowledged than was decided; the answer's `detail` names the last one known.
     Gap = "push/gap", 409, "The server misses changes before these.", false;
     /// A `seq` that was used before came with another change id, or one that was acknowledged came again.

@@ -21,6 +21,9 @@ pub struct PullRequest {
     pub client: String,
     /// The version of the app's schema.
     pub schema: u32,
+    /// Whose store it is, as an earlier `start` said; the server refuses another user's token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The entities that are wanted; the server chooses the buckets from the user's scopes.
     pub entities: Vec<String>,
     /// Buckets the client has, with their cursors.
@@ -74,6 +77,12 @@ pub struct Start {
     pub protocol: u32,
     /// The identity of the server's history.
     pub history: String,
+    /// Who the user is, as the server knows them. A store belongs to the first one it heard of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The wanted entities of which the user may see nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forbidden: Vec<String>,
     /// Every bucket of the wanted entities that the user may see now. A bucket the client has and that is not
     /// here is no longer the user's: its rows leave the device.
     pub buckets: Vec<BucketInfo>,

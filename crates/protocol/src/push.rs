@@ -23,6 +23,9 @@ pub struct PushRequest {
     /// The client ends: whatever comes under its id from now on is refused. Only without changes; the answer says how far it came.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub end: bool,
+    /// Whose store it is, as a pull's `start` once said; the server refuses another user's token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// At most [`crate::PUSH_CHANGES_MAX`], `seq` dense and ascending.
     pub changes: Vec<Change>,
 }

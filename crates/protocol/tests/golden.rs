@@ -46,12 +46,13 @@ fn push_request() {
         ack: 6,
         history: None,
         end: false,
+        user: Some("ana".into()),
         changes: vec![change],
     };
     check(
         &request,
         concat!(
-            r#"{"protocol":1,"client":"c1","schema":3,"ack":6,"changes":[{"seq":7,"#,
+            r#"{"protocol":1,"client":"c1","schema":3,"ack":6,"user":"ana","changes":[{"seq":7,"#,
             r#""change":"0190c0de-0000-7000-8000-000000000001","entity":"workOrder","id":"w1","op":"update","base":41,"#,
             r#""set":{"status":"done"},"was":{"status":"open"},"group":"g1","at":1700000000000}]}"#
         ),
@@ -62,7 +63,8 @@ fn push_request() {
 fn push_request_without_what_may_be_left_out() {
     let text = r#"{"protocol":1,"client":"c","schema":1,"changes":[{"seq":1,"change":"x","entity":"e","id":"i","op":"delete","at":0}]}"#;
     let request: PushRequest = serde_json::from_str(text).unwrap();
-    assert_eq!(request.ack, 0);
+    assert_eq!((request.ack, &request.user), (0, &None));
+    assert!(!serde_json::to_string(&request).unwrap().contains("user"));
     assert_eq!((request.changes[0].base, request.changes[0].op), (None, Op::Delete));
     assert!(request.changes[0].set.is_empty() && request.changes[0].was.is_empty());
     let written = serde_json::to_string(&request.changes[0]).unwrap();
@@ -120,17 +122,18 @@ fn pull_request() {
             protocol: 1,
             client: "c1".into(),
             schema: 1,
+            user: Some("ana".into()),
             entities: vec!["place".into()],
             cursors: vec![BucketCursor { bucket: "place/country:ES".into(), cursor: "x".into(), more: false }],
         },
         concat!(
-            r#"{"protocol":1,"client":"c1","schema":1,"entities":["place"],"#,
+            r#"{"protocol":1,"client":"c1","schema":1,"user":"ana","entities":["place"],"#,
             r#""cursors":[{"bucket":"place/country:ES","cursor":"x","more":false}]}"#
         ),
     );
     let bare: PullRequest = serde_json::from_str(r#"{"protocol":1,"client":"c","schema":1,"entities":[]}"#).unwrap();
-    assert!(bare.cursors.is_empty());
-    refused::<PullRequest>(r#"{"protocol":1,"client":"c","schema":1,"entities":[],"user":"ana"}"#);
+    assert!(bare.cursors.is_empty() && bare.user.is_none());
+    refused::<PullRequest>(r#"{"protocol":1,"client":"c","schema":1,"entities":[],"usr":"ana"}"#);
 }
 
 #[test]
@@ -139,9 +142,21 @@ fn every_line_of_a_pull() {
         &PullLine::Start(Start {
             protocol: 1,
             history: "h".into(),
+            user: None,
+            forbidden: Vec::new(),
             buckets: vec![BucketInfo { bucket: "b".into(), pending: 2 }],
         }),
         r#"{"start":{"protocol":1,"history":"h","buckets":[{"bucket":"b","pending":2}]}}"#,
+    );
+    check(
+        &PullLine::Start(Start {
+            protocol: 1,
+            history: "h".into(),
+            user: Some("ana".into()),
+            forbidden: vec!["place".into()],
+            buckets: Vec::new(),
+        }),
+        r#"{"start":{"protocol":1,"history":"h","user":"ana","forbidden":["place"],"buckets":[]}}"#,
     );
     check(
         &PullLine::Rows(RowBatch {
@@ -200,6 +215,7 @@ fn every_problem_code() {
             "protocol/upgrade-required 426 false",
             "auth/unauthenticated 401 false",
             "auth/forbidden 403 false",
+            "auth/other-user 403 false",
             "push/gap 409 false",
             "push/fork 409 false",
             "pull/unknown-entity 404 false",

@@ -62,8 +62,8 @@ pub(crate) fn schema() -> Schema {
         version: 1,
         entities: entities.collect(),
         units: vec![
-            Unit { name: "home".to_owned(), push: own.clone(), pull: names(|_| true) },
-            Unit { name: "send".to_owned(), push: own, pull: Vec::new() },
+            Unit { name: "home".to_owned(), push: own.clone(), pull: names(|_| true), ..Unit::default() },
+            Unit { name: "send".to_owned(), push: own, ..Unit::default() },
         ],
     }
 }
@@ -72,6 +72,7 @@ pub(crate) fn auto() -> Auto {
     Auto {
         start: Some(HOME),
         online: Some(HOME),
+        login: None,
         resume: Some(HOME),
         change: Some(SEND),
         every: Some(Every { unit: HOME, seconds: 20 }),

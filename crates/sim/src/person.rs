@@ -42,7 +42,7 @@ pub(crate) async fn live(world: &Rc<World>, device: &Rc<Device>, tab: &Rc<Tab>) 
             }
             15..=16 => {
                 let units = if dice.one_in(3) { vec![SEND, HOME] } else { vec![HOME] };
-                if let Ok(requests) = driver.trigger(&units, dice.one_in(4), dice.one_in(2)) {
+                if let Ok(requests) = driver.trigger(&units, dice.one_in(4), dice.one_in(2), false) {
                     tab.asked(&requests);
                 }
             }

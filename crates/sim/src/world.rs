@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use whimbrel::error::Result;
+use whimbrel::model::RETRY_CAP_MS;
 use whimbrel::store::{MapId, Read};
-use whimbrel::sync::{BACKOFF_CAP_MS, Event};
+use whimbrel::sync::Event;
 use whimbrel_server::{Entities, Hints, MemoryStorage, Value, router};
 
 use crate::app::{self, FIELDS, KINDS};
@@ -34,7 +35,7 @@ const DEEDS: (u64, u64) = (5, 90);
 /// The busy time ends here in any case (milliseconds).
 const BUSY_MS: u64 = 15 * 60 * 1_000;
 /// After the last fault, so much time is given to come to rest.
-const CALM_MS: u64 = 3 * BACKOFF_CAP_MS;
+const CALM_MS: u64 = 3 * RETRY_CAP_MS;
 /// The busy time goes on for so long after the last deed.
 const AFTERMATH_MS: u64 = 30_000;
 /// A story that takes more steps than that does not end.

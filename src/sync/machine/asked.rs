@@ -1,7 +1,7 @@
 //! What asks for a run: the app, a start, a change, a timer, good news.
 
 use super::super::{Cause, Effect, Phase, RequestId, Settlement, Timer, UnitId};
-use super::Machine;
+use super::{Failed, Machine};
 use crate::error::{Code, Error};
 
 /// How long local changes rest before `auto.change` sends them.
@@ -17,7 +17,13 @@ impl Machine {
         self.set_interval(now);
     }
 
-    pub(super) fn triggered(&mut self, requests: &[(RequestId, UnitId)], discard_pending: bool, is_consequence: bool) {
+    pub(super) fn triggered(
+        &mut self,
+        requests: &[(RequestId, UnitId)],
+        discard_pending: bool,
+        is_consequence: bool,
+        any_network: bool,
+    ) {
         if discard_pending {
             let dropped = self.queue.discard();
             self.settle(dropped, Settlement::Discarded, None, None);
@@ -34,7 +40,7 @@ impl Machine {
                     );
                     self.settle(vec![*request], Settlement::Error, None, Some(error));
                 }
-                _ => self.queue.add_after(&chain, *unit, Cause::App, Some(*request)),
+                _ => self.queue.add_after(&chain, *unit, Cause::App, Some(*request), any_network),
             }
         }
         if self.is_held() {
@@ -73,12 +79,12 @@ impl Machine {
             Timer::Change => {
                 self.change_timer_set = false;
                 if let Some(unit) = self.auto.change {
-                    self.queue.add(unit, Cause::Change, None);
+                    self.add_by_itself(unit, Cause::Change);
                 }
             }
             Timer::Every => {
                 if let Some(every) = self.auto.every {
-                    self.queue.add(every.unit, Cause::Every, None);
+                    self.add_by_itself(every.unit, Cause::Every);
                 }
                 self.set_interval(now);
             }
@@ -89,6 +95,17 @@ impl Machine {
                 }
             }
             Timer::Probe => self.effects.push(Effect::Probe),
+            // The machine itself sees to it.
+            Timer::Deadline => {}
+        }
+    }
+
+    /// While nobody is signed in, what would run by itself waits for that; the server is not asked over and over.
+    fn add_by_itself(&mut self, unit: UnitId, cause: Cause) {
+        if !self.signed_out {
+            self.queue.add(unit, cause, None);
+        } else if self.failed_mut(unit).is_none() {
+            self.set_failed(Failed { unit, attempts: 0, due: None });
         }
     }
 

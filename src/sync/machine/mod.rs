@@ -5,9 +5,10 @@ mod network;
 mod running;
 
 use crate::error::Error;
+use crate::model::{Carrier, UnitPolicy};
 
 use super::queue::Queue;
-use super::{Auto, Cause, Effect, Event, Notice, Phase, RequestId, RunId, Settlement, Status, UnitId};
+use super::{Auto, Cause, Effect, Event, Notice, Phase, RequestId, RunId, Settlement, Status, Timer, UnitId};
 
 /// The run that is active.
 #[derive(Debug)]
@@ -18,8 +19,13 @@ struct Run {
     phase: Phase,
     rejected: u64,
     conflicts: u64,
+    /// Entities of which the user may see nothing.
+    forbidden: Vec<String>,
+    /// Why nothing more was pushed, though the run goes on.
+    denied: Option<Error>,
     /// The runs that led to it, and it.
     chain: Vec<UnitId>,
+    any_network: bool,
 }
 
 /// How a unit's last runs failed.
@@ -34,6 +40,8 @@ struct Failed {
 #[derive(Debug, Default)]
 pub struct Machine {
     auto: Auto,
+    /// By the units' places.
+    policies: Vec<UnitPolicy>,
     queue: Queue,
     active: Option<Run>,
     /// The chain of the run that ended last.
@@ -42,6 +50,10 @@ pub struct Machine {
     /// In the order of the units.
     failed: Vec<Failed>,
     hinted_offline: bool,
+    carrier: Carrier,
+    saves_data: bool,
+    /// Whether it was told that the browser and our server disagree about the network.
+    told_disagreement: bool,
     signed_out: bool,
     change_timer_set: bool,
     status: Status,
@@ -53,6 +65,12 @@ impl Machine {
     #[must_use]
     pub fn new(auto: Auto) -> Self {
         Self { auto, ..Self::default() }
+    }
+
+    /// The same, with conditions of the units, in their order.
+    #[must_use]
+    pub fn with_policies(self, policies: Vec<UnitPolicy>) -> Self {
+        Self { policies, ..self }
     }
 
     /// The present status.
@@ -67,8 +85,8 @@ impl Machine {
         let told = self.status.clone();
         match event {
             Event::Started { dirty } => self.started(now, &dirty),
-            Event::Triggered { requests, discard_pending, is_consequence } => {
-                self.triggered(&requests, discard_pending, is_consequence);
+            Event::Triggered { requests, discard_pending, is_consequence, any_network } => {
+                self.triggered(&requests, discard_pending, is_consequence, any_network);
             }
             Event::Wrote => self.wrote(now),
             Event::Counted { pending, rejected, conflicts, last_success } => {
@@ -78,15 +96,24 @@ impl Machine {
             Event::HintedOnline => self.hinted_online(),
             Event::HintedOffline => self.hinted_offline(now),
             Event::Resumed => self.wake(self.auto.resume, Cause::Resume),
+            Event::Woke => self.woke(),
+            Event::Carried(carrier, saves_data) => self.carried(carrier, saves_data),
+            Event::SignedIn => {
+                self.signed_out = false;
+                self.wake(self.auto.login, Cause::Login);
+            }
+            Event::Fired(Timer::Deadline) => self.overran(now, draw),
             Event::Fired(timer) => self.fired(now, timer),
             Event::Probed(answer) => self.probed(now, answer),
-            Event::Locked(run) => self.on_run(run, |machine, run| {
+            Event::Locked(run) => self.locked(now, run),
+            Event::Ready(run) => self.on_run(run, |machine, run| {
                 run.phase = Phase::Pushing;
                 machine.effects.push(Effect::Push(run.id, run.unit));
             }),
             Event::Pushed(run, batch) => self.pushed(now, draw, run, batch),
             Event::Progressed(run, progress) => self.progressed(run, progress),
-            Event::Pulled(run) => self.pulled(run),
+            Event::Denied(run, entities) => self.on_run(run, |_, run| run.forbidden.extend(entities)),
+            Event::Pulled(run) => self.pulled(now, draw, run),
             Event::Failed(run, failure) => self.run_failed(now, draw, run, failure),
             Event::RetryNow => self.wake(None, Cause::Retry),
             Event::Cancel => self.cancel(),
@@ -109,10 +136,12 @@ impl Machine {
     fn tell_status(&mut self, told: &Status) {
         self.status.next_retry = self.failed.iter().filter_map(|failed| failed.due).min();
         self.status.run = self.active.as_ref().map(|run| (run.id, run.unit));
+        self.status.waiting_for = self.waiting_for();
         self.status.phase = match &self.active {
             Some(run) => run.phase,
             None if self.is_held() => Phase::Offline,
             None if self.signed_out => Phase::SignedOut,
+            None if self.status.waiting_for.is_some() => Phase::Held,
             None if self.status.next_retry.is_some() => Phase::Backoff,
             None => Phase::Idle,
         };

@@ -13,7 +13,10 @@ impl Machine {
         if self.active.is_some() || self.is_held() {
             return;
         }
-        let Some(Waiting { unit, cause, requests, mut chain }) = self.queue.next() else { return };
+        let mut queue = std::mem::take(&mut self.queue);
+        let next = queue.next(|waiting| waiting.any_network || self.condition(waiting.unit).is_none());
+        self.queue = queue;
+        let Some(Waiting { unit, cause, requests, mut chain, any_network }) = next else { return };
         chain.push(unit);
         if let Some(failed) = self.failed_mut(unit)
             && failed.due.take().is_some()
@@ -22,10 +25,30 @@ impl Machine {
         }
         self.runs += 1;
         let id = RunId(self.runs);
-        self.active = Some(Run { id, unit, requests, phase: Phase::Waiting, rejected: 0, conflicts: 0, chain });
+        let (forbidden, denied) = (Vec::new(), None);
+        let phase = Phase::Waiting;
+        self.active =
+            Some(Run { id, unit, requests, phase, rejected: 0, conflicts: 0, forbidden, denied, chain, any_network });
         self.status.progress = Progress::default();
         self.tell(Notice::Start { run: id, unit, cause });
         self.effects.push(Effect::Lock(id));
+    }
+
+    pub(super) fn locked(&mut self, now: i64, run: RunId) {
+        self.on_run(run, |machine, run| {
+            machine.effects.push(Effect::Prepare(run.id, run.unit));
+            if let Some(timeout) = machine.policy(run.unit).timeout_ms {
+                machine.effects.push(Effect::SetTimer(Timer::Deadline, now + i64::from(timeout)));
+            }
+        });
+    }
+
+    /// The run has taken as long as its unit may: what it has committed holds.
+    pub(super) fn overran(&mut self, now: i64, draw: &mut dyn FnMut(u64) -> u64) {
+        let Some((id, unit)) = self.active.as_ref().map(|run| (run.id, run.unit)) else { return };
+        let limit = self.policy(unit).timeout_ms.unwrap_or_default();
+        let error = Error::new(Code::RunTimeout, format!("the run has taken {limit} ms, as long as its unit may"));
+        self.run_failed(now, draw, id, Failure { error, retry_after_ms: None });
     }
 
     pub(super) fn pushed(&mut self, now: i64, draw: &mut dyn FnMut(u64) -> u64, run: RunId, batch: PushBatch) {
@@ -62,31 +85,39 @@ impl Machine {
         });
     }
 
-    pub(super) fn pulled(&mut self, run: RunId) {
+    pub(super) fn pulled(&mut self, now: i64, draw: &mut dyn FnMut(u64) -> u64, run: RunId) {
+        // What the user may see has come all the same.
+        if let Some(error) = self.active.as_ref().filter(|active| active.id == run).and_then(|run| run.denied.clone()) {
+            return self.run_failed(now, draw, run, Failure { error, retry_after_ms: None });
+        }
         let Some(run) = self.take_run(run) else { return };
         self.set_network_online();
         self.signed_out = false;
         self.failed.retain(|failed| failed.unit != run.unit);
         self.status.last_error = None;
         let (progress, rejected, conflicts) = (self.status.progress, run.rejected, run.conflicts);
-        self.tell(Notice::Complete { run: run.id, unit: run.unit, progress, rejected, conflicts });
+        let Run { id, unit, forbidden, .. } = run;
+        self.tell(Notice::Complete { run: id, unit, progress, rejected, conflicts, forbidden });
         self.settle(run.requests, Settlement::Complete, Some(run.id), None);
     }
 
     pub(super) fn run_failed(&mut self, now: i64, draw: &mut dyn FnMut(u64) -> u64, run: RunId, failure: Failure) {
+        if failure.error.code() == Code::Forbidden && self.goes_on_without_push(run, &failure.error) {
+            return;
+        }
         let Some(run) = self.take_run(run) else { return };
         let Failure { error, retry_after_ms } = failure;
         if let Some(network) = NetworkStatus::after_failure(&error, self.hinted_offline) {
             self.set_network(network);
         }
         let class = Retry::of(&error);
-        self.signed_out = class == Retry::WhenSignedIn;
+        self.signed_out |= class == Retry::WhenSignedIn;
         let attempts = self.failed_mut(run.unit).map_or(0, |failed| failed.attempts).saturating_add(1);
         let retry_at = match class {
-            Retry::Backoff => {
-                let wait = backoff_ms(attempts, retry_after_ms, draw);
-                Some(now.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX)))
-            }
+            Retry::Backoff => self.policy(run.unit).retry.map(|backoff| {
+                let wait = backoff_ms(attempts, backoff, retry_after_ms, draw);
+                now.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX))
+            }),
             Retry::WhenSignedIn | Retry::Never => None,
         };
         self.set_failed(Failed { unit: run.unit, attempts, due: retry_at });
@@ -94,6 +125,17 @@ impl Machine {
         self.status.last_error = Some(error.clone());
         self.tell(Notice::Error { run: run.id, unit: run.unit, error: error.clone(), retry_at });
         self.settle(run.requests, Settlement::Error, Some(run.id), Some(error));
+    }
+
+    /// A user who may not push may still see: the run pulls, and fails afterwards.
+    fn goes_on_without_push(&mut self, run: RunId, error: &Error) -> bool {
+        let Some(run) = self.active.as_mut().filter(|active| active.id == run && active.phase == Phase::Pushing) else {
+            return false;
+        };
+        run.phase = Phase::Pulling;
+        run.denied = Some(error.clone());
+        self.effects.push(Effect::Pull(run.id, run.unit));
+        true
     }
 
     pub(super) fn cancel(&mut self) {
@@ -114,6 +156,9 @@ impl Machine {
     pub(super) fn take_run(&mut self, id: RunId) -> Option<Run> {
         let run = self.active.take_if(|run| run.id == id)?;
         self.ended.clone_from(&run.chain);
+        if self.policy(run.unit).timeout_ms.is_some() {
+            self.effects.push(Effect::ClearTimer(Timer::Deadline));
+        }
         self.effects.push(Effect::End(id));
         Some(run)
     }

@@ -18,7 +18,7 @@ declare global {
   }
 }
 
-test("the places of Spain arrive while the page takes input", async ({ server, newDevice }) => {
+test("R8: the places of Spain arrive while the page takes input", async ({ server, newDevice }) => {
   const device = await newDevice();
   await device.page.addInitScript(() => {
     const watched: Watched = { longestTaskMs: 0, longestFrameGapMs: 0 };

@@ -17,6 +17,7 @@ const RESTING: Status = {
   lastSuccess: new Date("2026-03-09T14:03:00"),
   nextRetry: null,
   lastError: null,
+  waitingFor: null,
   network: "online",
 };
 
@@ -33,6 +34,7 @@ const CASES: readonly [status: Partial<Status>, text: string, tone: string][] = 
   [{ phase: "offline", pending: 3 }, "You're offline, 3 changes waiting", "offline"],
   [{ network: "offline", pending: 1 }, "You're offline, 1 change waiting", "offline"],
   [{ network: "offline", ...failed("network/unreachable"), pending: 2 }, "You're offline, 2 changes waiting", "offline"],
+  [{ phase: "held", pending: 2 }, "Waiting for a better network, 2 changes waiting", "offline"],
   [{ phase: "pulling" }, "Syncing…", "busy"],
   [{ phase: "pulling", progress: { ...RESTING.progress, pulled: 3200, toPull: 7178 } }, "Syncing… 3,200 of 7,178", "busy"],
   [{ phase: "pulling", progress: { ...RESTING.progress, pulled: 12, toPull: 10 } }, "Syncing… 12 of 12", "busy"],

@@ -1,6 +1,7 @@
 /** An app as somebody writes it on the first day. */
 import { attachment, type Database, entity, open, ref, text, timestamp, WhimbrelError } from "whimbrel";
 import { attachments } from "whimbrel/attachments";
+import { capacitor } from "whimbrel/capacitor";
 
 const entities = {
   place: entity({ name: text() }, { sync: "readOnly" }),
@@ -11,6 +12,14 @@ function show(orders: readonly { readonly title: string; readonly dueAt: Date }[
   document.body.textContent = orders.map((order) => `${order.title} ${order.dueAt.toISOString()}`).join(", ");
 }
 
+/** As `@capacitor/network` has it. */
+const Network = {
+  getStatus: async () => ({ connected: true, connectionType: "wifi" as const }),
+  addListener: async (_event: "networkStatusChange", _listener: (status: { connected: boolean; connectionType: string }) => void) => ({
+    remove: async () => {},
+  }),
+};
+
 try {
   const db: Database<typeof entities, "home"> = await open({
     name: "throw-away",
@@ -20,6 +29,7 @@ try {
     auto: { start: "home" },
     attachments: attachments({ budgetBytes: 1e6 }),
     backgroundSync: true,
+    network: capacitor({ network: Network }),
   });
   db.workOrder.watch({ orderBy: { dueAt: "asc" } }).subscribe(show);
   const photo = await db.attachments.add(new Blob(["x"]), { type: "text/plain" });

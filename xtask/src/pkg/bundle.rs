@@ -1,4 +1,4 @@
-//! The package's TypeScript: one script with the engine inside, two that stand on it, and the types beside them.
+//! The package's TypeScript: one script with the engine inside, those that stand on it or beside it, and the types beside them.
 
 use std::fs;
 
@@ -12,16 +12,16 @@ use crate::workspace::Workspace;
 const LANGUAGE: &str = "es2022";
 
 /// What an app can import. All but the first take the first as it is, so that an app has the engine, and its classes, once.
-const ENTRIES: [&str; 3] = ["index", "attachments", "service-worker"];
+const ENTRIES: [&str; 4] = ["index", "attachments", "service-worker", "capacitor"];
 
 /// Bundles each entry into a script of `dist`.
 pub(super) fn scripts(workspace: &Workspace, mode: Mode) -> Result<(), Failure> {
     let (source, metafile) = (source_dir(workspace), metafile(workspace));
     let dist = dist_dir(workspace);
     let outputs = ENTRIES.map(|entry| dist.join(entry).with_extension("js"));
-    let [index, attachments, worker] = &outputs;
+    let [index, attachments, worker, capacitor] = &outputs;
     let stamp = stamp(workspace, "bundle", &format!("{} {LANGUAGE}", mode.name()))?;
-    stamp.run(&[index, attachments, worker, &metafile], || {
+    stamp.run(&[index, attachments, worker, capacitor, &metafile], || {
         // What an earlier source was built to must not be published with this one; the types, which are missing then, follow.
         if dist.is_dir() {
             fs::remove_dir_all(&dist).map_err(Failure::file("removing", &dist))?;

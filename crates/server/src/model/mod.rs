@@ -2,6 +2,10 @@
 //!
 //! **Invariant:** a row's values stand in the order of its entity's fields, one for each.
 
+use whimbrel_protocol::ProblemCode;
+
+use crate::fault::Fault;
+
 mod entity;
 mod id;
 mod name;
@@ -28,4 +32,19 @@ pub struct User {
     pub id: String,
     /// Scopes such as `all` or `country:ES`.
     pub scopes: Vec<String>,
+}
+
+impl User {
+    /// Whether a store is this user's, as far as it says whose it is.
+    ///
+    /// # Errors
+    /// `auth/other-user`.
+    pub(crate) fn check(&self, store_of: Option<&str>) -> Result<(), Fault> {
+        match store_of {
+            Some(other) if other != self.id => {
+                Err(Fault::new(ProblemCode::OtherUser, "this store belongs to another user"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }

@@ -79,14 +79,20 @@ impl<S: Storage> Pull<S> {
         if Uuid::try_parse(&request.client).is_err() {
             return Err(Fault::new(ProblemCode::Malformed, "client is not a UUID"));
         }
+        user.check(request.user.as_deref())?;
         let head = storage.head().await?;
+        let mut forbidden = Vec::new();
         let mut waiting: VecDeque<Progress> = VecDeque::new();
         for wanted in &request.entities {
             let entity = entities
                 .find(wanted)
                 .ok_or_else(|| Fault::new(ProblemCode::UnknownEntity, format!("there is no entity {wanted:?}")))?;
             if waiting.iter().all(|progress| progress.entity != entity.name) {
-                for scope in entity.scopes_for(user) {
+                let scopes = entity.scopes_for(user);
+                if scopes.is_empty() {
+                    forbidden.push(entity.name.clone());
+                }
+                for scope in scopes {
                     waiting.push_back(Progress::begin(storage.as_ref(), &head, entity, scope, &request.cursors).await?);
                 }
             }
@@ -96,7 +102,8 @@ impl<S: Storage> Pull<S> {
             let pending = progress.count(storage.as_ref(), &entities).await?;
             buckets.push(BucketInfo { bucket: progress.name.clone(), pending });
         }
-        let start = Start { protocol: PROTOCOL_VERSION, history: head.history, buckets };
+        let user = Some(user.id.clone());
+        let start = Start { protocol: PROTOCOL_VERSION, history: head.history, user, forbidden, buckets };
         Ok(Self { storage, entities, waiting, lines: [PullLine::Start(start)].into(), ended: false })
     }
 

@@ -52,6 +52,7 @@ async fn what_is_written_while_a_snapshot_is_on_its_way_comes_with_the_same_answ
         protocol: PROTOCOL_VERSION,
         client: Uuid::nil().to_string(),
         schema: 1,
+        user: None,
         entities: vec!["e".into()],
         cursors: Vec::new(),
     };

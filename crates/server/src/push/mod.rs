@@ -40,11 +40,12 @@ pub(crate) async fn push<S: Storage>(
     request: &PushRequest,
 ) -> Result<PushResponse, Fault> {
     envelope::check(request)?;
+    user.check(request.user.as_deref())?;
     let mut transaction = storage.begin_push().await?;
     let known = transaction.client(&request.client).await?;
     let mut client = known.unwrap_or_else(|| Client { user: user.id.clone(), last_seq: 0, ack: 0 });
     if client.user != user.id {
-        return Err(Fault::new(ProblemCode::Forbidden, "this client id belongs to another user"));
+        return Err(Fault::new(ProblemCode::OtherUser, "this client id belongs to another user"));
     }
     let decided = match request.changes.first() {
         Some(first) if first.seq <= client.last_seq => transaction.decided(&request.client, first.seq).await?,

@@ -116,7 +116,7 @@ async fn a_row_has_a_limit_however_it_grew() {
 }
 
 #[tokio::test]
-async fn detect_conflicts_shows_the_row_that_is_newer() {
+async fn r16_detect_conflicts_shows_the_row_that_is_newer() {
     let server = Server::start().await;
     let (mut ana, mut ben) = (server.ana(), server.ben());
     let made = ana.accepted("create", "doc", "d", json!({"set": {"title": "a"}})).await;

@@ -10,7 +10,7 @@ fn kinds(lines: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_first_pull_brings_everything_and_a_second_one_what_changed() {
+async fn r6_a_first_pull_brings_everything_and_a_second_one_what_changed() {
     let server = Server::start().await;
     let mut ana = server.ana();
     for id in ["b", "a", "c"] {

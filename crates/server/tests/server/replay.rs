@@ -109,6 +109,6 @@ async fn a_client_belongs_to_its_first_user() {
     thief.token = "t-ben".into();
     let change = thief.change("create", "note", "b", json!({"set": {"title": "t"}}));
     let (status, body) = thief.push_raw(&thief.request(&[change], 0)).await;
-    assert_eq!((status.as_u16(), &body["code"]), (403, &json!("auth/forbidden")));
+    assert_eq!((status.as_u16(), &body["code"]), (403, &json!("auth/other-user")));
     assert_eq!(number_on(&server.file(), "SELECT count(*) FROM note").await, 1);
 }
