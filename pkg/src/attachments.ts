@@ -7,7 +7,7 @@
 import type { Unsubscribe } from "./listeners.js";
 import { addressOf, BYTES_MAX, checkAddress } from "./attachments/address.js";
 import { Downloads, notHere } from "./attachments/downloads.js";
-import { failure, storeFailure } from "./attachments/failures.js";
+import { failure, storeFailure } from "./attachment-failures.js";
 import { Remote } from "./attachments/remote.js";
 import {
   type AttachmentHost,

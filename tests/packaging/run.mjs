@@ -24,6 +24,7 @@ const app = mkdtempSync(join(tmpdir(), "whimbrel-packaging-"));
 try {
   cpSync(join(root, "tests/packaging/app"), app, { recursive: true });
   const tarball = step("npm pack holds what a page needs and nothing else", pack);
+  step("what stands on the engine has no second one", oneEngine);
   step("npm install needs no network and no other package", () => install(tarball));
   for (const resolution of ["bundler", "nodenext"]) {
     step(`its types are right for moduleResolution ${resolution}`, () => typeCheck(resolution));
@@ -50,6 +51,18 @@ function pack() {
   assert.deepEqual(paths.filter((path) => !path.endsWith(".d.ts")).sort(), FILES);
   assert.ok(paths.includes("dist/index.d.ts"));
   return join(app, packed.filename);
+}
+
+/** A second engine would have classes of its own, and weigh a quarter of a megabyte. */
+function oneEngine() {
+  for (const [name, modules] of [
+    ["attachments", 1],
+    ["service-worker", 0],
+  ]) {
+    const script = readFileSync(join(pkg, `dist/${name}.js`), "utf8");
+    assert.equal(script.match(/["'`]H4sI/g)?.length ?? 0, modules, `wasm modules in ${name}.js`);
+    assert.match(script, /from ?"\.\/index\.js"/);
+  }
 }
 
 function install(tarball) {

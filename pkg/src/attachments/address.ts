@@ -1,5 +1,5 @@
 /** Addresses: the hash of a content, so the same content has the same address on every device. */
-import { failure } from "./failures.js";
+import { failure } from "../attachment-failures.js";
 
 /** Bytes of an attachment, at most; the server may allow less. */
 export const BYTES_MAX = 256 * 1024 * 1024;

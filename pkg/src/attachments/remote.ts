@@ -3,7 +3,7 @@
  */
 import type { WhimbrelError } from "../errors.js";
 import type { AttachmentHost } from "./types.js";
-import { failure } from "./failures.js";
+import { failure } from "../attachment-failures.js";
 
 /** Bytes of a part, both ways. The server takes no larger ones. */
 export const PART_BYTES = 1024 * 1024;

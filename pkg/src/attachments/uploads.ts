@@ -8,7 +8,7 @@ import type { WhimbrelError } from "../errors.js";
 import type { AttachmentShelf, EntryDto } from "../generated/whimbrel_attachments.js";
 import { addressOf } from "./address.js";
 import { exclusive } from "./exclusive.js";
-import { failure, storeFailure } from "./failures.js";
+import { failure, storeFailure } from "../attachment-failures.js";
 import { type Remote, RemoteFailure } from "./remote.js";
 import type { AttachmentHost, AttachmentsStatus } from "./types.js";
 

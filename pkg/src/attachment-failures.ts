@@ -1,5 +1,5 @@
-/** What goes wrong with attachments, as errors of the package. They are made from the package's own class, so that `instanceof` holds. */
-import { type Blame, type ErrorCode, WhimbrelError } from "../index.js";
+/** What goes wrong with attachments, as errors of the package. Beside `index.ts`, for its class has to be the one that the app has: `instanceof`. */
+import { type Blame, type ErrorCode, WhimbrelError } from "./index.js";
 
 export function failure(code: ErrorCode, message: string, blame: Blame, more: { retryable?: boolean; cause?: unknown } = {}): WhimbrelError {
   const { retryable = false, cause } = more;
