@@ -177,6 +177,12 @@ class AttachmentsFacade implements Attachments {
     this.#uploads?.retryNow();
   }
 
+  async flush(): Promise<void> {
+    this.#uploads?.synced();
+    await this.#uploads?.ended();
+    await this.#refresh();
+  }
+
   /** What the server had it may have lost: it is asked for each, and gets what it lacks. */
   async #doubt(): Promise<void> {
     await this.#shelf.doubt().catch(() => undefined);

@@ -193,7 +193,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
 
   unsent(): number {
     const { pending, rejected } = this.#connection.callNow((engine) => engine.status());
-    return pending + rejected;
+    return pending + rejected + (this.#attachments?.status.pending ?? 0);
   }
 
   async leave(options: LeaveOptions = {}): Promise<number> {
@@ -207,7 +207,8 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   }
 
   async wipe({ force = false }: { readonly force?: boolean | undefined } = {}): Promise<number> {
-    const count = this.unsent();
+    // What no record refers to yet is on no other device either.
+    const count = this.unsent() + (this.#attachments?.status.unreferenced ?? 0);
     if (count > 0 && !force) throw new UnsentChangesError(count, "wiping them needs force");
     await this.close();
     await this.#around.destroy();
@@ -217,7 +218,8 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   get #leaving(): Parameters<typeof leave>[0] {
     const { sync, unsent, close, wipe } = this;
     const { senders } = this.#around;
-    return { sync, senders, unsent: unsent.bind(this), close: close.bind(this), wipe: wipe.bind(this) };
+    const upload = async (): Promise<void> => this.#attachments?.flush();
+    return { sync, senders, upload, unsent: unsent.bind(this), close: close.bind(this), wipe: wipe.bind(this) };
   }
 
   /** Hears of the network and of sleep, until the database ends. */

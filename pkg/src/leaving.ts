@@ -24,6 +24,8 @@ export interface Leaving {
   /** The units that send. */
   readonly senders: readonly string[];
   unsent(): number;
+  /** Uploads the attachments that can be uploaded now. */
+  upload(): Promise<void>;
   close(): Promise<void>;
   wipe(options: { readonly force?: boolean | undefined }): Promise<number>;
 }
@@ -47,6 +49,7 @@ export async function leave(database: Leaving, { unsent, force }: LeaveOptions):
 async function sendAll(database: Leaving): Promise<void> {
   const runs = database.sync.trigger([...database.senders], { anyNetwork: true });
   const outcomes = await Promise.all(runs.map((run) => run.settled));
+  await database.upload();
   const count = database.unsent();
   if (count === 0) return;
   const failed = outcomes.find((outcome) => outcome.outcome === "error");

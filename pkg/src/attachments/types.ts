@@ -68,6 +68,8 @@ export interface Attachments {
   watch(address: string, listener: (state: AttachmentState) => void): Unsubscribe;
   /** Tries at once what waits, and what was refused. */
   retryNow(): void;
+  /** Uploads what can be uploaded now, and resolves when nothing more can: `status.pending` says what is left. */
+  flush(): Promise<void>;
 }
 
 /** What an open database lends to its attachments. */

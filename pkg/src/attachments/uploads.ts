@@ -34,7 +34,7 @@ export class Uploads {
   nextRetry: Date | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isSignedOut = false;
-  #isRunning = false;
+  #running: Promise<void> | undefined;
   #isWanted = false;
 
   constructor(
@@ -57,9 +57,12 @@ export class Uploads {
   /** Looks whether there is something to upload. */
   poke(): void {
     this.#isWanted = true;
-    if (this.#isRunning || this.#signal.aborted) return;
-    this.#isRunning = true;
-    void this.#run();
+    if (!this.#signal.aborted) this.#running ??= this.#run();
+  }
+
+  /** Resolves when nothing more can be uploaded now. */
+  async ended(): Promise<void> {
+    await this.#running;
   }
 
   /** A sync has completed, or the network is back. */
@@ -85,7 +88,7 @@ export class Uploads {
         if (!this.#signal.aborted) this.lastError = storeFailure(thrown);
       }
     }
-    this.#isRunning = false;
+    this.#running = undefined;
     if (!this.#signal.aborted) this.#changed(false);
   }
 

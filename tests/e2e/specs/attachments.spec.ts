@@ -288,3 +288,27 @@ test("R17: a server that was restored from a backup gets again what it has lost"
   await expect.poll(() => existsSync(fileOf(server.folder, address))).toBe(true);
   await tab.isUploaded(address);
 });
+
+test("R17: a database is not left behind with attachments that were not sent", async ({ newTab }) => {
+  const tab = await newTab();
+  await tab.db();
+  await tab.offline(true);
+  const address = await tab.add(1000, 19);
+  const lonely = await tab.add(1000, 20, null);
+  await expect.poll(async () => await tab.status()).toMatchObject({ pending: 1, unreferenced: 1 });
+  const refused = await tab.page.evaluate(async () => {
+    const count = (call: Promise<unknown>): Promise<unknown> => call.catch(({ code, count }) => [code, count]);
+    return [await count(window.db.leave()), await count(window.db.wipe())];
+  });
+  // A change and its photo; and what no note refers to, which would only be lost with the database.
+  expect(refused).toEqual([
+    ["user/unsent-changes", 2],
+    ["user/unsent-changes", 3],
+  ]);
+  await tab.offline(false);
+  expect(await tab.page.evaluate(() => window.db.leave({ unsent: "send" }))).toBe(0);
+  expect(tab.parts()).toEqual([[0, 1000]]);
+  await tab.db();
+  expect(await tab.state(address)).toMatchObject({ here: true, uploaded: true });
+  expect(await tab.state(lonely)).toMatchObject({ here: true, uploaded: false });
+});
