@@ -77,6 +77,8 @@ codes! {
     ValueNotOneOf = "value/not-one-of", App, false;
     /// The record is over its size limit.
     ValueTooLarge = "value/too-large", App, false;
+    /// A record is so large that it makes every sync slow.
+    LargeRow = "value/large-row", App, false;
     /// A key that must not be used as a name, such as `__proto__`.
     ForbiddenKey = "value/forbidden-key", App, false;
     /// The id is empty, too long or not text.

@@ -98,6 +98,7 @@ struct Inner<P: Platform> {
     transfers: Transfers<P>,
     requests: Cell<u32>,
     is_compacting: Cell<bool>,
+    has_told_large: Cell<bool>,
     is_closed: Cell<bool>,
 }
 
@@ -144,6 +145,7 @@ impl<P: Platform> Driver<P> {
             transfers: Transfers::default(),
             requests: Cell::new(0),
             is_compacting: Cell::new(false),
+            has_told_large: Cell::new(false),
             is_closed: Cell::new(false),
         });
         let driver = Self::of(inner);

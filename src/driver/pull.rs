@@ -19,6 +19,9 @@ const NDJSON: &str = "application/x-ndjson";
 /// What a line of rows begins with; everything else is decoded as a [`PullLine`].
 const ROWS_LINE: &[u8] = b"{\"rows\":";
 
+/// Bytes of a row above which the developer is told, once, that local records should be light (R4).
+const ROW_BYTES_ADVISED: u32 = 64 * 1024;
+
 /// Where an answer comes from. One type for both, so that storing is compiled once.
 pub(super) enum Source<B> {
     Network(B),
@@ -199,7 +202,12 @@ impl<P: Platform> Driver<P> {
 
     fn take_line(&self, line: &[u8], pieces: &mut Pieces) -> Result<Step, Error> {
         if line.starts_with(ROWS_LINE) {
-            pieces.add(Piece::rows(self.inner.store.decode_rows(line)?))?;
+            let rows = self.inner.store.decode_rows(line)?;
+            if rows.largest() > ROW_BYTES_ADVISED && !self.inner.has_told_large.replace(true) {
+                let detail = format!("a record of {} has {} bytes", rows.entity(), rows.largest());
+                self.report(false, Error::new(Code::LargeRow, detail));
+            }
+            pieces.add(Piece::rows(rows))?;
             return Ok(Step::More);
         }
         match PullLine::parse(line, Code::ProtocolMalformed)? {

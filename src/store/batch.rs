@@ -54,6 +54,12 @@ impl RowBatch {
         self.rows.is_empty()
     }
 
+    /// Bytes of the largest row.
+    #[must_use]
+    pub fn largest(&self) -> u32 {
+        self.rows.iter().map(|row| row.end.saturating_sub(row.body)).max().unwrap_or_default()
+    }
+
     /// Bytes of the rows.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -92,6 +92,21 @@ local! {
 }
 
 local! {
+    async fn r4_a_record_that_is_too_heavy_is_reported_once() {
+        let server = Server::start().await;
+        server.sql("insert into place (id, name, country) values ('a', printf('%.*c', 60000, 'x'), 'ES')").await;
+        let ana = Device::new(&server.network, "ana").await;
+        assert_eq!(ana.sync(HOME).await, COMPLETE);
+        assert_eq!(reports(&ana), []);
+        server.sql("update place set name = printf('%.*c', 70000, 'x')").await;
+        assert_eq!(ana.sync(HOME).await, COMPLETE);
+        server.sql("update place set name = printf('%.*c', 80000, 'x')").await;
+        assert_eq!(ana.sync(HOME).await, COMPLETE);
+        assert_eq!(reports(&ana), [Code::LargeRow]);
+    }
+}
+
+local! {
     async fn r21_changes_that_nobody_sends_are_reported_after_a_day() {
         let server = Server::start().await;
         let open = async |auto| {
