@@ -341,6 +341,15 @@ fn r13_a_device_that_slept_asks_again_and_probes() {
     check_with(auto, "woke; ok", "probe +B B.");
     check_with(auto, "A; go; woke; ok; ok", "+A probe A. A=complete(1) +B B.");
     check("A; fail; woke; ok", "+A A~ A=error(1) probe +A A.");
+    // The answer to what was sent before the sleep may never come: it is sent again, and not waited for.
+    let mut trace = Trace::new(Auto::default());
+    ["A", "go"].into_iter().for_each(|word| trace.play(word));
+    let run = trace.active.expect("an active run");
+    let effects = trace.machine.step(trace.now, &mut |max| max, Event::Woke);
+    assert_eq!(effects, [Effect::Push(run, unit("A")), Effect::Probe]);
+    trace.feed(Event::Pushed(run, PushBatch::default()));
+    let effects = trace.machine.step(trace.now, &mut |max| max, Event::Woke);
+    assert_eq!(effects, [Effect::Pull(run, unit("A")), Effect::Probe]);
 }
 
 #[test]
