@@ -16,6 +16,8 @@ use whimbrel_server::{
 pub(crate) const HOME: UnitId = UnitId(0);
 /// Sends only.
 pub(crate) const SEND: UnitId = UnitId(1);
+/// Pulls only: what waits here meets what comes.
+pub(crate) const FETCH: UnitId = UnitId(2);
 
 /// An entity of the app.
 pub(crate) struct Kind {
@@ -64,6 +66,7 @@ pub(crate) fn schema() -> Schema {
         units: vec![
             Unit { name: "home".to_owned(), push: own.clone(), pull: names(|_| true), ..Unit::default() },
             Unit { name: "send".to_owned(), push: own, ..Unit::default() },
+            Unit { name: "fetch".to_owned(), pull: names(|_| true), ..Unit::default() },
         ],
     }
 }

@@ -22,13 +22,15 @@ const PLACES: u64 = 6;
 /// Strikes once. `last` is who has just done something: a crash there is a crash in the middle of it.
 pub(crate) fn strike(world: &Rc<World>, last: Process) {
     let Some(device) = world.dice.pick(&world.devices()).cloned() else { return };
-    match world.dice.below(16) {
+    match world.dice.below(21) {
         0..=4 => crash(world, last),
         5..=6 => freeze(world, &device),
         7..=8 => go_offline(world, &device),
         9 => disconnect(world, &device),
         10 => skew(world, &device),
         11 if world.dice.one_in(2) => wipe(world, &device),
+        16..=17 => world.pass_horizon(),
+        18..=20 => world.back_up_or_restore(),
         _ => write_at_the_server(world),
     }
 }
@@ -103,6 +105,7 @@ fn skew(world: &World, device: &Device) {
 
 fn wipe(world: &Rc<World>, device: &Rc<Device>) {
     world.note(Fault::Wiped, || format!("device {} is wiped", device.number));
+    world.judge.wiped(device.number);
     device.wipe(world);
     come_back(world, device);
 }

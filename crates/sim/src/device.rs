@@ -48,7 +48,15 @@ impl Device {
         let storage = MemoryStorage::new();
         let is_connected = Rc::new(Cell::new(true));
         let (faults, dice, connected) = (world.faults.clone(), world.dice.fork(), Rc::clone(&is_connected));
+        let (crash, executor) = (world.crash.clone(), world.executor.clone());
         storage.on_call(move |call| {
+            // A tab that dies here has not called, or has and does not know what came of it.
+            if crash.step(executor.current()) {
+                return Some(StorageFault::Before(Error::new(Code::StoreFailed, "dead")));
+            }
+            if call == Call::Commit && crash.step(executor.current()) {
+                return Some(StorageFault::After(Error::new(Code::StoreTimeout, "dead")));
+            }
             if faults.are_over() {
                 return None;
             }
@@ -94,6 +102,7 @@ impl Device {
                         *tab.driver.borrow_mut() = Some(driver);
                         break;
                     }
+                    Err(_) if world.crash.is_doomed(tab.process) => return,
                     Err(error) if world.faults.are_over() => {
                         world.judge.violation(format!("device {} does not open: {error}", device.number));
                         return;
@@ -125,7 +134,7 @@ impl Device {
         // A small cache makes reads wait for pages now and then.
         let cache_bytes = dice.one_in(2).then_some(4 * 1024);
         let options =
-            Options { schema: app::schema(), steps: Vec::new(), auto: app::auto(), strict: false, cache_bytes };
+            Options { schema: app::schema(), steps: Vec::new(), auto: world.auto.get(), strict: false, cache_bytes };
         let (ear, owner, of) = (Rc::clone(world), Rc::downgrade(tab), self.number);
         let listener = Box::new(move |news| {
             if let Some(tab) = owner.upgrade() {

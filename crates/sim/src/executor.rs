@@ -61,6 +61,8 @@ struct Inner {
     ready: RefCell<Vec<u64>>,
     alarms: RefCell<BTreeMap<(u64, u64), Waker>>,
     frozen: RefCell<BTreeSet<Process>>,
+    /// Whose turn it is.
+    current: Cell<Process>,
     /// What has happened, as one number.
     trace: Cell<u64>,
 }
@@ -77,6 +79,7 @@ impl Executor {
             ready: RefCell::default(),
             alarms: RefCell::default(),
             frozen: RefCell::default(),
+            current: Cell::new(WORLD),
             trace: Cell::new(0),
         }))
     }
@@ -89,6 +92,11 @@ impl Executor {
     /// The same as a date.
     pub(crate) fn date_ms(&self) -> i64 {
         EPOCH_MS.saturating_add_unsigned(self.now())
+    }
+
+    /// Whose turn it is.
+    pub(crate) fn current(&self) -> Process {
+        self.0.current.get()
     }
 
     pub(crate) fn steps(&self) -> u64 {
@@ -184,11 +192,16 @@ impl Executor {
     }
 
     fn poll(&self, id: u64) {
-        let Some((work, waker)) =
-            self.0.tasks.borrow_mut().get_mut(&id).and_then(|task| Some((task.work.take()?, task.waker.clone())))
+        let Some((process, work, waker)) = self
+            .0
+            .tasks
+            .borrow_mut()
+            .get_mut(&id)
+            .and_then(|task| Some((task.process, task.work.take()?, task.waker.clone())))
         else {
             return;
         };
+        self.0.current.set(process);
         self.0.steps.set(self.steps() + 1);
         let mark = (self.trace() ^ id ^ (self.now() << 20)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.0.trace.set(mark ^ (mark >> 29));

@@ -61,6 +61,10 @@ faults! {
     Wiped = "store wiped";
     /// A device's clock is wrong by up to thirty days.
     ClockSkewed = "clock skewed";
+    /// The server forgets all removals so far, whoever has not pulled them.
+    HorizonPassed = "tombstone horizon passed";
+    /// The server is put back to a backup, with a new history.
+    ServerRestored = "server restored";
 }
 
 /// How often each fault has happened. Clones share it.

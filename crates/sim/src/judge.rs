@@ -46,6 +46,8 @@ pub(crate) struct Final {
     pub(crate) conflicts: BTreeSet<(String, String)>,
     /// Everything that is kept among the refused changes and the conflicts, as text.
     pub(crate) kept: String,
+    /// What it remembers of changes that were accepted, as text.
+    pub(crate) accepted: String,
     /// Changes that wait and are in no conflict.
     pub(crate) pending: u64,
 }
@@ -64,8 +66,22 @@ struct Notes {
     writers: BTreeMap<i64, usize>,
     saved: Vec<Saved>,
     endings: BTreeMap<String, Ending>,
+    /// What had arrived on the server and was lost when it was restored.
+    lost: BTreeSet<i64>,
+    lost_deletions: BTreeSet<(String, String)>,
+    /// Devices that have lost their databases.
+    wiped: BTreeSet<usize>,
     violations: Vec<String>,
     story: Vec<String>,
+}
+
+impl Notes {
+    /// Whether a device was told that a change is on the server, as far as that can be known.
+    fn was_accepted(&self, device: usize, change: &str, last: Option<&Final>) -> bool {
+        self.endings.get(change) == Some(&Ending::Accepted)
+            || last.is_some_and(|last| last.accepted.contains(change))
+            || self.wiped.contains(&device)
+    }
 }
 
 impl Judge {
@@ -118,6 +134,26 @@ impl Judge {
             }
         }
         newest
+    }
+
+    /// The server has lost these writes.
+    pub(crate) fn lost(&self, writes: &[std::sync::Arc<MemoryWrite>]) {
+        let mut notes = self.notes.borrow_mut();
+        for write in writes {
+            match &write.row {
+                Some(row) => notes.lost.extend(row.iter().filter_map(number_of)),
+                None => _ = notes.lost_deletions.insert((write.entity.clone(), write.id.clone())),
+            }
+        }
+    }
+
+    pub(crate) fn is_lost(&self, number: i64) -> bool {
+        self.notes.borrow().lost.contains(&number)
+    }
+
+    /// A device has forgotten what it was told.
+    pub(crate) fn wiped(&self, device: usize) {
+        self.notes.borrow_mut().wiped.insert(device);
     }
 
     /// The engine has told its app what became of a change.
@@ -189,7 +225,16 @@ impl Judge {
                 // A record that nobody but its maker ever knew needs no deletion.
                 Did::Deleted => deleted.contains(&key) || !known.contains(&key),
             };
-            let kept = finals.iter().find(|last| last.device == saved.device).map_or("", |last| &last.kept);
+            let last = finals.iter().find(|last| last.device == saved.device);
+            let kept = last.map_or("", |last| &last.kept);
+            // What the server had, and the device knew of, and an operator has lost.
+            let is_lost = match saved.did {
+                Did::Created | Did::Set(_) => notes.lost.contains(&saved.number),
+                Did::Deleted => notes.lost_deletions.contains(&(key.0.to_owned(), key.1.to_owned())),
+            };
+            let has_effect = has_effect
+                || (is_lost
+                    && saved.change.as_ref().is_some_and(|change| notes.was_accepted(saved.device, change, last)));
             if let Some(change) = saved.change.as_ref().filter(|change| !kept.contains(*change))
                 && !has_effect
                 && !is_superseded

@@ -13,16 +13,20 @@
 
 mod app;
 mod chaos;
+mod crash;
 mod device;
 mod dice;
 mod executor;
 mod fault;
 mod judge;
 mod network;
+mod operator;
 mod origin;
 mod person;
 mod platform;
+mod scenario;
 mod world;
 
 pub use fault::{Fault, Faults};
+pub use scenario::{Played, Scenario};
 pub use world::{Outcome, run};

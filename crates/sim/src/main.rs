@@ -1,5 +1,8 @@
 //! `whimbrel-sim --seeds N [--seed S]`: so many worlds, on all cores.
 
+mod scenarios;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +25,18 @@ struct Arguments {
     /// Stops at the first world in which something is wrong
     #[arg(long)]
     stop: bool,
+    /// Plays the scenarios of a folder instead, with a crash at their steps
+    #[arg(long, value_name = "FOLDER")]
+    scenarios: Option<PathBuf>,
+    /// Only scenarios whose names contain this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+    /// A crash at every step of this distance only
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    stride: u64,
+    /// Tells the story of the scenario named by `--only` with a crash at this step; 0 is none
+    #[arg(long, value_name = "STEP")]
+    tell: Option<u64>,
 }
 
 /// The exit code when something was not as it must be.
@@ -38,7 +53,17 @@ struct Totals {
 }
 
 fn main() -> ExitCode {
-    let Arguments { seeds, seed, any_faults, stop } = Arguments::parse();
+    let Arguments { seeds, seed, any_faults, stop, scenarios, only, stride, tell } = Arguments::parse();
+    if let Some(folder) = scenarios {
+        if let Some(step) = tell {
+            return scenarios::tell(&folder, &only, step).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        }
+        return match scenarios::play_all(&folder, &only, stride.max(1)) {
+            Some(true) => ExitCode::SUCCESS,
+            Some(false) => ExitCode::from(FOUND),
+            None => ExitCode::FAILURE,
+        };
+    }
     let is_over = AtomicBool::new(false);
     let (next, totals) = (AtomicU64::new(seed), Mutex::new(Totals::default()));
     std::thread::scope(|scope| {

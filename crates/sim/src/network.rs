@@ -11,6 +11,7 @@ use tower::ServiceExt;
 use whimbrel::error::{Code, Error, Result};
 use whimbrel::ports::{Body, Method, Request, Response, Transport};
 
+use crate::crash::CrashPoint;
 use crate::dice::Dice;
 use crate::executor::{Executor, WORLD};
 use crate::fault::{Fault, Faults};
@@ -47,11 +48,25 @@ pub(crate) struct Network {
     executor: Executor,
     dice: Dice,
     faults: Faults,
+    crash: CrashPoint,
 }
 
 impl Network {
-    pub(crate) fn new(router: axum::Router, executor: Executor, dice: Dice, faults: Faults) -> Rc<Self> {
-        Rc::new(Self { router, executor, dice, faults })
+    pub(crate) fn new(
+        router: axum::Router,
+        executor: Executor,
+        dice: Dice,
+        faults: Faults,
+        crash: CrashPoint,
+    ) -> Rc<Self> {
+        Rc::new(Self { router, executor, dice, faults, crash })
+    }
+
+    /// A step of the tab whose turn it is. Who dies here does not go on.
+    async fn step(&self) {
+        if self.crash.step(self.executor.current()) {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn fault(&self) -> Option<Fault> {
@@ -138,6 +153,7 @@ impl Transport for Line {
 
     async fn send(&self, request: Request) -> Result<Response<Pieces>> {
         let network = &self.network;
+        network.step().await;
         let fault = network.fault();
         network.wait(LATENCY_MS).await;
         if !self.is_online.get() {
@@ -157,6 +173,7 @@ impl Transport for Line {
         }
         let timeout = u64::from(request.timeout_ms);
         let answer = network.carry(request).await?;
+        network.step().await;
         match fault {
             Some(Fault::AnswerLost) => Err(Error::new(Code::Unreachable, "the connection was reset")),
             Some(Fault::Delayed) => {
@@ -185,6 +202,7 @@ pub(crate) struct Pieces {
 
 impl Body for Pieces {
     async fn chunk(&mut self) -> Result<Option<Vec<u8>>> {
+        self.network.step().await;
         self.network.wait((0, 20)).await;
         let broken = || Err(Error::new(Code::ProtocolTruncated, "the connection broke"));
         if self.left == Some(0) {

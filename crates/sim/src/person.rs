@@ -9,7 +9,7 @@ use whimbrel::model::Policy;
 use whimbrel::store::Query;
 use whimbrel::sync::Event;
 
-use crate::app::{self, FIELDS, HOME, KINDS, Kind, SEND};
+use crate::app::{self, FETCH, FIELDS, HOME, KINDS, Kind, SEND};
 use crate::device::{Device, Tab};
 use crate::judge::{Did, Saved};
 use crate::platform::Sim;
@@ -41,7 +41,11 @@ pub(crate) async fn live(world: &Rc<World>, device: &Rc<Device>, tab: &Rc<Tab>) 
                 look_for_own_writes(world, device, &driver).await;
             }
             15..=16 => {
-                let units = if dice.one_in(3) { vec![SEND, HOME] } else { vec![HOME] };
+                let units = match dice.below(6) {
+                    0..=1 => vec![SEND, HOME],
+                    2..=3 => vec![FETCH],
+                    _ => vec![HOME],
+                };
                 if let Ok(requests) = driver.trigger(&units, dice.one_in(4), dice.one_in(2), false) {
                     tab.asked(&requests);
                 }

@@ -14,11 +14,12 @@ use serde_json::Value as Json;
 use whimbrel::error::Result;
 use whimbrel::model::RETRY_CAP_MS;
 use whimbrel::store::{MapId, Read};
-use whimbrel::sync::Event;
-use whimbrel_server::{Entities, Hints, MemoryStorage, Value, router};
+use whimbrel::sync::{Auto, Event};
+use whimbrel_server::{Entities, Hints, MemoryState, MemoryStorage, Value, router};
 
 use crate::app::{self, FIELDS, KINDS};
 use crate::chaos;
+use crate::crash::CrashPoint;
 use crate::device::Device;
 use crate::dice::Dice;
 use crate::executor::{Executor, Process, WORLD};
@@ -62,31 +63,42 @@ pub(crate) struct World {
     pub(crate) executor: Executor,
     pub(crate) dice: Dice,
     pub(crate) faults: Faults,
+    pub(crate) crash: CrashPoint,
+    /// Which units run by themselves.
+    pub(crate) auto: Cell<Auto>,
     pub(crate) judge: Judge,
     pub(crate) network: Rc<Network>,
     pub(crate) storage: MemoryStorage,
     pub(crate) entities: Entities,
+    /// What the server can be put back to.
+    pub(crate) backup: RefCell<Option<MemoryState>>,
+    pub(crate) restores: Cell<u32>,
     devices: RefCell<Vec<Rc<Device>>>,
     processes: Cell<u32>,
     deeds: Cell<u64>,
 }
 
 impl World {
-    fn new(seed: u64, is_told: bool) -> Rc<Self> {
+    pub(crate) fn new(seed: u64, is_told: bool) -> Rc<Self> {
         let dice = Dice::new(seed);
         let (executor, faults) = (Executor::new(dice.fork()), Faults::default());
         let (storage, config) = (MemoryStorage::new("history"), app::server());
         let router = router(&config, Arc::new(storage.clone()), Hints::default());
-        let network = Network::new(router, executor.clone(), dice.fork(), faults.clone());
+        let crash = CrashPoint::default();
+        let network = Network::new(router, executor.clone(), dice.fork(), faults.clone(), crash.clone());
         let deeds = Cell::new(dice.between(DEEDS.0, DEEDS.1));
         Rc::new(Self {
             executor,
             dice,
             faults,
+            crash,
+            auto: Cell::new(app::auto()),
             judge: Judge::new(is_told),
             network,
             storage,
             entities: config.entities,
+            backup: RefCell::default(),
+            restores: Cell::default(),
             devices: RefCell::default(),
             processes: Cell::new(WORLD.0),
             deeds,
@@ -102,6 +114,14 @@ impl World {
         self.devices.borrow().clone()
     }
 
+    /// One more device, without a tab.
+    pub(crate) fn add_device(&self, user: &'static str) -> Rc<Device> {
+        let number = self.devices.borrow().len();
+        let device = Rc::new(Device::new(self, number, user));
+        self.devices.borrow_mut().push(Rc::clone(&device));
+        device
+    }
+
     pub(crate) fn user_of(&self, device: usize) -> Option<&'static str> {
         self.devices.borrow().get(device).map(|device| device.user)
     }
@@ -110,7 +130,7 @@ impl World {
     pub(crate) fn has_arrived(&self, number: i64) -> bool {
         let state = self.storage.backup();
         let rows = state.writes().iter().filter_map(|write| write.row.as_ref());
-        rows.flatten().filter_map(number_of).any(|arrived| arrived == number)
+        rows.flatten().filter_map(number_of).any(|arrived| arrived == number) || self.judge.is_lost(number)
     }
 
     /// Whether there is something left to do.
@@ -127,9 +147,9 @@ impl World {
 
     fn populate(self: &Rc<Self>) {
         let count = self.dice.between(1, DEVICES_MAX);
-        for number in 0..usize::try_from(count).unwrap_or(1) {
+        for _ in 0..count {
             let user = self.dice.pick(&app::USERS).map_or("ana", |(name, _)| name);
-            self.devices.borrow_mut().push(Rc::new(Device::new(self, number, user)));
+            self.add_device(user);
         }
         for device in self.devices() {
             for _ in 0..self.dice.between(1, TABS_MAX) {
@@ -178,7 +198,8 @@ impl World {
         }
     }
 
-    fn be_judged(self: &Rc<Self>) {
+    /// What there is at the end, of each device.
+    pub(crate) fn be_judged(self: &Rc<Self>) -> Vec<Final> {
         let mut finals = Vec::new();
         for device in self.devices() {
             for tab in device.tabs.borrow().iter().filter(|tab| tab.unsettled() > 0) {
@@ -201,6 +222,17 @@ impl World {
         self.judge.check_history(state.writes());
         self.judge.check_saved(state.writes(), &finals);
         self.judge.check_finals(&finals);
+        finals
+    }
+
+    /// Everything ends: what refers to each other in circles is let go.
+    pub(crate) fn end(&self) {
+        for device in self.devices() {
+            let tabs: Vec<Process> = device.tabs.borrow().iter().map(|tab| tab.process).collect();
+            tabs.into_iter().for_each(|process| device.kill(self, process));
+        }
+        self.executor.kill(WORLD);
+        self.devices.borrow_mut().clear();
     }
 
     async fn look_at(
@@ -252,10 +284,15 @@ impl World {
             })
         };
         let held = waiting.iter().filter(behind).count() as u64;
+        let accepted: Vec<Vec<u8>> = store
+            .read(|view| Ok(view.items(MapId::CONFIRMED)?.into_iter().map(|(_, value)| value.to_vec()).collect()))
+            .await?;
+        let accepted = accepted.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let accepted = accepted.filter(|text| text.contains("\"outcome\":\"accepted\"")).collect();
         let inbox = store.inbox_json().await?;
         let kept = [inbox, texts.concat(), waiting.iter().filter(behind).cloned().collect()].concat();
         let pending = store.counts().await?.pending.saturating_sub(held);
-        Ok(Final { device, rows, expected, conflicts: open, kept, pending })
+        Ok(Final { device, rows, expected, conflicts: open, kept, accepted, pending })
     }
 }
 
@@ -266,7 +303,7 @@ pub fn run(seed: u64, is_told: bool) -> Outcome {
     world.populate();
     world.be_busy();
     world.come_to_rest();
-    world.be_judged();
+    drop(world.be_judged());
     let outcome = Outcome {
         seed,
         steps: world.executor.steps(),
@@ -275,11 +312,6 @@ pub fn run(seed: u64, is_told: bool) -> Outcome {
         trace: world.executor.trace(),
         story: world.judge.story(),
     };
-    for device in world.devices() {
-        let tabs: Vec<Process> = device.tabs.borrow().iter().map(|tab| tab.process).collect();
-        tabs.into_iter().for_each(|process| device.kill(&world, process));
-    }
-    world.executor.kill(WORLD);
-    world.devices.borrow_mut().clear();
+    world.end();
     outcome
 }

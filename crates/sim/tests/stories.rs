@@ -1,8 +1,8 @@
 //! A seed has one story; and stories that once went wrong are kept.
 
-#![allow(clippy::panic, reason = "a test may panic")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
-use whimbrel_sim::run;
+use whimbrel_sim::{Scenario, run};
 
 /// Seeds whose stories went wrong once, each with what it was.
 const KEPT: [u64; 3] = [
@@ -21,5 +21,31 @@ fn a_seed_has_one_story() {
 fn what_went_wrong_once_goes_well() {
     for seed in KEPT {
         assert_eq!(run(seed, false).violations, Vec::<String>::new(), "seed {seed}");
+    }
+}
+
+#[test]
+fn there_are_enough_scenarios_and_each_says_what_it_is_about() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let scenario = Scenario::parse(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap();
+        assert!(scenario.about.ends_with('.'), "{}", scenario.about);
+        count += 1;
+    }
+    assert!(count >= 60, "{count}");
+}
+
+#[test]
+fn a_crash_at_a_step_is_a_crash_there_and_the_same_each_time() {
+    let scenario = Scenario::parse("# It.\na creates task 1\na syncs\nb syncs").unwrap();
+    let clean = scenario.play(None, true);
+    assert_eq!(clean.violations, Vec::<String>::new());
+    assert!(clean.story.iter().all(|line| !line.ends_with(" dies")));
+    for step in 1..=clean.steps {
+        let crashed = scenario.play(Some(step), true);
+        assert_eq!(crashed.story.iter().filter(|line| line.ends_with(" dies")).count(), 1, "step {step}");
+        assert_eq!((crashed.violations.len(), &crashed.end), (0, &clean.end), "step {step}: {:?}", crashed.violations);
+        assert_eq!(crashed, scenario.play(Some(step), true), "step {step}");
     }
 }

@@ -8,6 +8,9 @@ use crate::workspace::Workspace;
 /// Worlds of one `cargo xtask test`.
 const SEEDS: u64 = 300;
 
+/// In one `cargo xtask test`, every so many steps of a scenario a tab dies; a prime, so that it is not always the same kind of step.
+const STRIDE: u64 = 13;
+
 /// Options of `cargo xtask sim`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -23,12 +26,17 @@ pub(crate) struct Arguments {
     /// Breaks the engine or the server on purpose, one way at a time, and looks whether the worlds show it
     #[arg(long, conflicts_with_all = ["seeds", "seed", "any_faults"])]
     mutants: bool,
+    /// Plays the scenarios of `crates/sim/scenarios`, each with a crash at every step
+    #[arg(long, conflicts_with_all = ["seeds", "seed", "any_faults", "mutants"])]
+    crashes: bool,
 }
 
 /// Builds the simulation and runs it.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Failure> {
     if arguments.mutants {
         mutants::run(workspace)
+    } else if arguments.crashes {
+        crashes(workspace, 1)
     } else {
         workspace.cargo().args(PROGRAM).arg("--release").arg("--").args(arguments.options()).run()
     }
@@ -37,7 +45,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Fa
 /// What `cargo xtask test` does: some worlds, and every mutant. Compiled without optimisation, of which the other tests have the most already.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
     workspace.cargo().args(PROGRAM).arg("--").arg(format!("--seeds={SEEDS}")).run()?;
+    crashes(workspace, STRIDE)?;
     mutants::run(workspace)
+}
+
+/// The scenarios, with a crash at every step of that distance.
+fn crashes(workspace: &Workspace, stride: u64) -> Result<(), Failure> {
+    let folder = workspace.path("crates/sim/scenarios");
+    let scenarios = format!("--scenarios={}", folder.display());
+    workspace.cargo().args(PROGRAM).arg("--").args([scenarios, format!("--stride={stride}")]).run()
 }
 
 /// Cargo's words for running the simulation.
