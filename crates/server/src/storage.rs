@@ -5,6 +5,7 @@
 //! **Invariant:** a page is read from one state of the database.
 //! **Invariant:** a push transaction that is dropped without [`PushTransaction::commit`] has no effect.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
 
@@ -249,6 +250,18 @@ pub trait PushTransaction: Send {
         id: &str,
         write: Write<'_>,
     ) -> impl Future<Output = StorageResult<Written>> + Send;
+
+    /// When the values of fields were written, by position, as far as [`PushTransaction::note_times`] was told. A deletion forgets them.
+    fn times(&mut self, entity: &Entity, id: &str) -> impl Future<Output = StorageResult<BTreeMap<usize, i64>>> + Send;
+
+    /// Remembers that fields were written at a time, in milliseconds since 1970.
+    fn note_times(
+        &mut self,
+        entity: &Entity,
+        id: &str,
+        fields: &[usize],
+        at: i64,
+    ) -> impl Future<Output = StorageResult<()>> + Send;
 
     /// Marks a point to [`PushTransaction::roll_back`] to. One at a time.
     fn mark(&mut self) -> impl Future<Output = StorageResult<()>> + Send;

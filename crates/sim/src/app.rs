@@ -83,8 +83,13 @@ pub(crate) fn auto() -> Auto {
 }
 
 pub(crate) fn server() -> Config {
-    let field =
-        |name: &str, kind| ServerField { name: name.to_owned(), column: name.to_owned(), kind, required: false };
+    let field = |name: &str, kind| ServerField {
+        name: name.to_owned(),
+        column: name.to_owned(),
+        kind,
+        required: false,
+        rule: None,
+    };
     let entities = KINDS.iter().map(|kind| ServerEntity {
         name: kind.name.to_owned(),
         table: kind.name.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use whimbrel_merge::Rule;
 use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
 use super::file::{AttachmentsEntry, AuthEntry, EntityEntry, FieldEntry, File, PolicyEntry, SeedEntry, TypeEntry};
@@ -66,7 +67,7 @@ fn check_entity(entry: EntityEntry, names: &BTreeSet<String>) -> Checked<Entity>
     let mut fields: Vec<Field> = Vec::with_capacity(entry.fields.len());
     for field in entry.fields {
         let place = format!("{place}, field {}", field.name);
-        let field = check_field(field, names, &place)?;
+        let field = check_field(field, names, &place, entry.policy)?;
         if fields.iter().any(|other| other.name == field.name) {
             return Err(content(place, "is declared twice"));
         }
@@ -79,13 +80,14 @@ fn check_entity(entry: EntityEntry, names: &BTreeSet<String>) -> Checked<Entity>
         PolicyEntry::ReadOnly => Policy::ReadOnly,
         PolicyEntry::AppendOnly => Policy::AppendOnly,
         PolicyEntry::LastWriteWins => Policy::LastWriteWins,
+        PolicyEntry::Merge => Policy::Merge,
         PolicyEntry::DetectConflicts => Policy::DetectConflicts,
     };
     let scopes = check_scopes(&entry.scopes, &fields, &place)?;
     Ok(Entity { name: entry.name, table, policy, fields, scopes })
 }
 
-fn check_field(entry: FieldEntry, names: &BTreeSet<String>, place: &str) -> Checked<Field> {
+fn check_field(entry: FieldEntry, names: &BTreeSet<String>, place: &str, policy: PolicyEntry) -> Checked<Field> {
     check_name(&entry.name).map_err(|error| content(place, error))?;
     if entry.name == "id" {
         return Err(content(place, "every entity has an id; it is not declared"));
@@ -113,7 +115,24 @@ fn check_field(entry: FieldEntry, names: &BTreeSet<String>, place: &str) -> Chec
         }
         TypeEntry::Attachment => FieldType::Attachment,
     };
-    Ok(Field { name: entry.name, column, kind, required: entry.required })
+    let rule = entry.merge.map(|name| check_rule(&name, &kind, policy, place)).transpose()?;
+    Ok(Field { name: entry.name, column, kind, required: entry.required, rule })
+}
+
+fn check_rule(name: &str, kind: &FieldType, policy: PolicyEntry, place: &str) -> Checked<Rule> {
+    let Some(rule) = Rule::of_name(name) else {
+        let names = Rule::ALL.map(Rule::name).join(", ");
+        return Err(content(place, format!("merge = \"{name}\": there are {names}")));
+    };
+    if policy != PolicyEntry::Merge {
+        return Err(content(place, "merge is for entities whose policy is merge"));
+    }
+    match (rule, kind) {
+        (Rule::Sum, FieldType::Integer | FieldType::Real) | (Rule::Union, FieldType::Text { .. }) => Ok(rule),
+        (Rule::Sum, _) => Err(content(place, "sum is for numbers")),
+        (Rule::Union, _) => Err(content(place, "union is for text")),
+        (Rule::Server | Rule::Client | Rule::Newest, _) => Ok(rule),
+    }
 }
 
 fn check_scopes(texts: &[String], fields: &[Field], place: &str) -> Checked<Vec<ScopeTemplate>> {

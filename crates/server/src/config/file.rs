@@ -80,12 +80,13 @@ pub(super) struct EntityEntry {
     pub(super) fields: Vec<FieldEntry>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum PolicyEntry {
     ReadOnly,
     AppendOnly,
     LastWriteWins,
+    Merge,
     DetectConflicts,
 }
 
@@ -100,6 +101,7 @@ pub(super) struct FieldEntry {
     pub(super) entity: Option<String>,
     #[serde(default)]
     pub(super) required: bool,
+    pub(super) merge: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

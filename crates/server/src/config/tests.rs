@@ -88,6 +88,8 @@ fn what_is_wrong_is_said_with_its_place() {
         ("\"work_order\"", "\"Place\"", "entity workOrder: the table Place belongs to another entity"),
         ("\"work_order\"", "\"sqlite_x\"", "the table name sqlite_x is reserved"),
         ("\"work_order\"", "\"Whimbrel_log\"", "the table name Whimbrel_log is reserved"),
+        ("type = \"real\"", "type = \"real\", merge = \"latest\"", "there are server, client, newest, sum, union"),
+        ("type = \"real\"", "type = \"real\", merge = \"sum\"", "merge is for entities whose policy is merge"),
         ("{country}", "{nation}", "entity place: \"country:{nation}\" names the field \"nation\""),
         ("country:{country}", "{country}", "entity place: \"{country}\" is no scope"),
         ("detectConflicts\"\nscopes = [\"all\"]", "detectConflicts\"\nscopes = []", "entity workOrder: has no scopes"),

@@ -1,6 +1,7 @@
 //! The endpoints, each a few lines between HTTP and the rules.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
@@ -26,10 +27,16 @@ pub(super) async fn push<S: Storage>(
     user: User,
     Json(request): Json<PushRequest>,
 ) -> Result<Response, Fault> {
-    let answer = push::push(app.storage.as_ref(), &app.entities, &user, &request).await?;
+    let answer = push::push(app.storage.as_ref(), &app.entities, &user, &request, now_ms()).await?;
     app.hints.wake();
     tracing::info!(user = user.id, client = request.client, changes = request.changes.len(), "pushed");
     Ok(axum::Json(answer).into_response())
+}
+
+/// The clock, in milliseconds since 1970.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(super) async fn pull<S: Storage>(

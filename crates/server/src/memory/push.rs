@@ -1,5 +1,7 @@
 //! A push being applied to a copy.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::OwnedMutexGuard;
 use whimbrel_protocol::{Outcome, Version};
 
@@ -62,6 +64,15 @@ impl PushTransaction for MemoryPush {
             Write::Delete => None,
         };
         Ok(Written::Done(self.state.write(entity, id, row)))
+    }
+
+    async fn times(&mut self, entity: &Entity, id: &str) -> StorageResult<BTreeMap<usize, i64>> {
+        Ok(self.state.times(&entity.name, id))
+    }
+
+    async fn note_times(&mut self, entity: &Entity, id: &str, fields: &[usize], at: i64) -> StorageResult<()> {
+        fields.iter().for_each(|field| self.state.note_time(&entity.name, id, *field, at));
+        Ok(())
     }
 
     async fn mark(&mut self) -> StorageResult<()> {

@@ -64,6 +64,8 @@ pub struct MemoryState {
     eras: Eras,
     pub(super) clients: BTreeMap<String, Client>,
     pub(super) outcomes: BTreeMap<(String, u64), Remembered>,
+    /// By entity, id and field's position.
+    times: BTreeMap<(String, String, usize), i64>,
     writes: Vec<Arc<MemoryWrite>>,
 }
 
@@ -79,6 +81,7 @@ impl MemoryState {
             eras: Eras::default(),
             clients: BTreeMap::new(),
             outcomes: BTreeMap::new(),
+            times: BTreeMap::new(),
             writes: Vec::new(),
         }
     }
@@ -167,6 +170,15 @@ impl MemoryState {
         page
     }
 
+    pub(super) fn times(&self, entity: &str, id: &str) -> BTreeMap<usize, i64> {
+        let own = self.times.iter().filter(|((of, own, _), _)| of == entity && own == id);
+        own.map(|((_, _, field), at)| (*field, *at)).collect()
+    }
+
+    pub(super) fn note_time(&mut self, entity: &str, id: &str, field: usize, at: i64) {
+        self.times.insert((entity.to_owned(), id.to_owned(), field), at);
+    }
+
     /// The newest version of a record, its tombstone included.
     pub(super) fn version_of(&self, entity: &str, id: &str) -> Option<Version> {
         let own = self.log.iter().filter(|((of, _, own), _)| of == entity && own == id);
@@ -206,7 +218,10 @@ impl MemoryState {
         self.writes.push(Arc::new(write));
         match row {
             Some(row) => self.rows.insert(key, row),
-            None => self.rows.remove(&key),
+            None => {
+                self.times.retain(|(of, own, _), _| *of != entity.name || own != id);
+                self.rows.remove(&key)
+            }
         };
         version
     }

@@ -1,5 +1,7 @@
 //! Entities: what kinds of records there are, and which rules hold for each.
 
+use whimbrel_merge::Rule;
+
 use super::{Row, ScopeTemplate, User};
 
 /// All entities, in the order they were declared.
@@ -51,6 +53,8 @@ pub struct Field {
     pub kind: FieldType,
     /// Whether every record must have it.
     pub required: bool,
+    /// Whose value counts when two changes of it meet, with [`Policy::Merge`]; none for a conflict.
+    pub rule: Option<Rule>,
 }
 
 /// The type of a field.
@@ -122,11 +126,19 @@ pub enum Policy {
     AppendOnly,
     /// By field, the last change to arrive wins; a field that a change does not name is never touched.
     LastWriteWins,
+    /// By field: a value that nobody else has changed is written; where two changes meet, the field's rule says, or there is a conflict.
+    Merge,
     /// A change made on an older version of the row is a conflict.
     DetectConflicts,
 }
 
 impl Entity {
+    /// Whether the times at which values were written count.
+    #[must_use]
+    pub fn keeps_times(&self) -> bool {
+        self.policy == Policy::Merge && self.fields.iter().any(|field| field.rule == Some(Rule::Newest))
+    }
+
     /// The position of a field.
     #[must_use]
     pub fn position(&self, field: &str) -> Option<usize> {

@@ -91,7 +91,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn entity(field: &str) -> Entity {
-        let field = Field { name: field.into(), column: field.into(), kind: FieldType::Integer, required: false };
+        let field =
+            Field { name: field.into(), column: field.into(), kind: FieldType::Integer, required: false, rule: None };
         Entity { name: "e".into(), table: "e".into(), policy: Policy::ReadOnly, fields: vec![field], scopes: vec![] }
     }
 

@@ -11,7 +11,8 @@
 
 use std::collections::BTreeMap;
 
-use whimbrel_protocol::{Fields, Op, Outcome, ServerRow, Version};
+use whimbrel_merge::{Meeting, Merged, merge, same};
+use whimbrel_protocol::{Change, Fields, Op, Outcome, ServerRow, Version};
 
 use super::admit::Admitted;
 use super::refusal::Refusal;
@@ -31,46 +32,104 @@ pub(crate) enum Decision {
     Settled(Outcome),
 }
 
-/// Decides. `own` is the newest version this client itself gave the record, as far as that is remembered: a client
-/// whose answer was lost cannot know it, and must not be in conflict with itself.
-pub(crate) fn decide(admitted: Admitted<'_>, user: &User, record: Record, own: Option<Version>) -> Decision {
+/// What is known of the record that a change is about.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) record: Record,
+    /// The newest version this client itself gave the record, as far as that is remembered: a client whose answer was lost cannot know it,
+    /// and must not be in conflict with itself.
+    pub(crate) own: Option<Version>,
+    /// When values were written, by position, where it counts.
+    pub(crate) times: BTreeMap<usize, i64>,
+    /// When the change was written.
+    pub(crate) at: i64,
+}
+
+/// Decides.
+pub(crate) fn decide(admitted: Admitted<'_>, user: &User, known: Known) -> Decision {
     let Admitted { entity, change, set } = admitted;
+    let Known { record, own, times, at } = known;
     match (record, change.op) {
         (Record::Unknown, Op::Create) => insert(entity, user, set),
         (Record::Unknown, Op::Update | Op::Delete) => refused(Refusal::RowNotFound),
         (Record::Deleted { version }, Op::Delete) => Decision::Settled(Outcome::Accepted { version }),
         (Record::Deleted { .. }, Op::Create | Op::Update) => match entity.policy {
-            Policy::DetectConflicts => Decision::Settled(Outcome::Conflict { row: None }),
+            Policy::DetectConflicts | Policy::Merge => Decision::Settled(Outcome::Conflict { row: None }),
             Policy::ReadOnly | Policy::AppendOnly | Policy::LastWriteWins => refused(Refusal::RowDeleted),
         },
         (Record::Live { row, .. }, _) if !entity.is_open_to(user, &row) => refused(Refusal::Scope),
         (Record::Live { version, row }, op) => {
-            if let Some(decision) = stopped_by_policy(entity, op, &row, version, change.base.max(own)) {
+            let is_current = change.base.max(own).is_some_and(|base| base >= version);
+            if let Some(decision) = stopped_by_policy(entity, op, &row, version, is_current) {
                 return decision;
             }
-            match op {
-                Op::Create | Op::Update => update(entity, user, row, set),
-                Op::Delete => Decision::Delete,
+            match (entity.policy, op) {
+                (Policy::Merge, Op::Update) => match merged(entity, change, &row, set, |field| {
+                    times.get(&field).is_none_or(|written| *written <= at)
+                }) {
+                    Some(set) => update(entity, user, row, set),
+                    None => conflict(entity, &row, version),
+                },
+                (Policy::Merge, Op::Delete) if !is_current && !is_as_it_was(entity, change, &row) => {
+                    conflict(entity, &row, version)
+                }
+                (_, Op::Create | Op::Update) => update(entity, user, row, set),
+                (_, Op::Delete) => Decision::Delete,
             }
         }
     }
+}
+
+/// The values that a change comes to, field by field; none when one of them is in conflict.
+fn merged(
+    entity: &Entity,
+    change: &Change,
+    row: &Row,
+    set: BTreeMap<usize, Value>,
+    is_newer: impl Fn(usize) -> bool,
+) -> Option<BTreeMap<usize, Value>> {
+    let mut values = BTreeMap::new();
+    for (position, value) in set {
+        let (field, current) = (entity.fields.get(position)?, row.get(position)?.to_json());
+        let (was, new) = (change.was.get(&field.name), value.to_json());
+        let meeting = Meeting { was, current: &current, new: &new, is_newer: is_newer(position) };
+        match merge(field.rule, meeting) {
+            Merged::Current => {}
+            Merged::New => _ = values.insert(position, value),
+            Merged::Other(json) => _ = values.insert(position, Value::from_json(&json, &field.kind).ok()?),
+            Merged::Conflict => return None,
+        }
+    }
+    Some(values)
+}
+
+/// Whether a row still has the values that its deletion was decided on.
+fn is_as_it_was(entity: &Entity, change: &Change, row: &Row) -> bool {
+    !change.was.is_empty()
+        && entity.fields.iter().zip(row).all(|(field, value)| match change.was.get(&field.name) {
+            Some(was) => same(was, &value.to_json()),
+            // A field that the client does not have.
+            None => true,
+        })
+}
+
+fn conflict(entity: &Entity, row: &Row, version: Version) -> Decision {
+    let row = ServerRow { version, fields: to_fields(entity, row) };
+    Decision::Settled(Outcome::Conflict { row: Some(row) })
 }
 
 fn refused(refusal: Refusal) -> Decision {
     Decision::Settled(refusal.outcome())
 }
 
-fn stopped_by_policy(entity: &Entity, op: Op, row: &Row, version: Version, base: Option<Version>) -> Option<Decision> {
+fn stopped_by_policy(entity: &Entity, op: Op, row: &Row, version: Version, is_current: bool) -> Option<Decision> {
     match (entity.policy, op) {
         (Policy::ReadOnly, _) => Some(refused(Refusal::ReadOnly)),
         (Policy::AppendOnly, Op::Create) => Some(refused(Refusal::RowExists)),
         (Policy::AppendOnly, Op::Update | Op::Delete) => Some(refused(Refusal::AppendOnly)),
-        (Policy::LastWriteWins, _) => None,
-        (Policy::DetectConflicts, Op::Update | Op::Delete) if base.is_some_and(|base| base >= version) => None,
-        (Policy::DetectConflicts, _) => {
-            let row = ServerRow { version, fields: to_fields(entity, row) };
-            Some(Decision::Settled(Outcome::Conflict { row: Some(row) }))
-        }
+        (Policy::LastWriteWins, _) | (Policy::Merge, Op::Update | Op::Delete) => None,
+        (Policy::DetectConflicts, Op::Update | Op::Delete) if is_current => None,
+        (Policy::DetectConflicts, _) | (Policy::Merge, Op::Create) => Some(conflict(entity, row, version)),
     }
 }
 

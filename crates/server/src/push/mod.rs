@@ -15,21 +15,24 @@ mod envelope;
 mod refusal;
 mod sequence;
 
+use std::collections::BTreeMap;
+
+use whimbrel_merge::Rule;
 use whimbrel_protocol::{
-    Change, ChangeOutcome, Outcome, PROTOCOL_VERSION, ProblemCode, PushRequest, PushResponse, Version,
+    Change, ChangeOutcome, Op, Outcome, PROTOCOL_VERSION, ProblemCode, PushRequest, PushResponse, Version,
 };
 
-use self::admit::admit;
-use self::decide::{Decision, decide};
+use self::admit::{Admitted, admit};
+use self::decide::{Decision, Known, decide};
 use self::refusal::Refusal;
 use crate::fault::Fault;
-use crate::model::{Entities, Entity, Policy, User};
+use crate::model::{Entities, Entity, FieldType, Policy, User, Value};
 use crate::storage::{Client, Decided, PushTransaction, Record, Storage, StorageResult, Write, Written};
 
 /// The `ack` of a client that has ended: more than was ever decided.
 const ENDED: u64 = (1 << 53) - 1;
 
-/// Applies a push.
+/// Applies a push at a time (milliseconds since 1970).
 ///
 /// # Errors
 /// [`Fault`] when the request as a whole cannot be served; then nothing was done.
@@ -38,6 +41,7 @@ pub(crate) async fn push<S: Storage>(
     entities: &Entities,
     user: &User,
     request: &PushRequest,
+    now: i64,
 ) -> Result<PushResponse, Fault> {
     envelope::check(request)?;
     user.check(request.user.as_deref())?;
@@ -64,7 +68,15 @@ pub(crate) async fn push<S: Storage>(
     }
     let new = bases::known(new, newest);
     let client_id = request.client.as_str();
-    let mut pusher = Pusher { transaction: &mut transaction, entities, user, client: client_id, written: Vec::new() };
+    let mut pusher = Pusher {
+        transaction: &mut transaction,
+        entities,
+        user,
+        client: client_id,
+        now,
+        written: Vec::new(),
+        refused: Vec::new(),
+    };
     for group in new.chunk_by(|earlier, later| earlier.group.is_some() && earlier.group == later.group) {
         outcomes.extend(pusher.apply(group).await?);
     }
@@ -80,8 +92,11 @@ struct Pusher<'a, T> {
     entities: &'a Entities,
     user: &'a User,
     client: &'a str,
+    now: i64,
     /// Entity, id and new version of what this request wrote so far.
     written: Vec<(&'a str, &'a str, Version)>,
+    /// The new records that this request was refused, and why.
+    refused: Vec<(&'a str, &'a str, Outcome)>,
 }
 
 impl<'a, T: PushTransaction> Pusher<'a, T> {
@@ -116,17 +131,50 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
             Ok(admitted) => admitted,
             Err(refused) => return Ok(refused),
         };
+        if let Some(refused) = self.refused_parent(&admitted) {
+            return Ok(refused);
+        }
         let entity = admitted.entity;
         let record = self.transaction.record(entity, &change.id).await?;
         let own = self.own_version(entity, change, &record).await?;
-        match decide(admitted, self.user, record, own) {
-            Decision::Insert(row) => self.write(entity, change, Write::Insert(&row)).await,
+        let times =
+            if entity.keeps_times() { self.transaction.times(entity, &change.id).await? } else { BTreeMap::new() };
+        // A device whose clock is ahead must not win for longer than until now.
+        let at = change.at.min(self.now);
+        let known = Known { record, own, times, at };
+        match decide(admitted, self.user, known) {
+            Decision::Insert(row) => {
+                let fields: Vec<usize> = (0..row.len()).collect();
+                self.note_times(entity, change, &fields, at).await?;
+                self.write(entity, change, Write::Insert(&row)).await
+            }
             Decision::Update { row, fields } => {
+                self.note_times(entity, change, &fields, at).await?;
                 self.write(entity, change, Write::Update { row: &row, fields: &fields }).await
             }
             Decision::Delete => self.write(entity, change, Write::Delete).await,
             Decision::Settled(outcome) => Ok(outcome),
         }
+    }
+
+    /// Notes when values were written, where it counts. If the write is refused, this goes with it.
+    async fn note_times(&mut self, entity: &Entity, change: &Change, fields: &[usize], at: i64) -> StorageResult<()> {
+        let counts = |place: &usize| entity.fields.get(*place).is_some_and(|field| field.rule == Some(Rule::Newest));
+        let fields: Vec<usize> = fields.iter().copied().filter(counts).collect();
+        if fields.is_empty() {
+            return Ok(());
+        }
+        self.transaction.note_times(entity, &change.id, &fields, at).await
+    }
+
+    /// The refusal of a new record that a change refers to: the child has nothing to stand on, and what is wrong is wrong with the parent.
+    fn refused_parent(&self, child: &Admitted<'_>) -> Option<Outcome> {
+        let mut parents = child.set.iter().filter_map(|(position, value)| {
+            let FieldType::Ref { entity } = &child.entity.fields.get(*position)?.kind else { return None };
+            let Value::Text(id) = value else { return None };
+            self.refused.iter().find(|(of, own, _)| of == entity && own == id)
+        });
+        parents.next().map(|(_, _, outcome)| outcome.clone())
     }
 
     /// Asked for only where it can matter: the policy compares versions and the base is older than the row.
@@ -138,7 +186,8 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
     ) -> StorageResult<Option<Version>> {
         match record {
             Record::Live { version, .. }
-                if entity.policy == Policy::DetectConflicts && change.base.is_none_or(|base| base < *version) =>
+                if matches!(entity.policy, Policy::DetectConflicts | Policy::Merge)
+                    && change.base.is_none_or(|base| base < *version) =>
             {
                 let mine = |written: &&(&str, &str, Version)| written.0 == entity.name && written.1 == change.id;
                 let here = self.written.iter().rev().find(mine).map(|written| written.2);
@@ -158,9 +207,16 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
         })
     }
 
-    async fn remember(&mut self, group: &[Change], outcomes: Vec<Outcome>) -> StorageResult<Vec<ChangeOutcome>> {
+    async fn remember(&mut self, group: &'a [Change], outcomes: Vec<Outcome>) -> StorageResult<Vec<ChangeOutcome>> {
         let mut answers = Vec::with_capacity(group.len());
         for (change, outcome) in group.iter().zip(outcomes) {
+            if change.op == Op::Create
+                && let Outcome::Rejected { code, message, .. } = &outcome
+            {
+                let refusal =
+                    Outcome::Rejected { code: code.clone(), message: message.clone(), fields: BTreeMap::new() };
+                self.refused.push((&change.entity, &change.id, refusal));
+            }
             let decided = Decided { seq: change.seq, change: change.change.clone(), outcome };
             self.transaction.remember(self.client, &decided, (&change.entity, &change.id)).await?;
             answers.push(ChangeOutcome { seq: change.seq, outcome: decided.outcome });

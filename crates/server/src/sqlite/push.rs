@@ -1,5 +1,7 @@
 //! A push transaction over SQLite: `BEGIN IMMEDIATE`, so nobody else writes until it ends.
 
+use std::collections::BTreeMap;
+
 use sqlx::error::ErrorKind;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
 use whimbrel_protocol::{Outcome, Version};
@@ -98,10 +100,35 @@ impl PushTransaction for SqlitePush {
             Write::Update { row, fields } => bind_all(query, row, fields.iter().copied()).bind(id),
             Write::Delete => query.bind(id),
         };
-        match query.execute(&mut *self.transaction).await {
+        let done = query.execute(&mut *self.transaction).await;
+        if matches!(write, Write::Delete) && entity.keeps_times() {
+            let forget = sqlx::query("DELETE FROM whimbrel_time WHERE entity = ? AND id = ?");
+            self.execute(forget.bind(&entity.name).bind(id)).await?;
+        }
+        match done {
             Ok(_) => Ok(Written::Done(self.version_of(entity, id).await?)),
             Err(error) => constraint(&error).map(Written::Refused).ok_or_else(|| error.into()),
         }
+    }
+
+    async fn times(&mut self, entity: &Entity, id: &str) -> StorageResult<BTreeMap<usize, i64>> {
+        let query = sqlx::query("SELECT field, at FROM whimbrel_time WHERE entity = ? AND id = ?");
+        let rows = query.bind(&entity.name).bind(id).fetch_all(&mut *self.transaction).await?;
+        let mut times = BTreeMap::new();
+        for row in &rows {
+            if let Some(position) = entity.position(row.try_get(0)?) {
+                times.insert(position, row.try_get(1)?);
+            }
+        }
+        Ok(times)
+    }
+
+    async fn note_times(&mut self, entity: &Entity, id: &str, fields: &[usize], at: i64) -> StorageResult<()> {
+        for field in fields.iter().filter_map(|position| entity.fields.get(*position)) {
+            let sql = "INSERT OR REPLACE INTO whimbrel_time (entity, id, field, at) VALUES (?, ?, ?, ?)";
+            self.execute(sqlx::query(sql).bind(&entity.name).bind(id).bind(&field.name).bind(at)).await?;
+        }
+        Ok(())
     }
 
     async fn mark(&mut self) -> StorageResult<()> {

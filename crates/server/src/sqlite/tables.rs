@@ -48,6 +48,14 @@ CREATE TABLE IF NOT EXISTS whimbrel_client (
   ack INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS whimbrel_time (
+  entity TEXT NOT NULL,
+  id TEXT NOT NULL,
+  field TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (entity, id, field)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS whimbrel_outcome (
   client TEXT NOT NULL,
   seq INTEGER NOT NULL,

@@ -41,7 +41,8 @@ enum Step {
 }
 
 fn entities() -> Entities {
-    let field = |name: &str, kind| Field { name: name.to_owned(), column: name.to_owned(), kind, required: false };
+    let field =
+        |name: &str, kind| Field { name: name.to_owned(), column: name.to_owned(), kind, required: false, rule: None };
     let fields = || vec![field("team", FieldType::Text { max: None }), field("count", FieldType::Integer)];
     let by_team = ScopeTemplate::ByField { prefix: "team:".to_owned(), field: 0 };
     let entity = |name: &str, scopes| {

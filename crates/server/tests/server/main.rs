@@ -17,6 +17,7 @@ mod events;
 mod files;
 mod groups;
 mod horizon;
+mod merge;
 mod plain_sql;
 mod policies;
 mod problems;
