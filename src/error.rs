@@ -99,6 +99,16 @@ codes! {
     ReadOnly = "policy/read-only", App, false;
     /// The entity only takes new records.
     AppendOnly = "policy/append-only", App, false;
+    /// The entity is not written while there is no network.
+    LockedOffline = "policy/locked-offline", Network, true;
+    /// There is no such conflict, or it was resolved already.
+    ConflictNotFound = "conflict/not-found", App, false;
+    /// A field that both sides changed was not decided.
+    ConflictUndecided = "conflict/undecided", App, false;
+    /// The server has deleted the record, so there is nothing that a change could be written to.
+    ConflictDeleted = "conflict/deleted", App, false;
+    /// The resolution cannot be undone any more.
+    ConflictTooLate = "conflict/too-late", App, false;
     /// The query names what is not there or asks for what cannot be.
     QueryInvalid = "query/invalid", App, false;
     /// No such sync unit.

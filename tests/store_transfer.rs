@@ -276,7 +276,7 @@ fn what_was_sent_is_never_sent_from_a_second_store() {
             // The conflict and the unsent one wait; the refused one, the sent ones and what stands on the new one lie in the inbox.
             assert_eq!((imported.changes, imported.refused), (2, 5));
             assert_eq!(send_only(&copy).await, 1);
-            let inbox: Json = serde_json::from_str(&copy.inbox_json().await.unwrap()).unwrap();
+            let inbox: Json = serde_json::from_str(&copy.inbox().await.unwrap().0).unwrap();
             let doubtful = inbox.as_array().unwrap().iter().filter(|item| item["code"] == "import/in-doubt");
             assert_eq!(doubtful.count(), 4);
             check_dirty(&copy).await;

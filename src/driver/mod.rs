@@ -8,6 +8,7 @@
 //! **Invariant:** what a run does stops when the machine has ended it; what it committed before that holds.
 
 mod answers;
+mod decisions;
 mod exchange;
 mod idle;
 mod lines;
@@ -43,7 +44,7 @@ use crate::sync::{Auto, Effect, Event, Machine, RequestId, Status, UnitId};
 pub use load::{File, FilePiece};
 pub use news::{News, Report};
 pub use transfer::TransferId;
-pub use watch::WatchId;
+pub use watch::{Subject, WatchId};
 pub use writes::{Write, Written};
 
 use run::ActiveRun;

@@ -2,7 +2,7 @@
 
 use whimbrel_protocol::{PROTOCOL_VERSION, PushRequest, PushResponse};
 
-use super::{Driver, News, exchange};
+use super::{Driver, exchange};
 use crate::error::{Code, Error};
 use crate::json::to_text;
 use crate::model::Unit;
@@ -47,7 +47,7 @@ impl<P: Platform> Driver<P> {
             renewed.again,
             renewed.doubtful.len()
         );
-        renewed.doubtful.into_iter().for_each(|confirmation| self.tell(News::Confirmed(confirmation)));
+        self.tell_confirmed(renewed.doubtful);
         self.report(true, Error::new(Code::PushRefused, detail));
         self.after_commit().await;
         Ok(())
@@ -67,9 +67,7 @@ impl<P: Platform> Driver<P> {
             })
             .await?
             .value;
-        for confirmation in settled.confirmed {
-            self.tell(News::Confirmed(confirmation));
-        }
+        self.tell_confirmed(settled.confirmed);
         self.after_commit().await;
         self.feed(Event::Pushed(
             run,

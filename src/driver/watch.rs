@@ -16,8 +16,19 @@ pub struct WatchId(pub u32);
 /// What a watch gets: its rows as JSON text.
 type Deliver = Box<dyn Fn(Result<&str>)>;
 
+/// What is watched.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Subject {
+    /// The rows of a query.
+    Rows(Query),
+    /// The open conflicts.
+    Conflicts,
+    /// The inbox.
+    Inbox,
+}
+
 struct Watch {
-    query: Query,
+    subject: Subject,
     deliver: Deliver,
     /// What the last run read; a commit that touched none of it cannot have changed the result.
     footprint: RefCell<Option<Footprint>>,
@@ -59,12 +70,12 @@ impl Watches {
 }
 
 impl<P: Platform> Driver<P> {
-    /// Delivers the query's rows now and whenever they have changed, until [`Driver::unwatch`].
-    pub fn watch(&self, query: Query, deliver: Deliver) -> WatchId {
+    /// Delivers what is watched now and whenever they have changed, until [`Driver::unwatch`].
+    pub fn watch(&self, subject: Subject, deliver: Deliver) -> WatchId {
         let id = WatchId(self.inner.watches.last.get() + 1);
         self.inner.watches.last.set(id.0);
         let watch = Watch {
-            query,
+            subject,
             deliver,
             footprint: RefCell::default(),
             delivered: RefCell::default(),
@@ -112,7 +123,12 @@ impl<P: Platform> Driver<P> {
         let driver = self.clone();
         self.spawn(async move {
             while watch.is_stale.replace(false) {
-                let answer = driver.inner.store.query(&watch.query).await;
+                let store = &driver.inner.store;
+                let answer = match &watch.subject {
+                    Subject::Rows(query) => store.query(query).await,
+                    Subject::Conflicts => store.conflicts().await,
+                    Subject::Inbox => store.inbox().await,
+                };
                 if driver.inner.watches.get(id).is_none() {
                     return;
                 }

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use whimbrel_protocol::{Fields, Json, Op};
 
-use super::{Driver, News};
+use super::Driver;
 use crate::error::{Code, Error, Result};
 use crate::json::{FromJson, Object, objects, parse};
 use crate::model::uuid_v7;
 use crate::ports::{Clock, Platform, Random};
 use crate::store::{Confirmation, LocalWrite};
-use crate::sync::Event;
+use crate::sync::{Event, NetworkStatus};
 
 /// A write the app asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +85,7 @@ impl<P: Platform> Driver<P> {
     /// # Errors
     /// Every code of bad input, and those of the store.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        self.check_locked(&writes)?;
         let writes: Vec<LocalWrite> = writes.into_iter().map(|write| self.local(write)).collect();
         let confirmed = self.store.write(&writes).await.inspect_err(|error| self.look_after_import(error))?;
         if !self.store.is_transaction() {
@@ -111,20 +112,26 @@ impl<P: Platform> Driver<P> {
     }
 
     async fn wrote(&self, confirmed: Vec<Confirmation>) {
-        for confirmation in confirmed {
-            self.tell(News::Confirmed(confirmation));
-        }
+        self.tell_confirmed(confirmed);
         self.after_commit().await;
         self.feed(Event::Wrote);
     }
 
-    /// Forgets a refused change, for good.
-    ///
-    /// # Errors
-    /// `row/not-found` when there is none at that position.
-    pub async fn discard(&self, position: u64) -> Result<()> {
-        self.inner.store.discard(position).await?;
-        self.after_commit().await;
+    /// An entity that is locked offline is not written while it is known that there is no network.
+    fn check_locked(&self, writes: &[Write]) -> Result<()> {
+        if !matches!(self.status().network, NetworkStatus::Offline | NetworkStatus::Captive) {
+            return Ok(());
+        }
+        let schema = self.schema();
+        for write in writes {
+            let (Write::Create { entity, .. } | Write::Update { entity, .. } | Write::Delete { entity, .. }) = write;
+            if schema.entity(entity).is_ok_and(|entity| entity.locked_offline) {
+                return Err(Error::new(
+                    Code::LockedOffline,
+                    format!("{entity} is written only while there is a network"),
+                ));
+            }
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The options of `open`, from JSON: the one place where an app's schema is read.
 
 use tsify::Tsify;
+use whimbrel_merge::Rule;
 use whimbrel_protocol::Json;
 
 use crate::driver::Options;
@@ -46,17 +47,18 @@ pub struct OpenDto {
 #[wasm_bindgen::prelude::wasm_bindgen(typescript_custom_section)]
 const SCHEMA_TYPES: &str = r#"
 export interface SchemaDto { version: number; entities: EntityDto[]; units: UnitDto[] }
-export interface EntityDto { name: string; policy: PolicyDto; fields: FieldDto[]; indexes?: IndexDto[] }
+export interface EntityDto { name: string; policy: PolicyDto; fields: FieldDto[]; indexes?: IndexDto[]; lockedOffline?: boolean }
 export interface IndexDto { fields: string[]; unique: boolean }
 export type PolicyDto = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
 export interface FieldDto {
   name: string; type: FieldTypeDto; max?: number; oneOf?: readonly string[]; entity?: string; onDelete?: "restrict" | "cascade" | "setNull";
-  optional: boolean; index: boolean; default?: string | number | boolean;
+  optional: boolean; index: boolean; default?: string | number | boolean; merge?: MergeRuleDto;
 }
 export type StepDto = { version: number; entity: string } & (
   | { op: "rename"; field: string; to: string } | { op: "remove"; field: string } | { op: "convert"; field: string; by: number }
   | { op: "renameEntity"; to: string } | { op: "removeEntity" }
 );
+export type MergeRuleDto = "server" | "client" | "newest" | "sum" | "union";
 export type FieldTypeDto = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref";
 export interface UnitDto {
   name: string; push: string[]; pull: string[]; timeout?: number; idleTimeout?: number; batchSize?: number;
@@ -66,6 +68,7 @@ export type WriteDto =
   | { op: "create"; entity: string; id?: string; fields: Record<string, unknown> }
   | { op: "update"; entity: string; id: string; fields: Record<string, unknown> }
   | { op: "delete"; entity: string; id: string };
+export interface ResolutionDto { all?: "local" | "server"; fields?: Record<string, "local" | "server" | { value: unknown }> }
 export interface WrittenDto { change: string; entity: string; id: string }
 export interface Host {
   token(): Promise<string | null> | string | null; beforeRun(unit: string): Promise<string | null> | null;
@@ -171,6 +174,7 @@ impl FromJson for Entity {
             policy,
             fields: object.objects("fields")?,
             indexes: object.objects("indexes")?,
+            locked_offline: object.flag("lockedOffline")?,
         })
     }
 }
@@ -193,7 +197,9 @@ impl FromJson for Field {
         let default = object.take("default").map(value).transpose();
         let default = default.map_err(|error| Error::new(Code::SchemaInvalid, format!("a default {}", error.detail())));
         let (optional, index) = (object.flag("optional")?, object.flag("index")?);
-        Ok(Self { name: object.text("name")?, kind, optional, index, default: default? })
+        let rule = object.optional_text("merge")?;
+        let rule = rule.map(|name| Rule::of_name(&name).ok_or_else(|| object.wrong("merge"))).transpose()?;
+        Ok(Self { name: object.text("name")?, kind, optional, index, default: default?, rule })
     }
 }
 

@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 
 use super::call::{JsResult, number, promise, thrown};
 use super::engine::{Browser, Engine};
-use crate::driver::{Driver, WatchId, Write};
+use crate::driver::{Driver, Subject, WatchId, Write};
 use crate::error::{Code, Result};
 use crate::json::{self, to_text};
 use crate::store::Query;
@@ -79,9 +79,13 @@ impl Engine {
         })
     }
 
-    /// Calls `deliver` with the records as JSON, now and whenever they have changed; `fail` with an `ErrorDto`.
+    /// Calls `deliver` with the records (or, for `@conflicts` and `@inbox`, with what lies there) as JSON, now and whenever they have changed; `fail` with an `ErrorDto`.
     pub fn watch(&self, entity: String, query: String, deliver: Function, fail: Function) -> JsResult<u32> {
-        let query = parse(&self.driver, &entity, &query).map_err(thrown)?;
+        let subject = match entity.as_str() {
+            "@conflicts" => Subject::Conflicts,
+            "@inbox" => Subject::Inbox,
+            _ => Subject::Rows(parse(&self.driver, &entity, &query).map_err(thrown)?),
+        };
         let tell = move |answer: Result<&str>| {
             let called = match answer {
                 Ok(rows) => deliver.call1(&JsValue::NULL, &JsValue::from_str(rows)),
@@ -90,7 +94,7 @@ impl Engine {
             // The package's callbacks do not throw; if one did, there is nobody left to tell.
             drop(called);
         };
-        Ok(self.driver.watch(query, Box::new(tell)).0)
+        Ok(self.driver.watch(subject, Box::new(tell)).0)
     }
 
     /// Ends a watch.

@@ -4,7 +4,7 @@ use js_sys::Promise;
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
-use super::call::{JsResult, promise, thrown};
+use super::call::{JsResult, number, promise, thrown};
 use super::dto::{Names, StatusDto, to_js};
 use super::engine::Engine;
 use super::options::unit_id;
@@ -81,15 +81,60 @@ impl Engine {
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn inbox(&self) -> Promise {
         let driver = self.driver.clone();
-        promise(async move { driver.store().inbox_json().await.map(JsValue::from) })
+        promise(async move { Ok(JsValue::from(driver.store().inbox().await?.0)) })
     }
 
-    /// Forgets a refused change, for good.
+    /// What a discard of a refused change would take along, as JSON.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn dependents(&self, position: f64) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.store().dependents(at(position)).await.map(JsValue::from) })
+    }
+
+    /// Forgets a refused change and what depends on it, for good.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn discard(&self, position: f64) -> Promise {
         let driver = self.driver.clone();
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions are whole and below 2⁵³")]
-        let position = position as u64;
-        promise(async move { driver.discard(position).await.map(|()| JsValue::UNDEFINED) })
+        promise(async move { driver.discard(at(position)).await.map(|()| JsValue::UNDEFINED) })
     }
+
+    /// Sends a refused change again with other values (`{ patch: {…} }` as JSON); resolves to `WrittenDto[]` (as JSON).
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn resend(&self, position: f64, patch: String) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { to_text(&driver.resend(at(position), &patch).await?).map(JsValue::from) })
+    }
+
+    /// The open conflicts, as JSON.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn conflicts(&self) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { Ok(JsValue::from(driver.store().conflicts().await?.0)) })
+    }
+
+    /// Decides a conflict (`ResolutionDto` as JSON).
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn resolve(&self, position: f64, resolution: String) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.resolve(at(position), &resolution).await.map(|()| JsValue::UNDEFINED) })
+    }
+
+    /// Decides all conflicts of an entity the same way; how many.
+    #[wasm_bindgen(js_name = resolveAll, unchecked_return_type = "Promise<number>")]
+    pub fn resolve_all(&self, entity: String, resolution: String) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.resolve_all(&entity, &resolution).await.map(number) })
+    }
+
+    /// Takes a resolution back; whether the conflict is open again.
+    #[wasm_bindgen(unchecked_return_type = "Promise<boolean>")]
+    pub fn undo(&self, position: f64) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.undo(at(position)).await.map(JsValue::from) })
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions are whole and below 2⁵³")]
+const fn at(position: f64) -> u64 {
+    position as u64
 }

@@ -2,6 +2,8 @@
 //!
 //! Order is part of it: fields and entities are numbered as they were declared.
 
+use whimbrel_merge::Rule;
+
 use super::{Unit, Value};
 use crate::error::{Code, Error, Result};
 
@@ -44,6 +46,8 @@ pub struct Entity {
     pub fields: Vec<Field>,
     /// Its indexes over several fields, and those that are unique.
     pub indexes: Vec<IndexSpec>,
+    /// Whether it must not be written while there is no network.
+    pub locked_offline: bool,
 }
 
 /// One field of an entity.
@@ -59,6 +63,9 @@ pub struct Field {
     pub index: bool,
     /// The value of a record that is made without one, and of those that were there before the field was.
     pub default: Option<Value>,
+    /// Whose value counts when two changes of it meet, with [`Policy::Merge`]; none for a conflict. The server decides; this is what is shown
+    /// until then.
+    pub rule: Option<Rule>,
 }
 
 /// An index that an entity declares.
@@ -229,7 +236,7 @@ impl Schema {
             if field.name == "id" {
                 return Err(Error::new(Code::SchemaInvalid, format!("{}.id is declared by the engine", entity.name)));
             }
-            self.check_kind(field).map_err(|error| {
+            self.check_kind(field).and_then(|()| check_rule(entity, field)).map_err(|error| {
                 Error::new(error.code(), format!("{}.{}: {}", entity.name, field.name, error.detail()))
             })?;
         }
@@ -251,6 +258,18 @@ impl Schema {
             _ => Ok(()),
         }
     }
+}
+
+fn check_rule(entity: &Entity, field: &Field) -> Result<()> {
+    let Some(rule) = field.rule else { return Ok(()) };
+    let is_number = matches!(field.kind, FieldType::Integer | FieldType::Real);
+    let wrong = match rule {
+        _ if entity.policy != Policy::Merge => "merge is for entities whose policy is merge",
+        Rule::Sum if !is_number => "sum is for numbers",
+        Rule::Union if !matches!(field.kind, FieldType::Text { .. }) => "union is for text",
+        Rule::Server | Rule::Client | Rule::Newest | Rule::Sum | Rule::Union => return Ok(()),
+    };
+    Err(Error::new(Code::SchemaInvalid, wrong))
 }
 
 fn check_indexes(entity: &Entity) -> Result<()> {

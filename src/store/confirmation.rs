@@ -37,6 +37,8 @@ pub enum Ending {
     Conflict,
     /// The server refused it; it is kept in the inbox.
     Rejected,
+    /// The user has given it up.
+    Discarded,
 }
 
 impl Ending {
@@ -47,6 +49,7 @@ impl Ending {
             Self::Accepted => "accepted",
             Self::Conflict => "conflict",
             Self::Rejected => "rejected",
+            Self::Discarded => "discarded",
         }
     }
 }
@@ -54,7 +57,7 @@ impl Ending {
 impl FromJson for Confirmation {
     fn from_json(mut object: Object) -> Result<Self> {
         let outcome = object.text("outcome")?;
-        let known = [Ending::Accepted, Ending::Conflict, Ending::Rejected];
+        let known = [Ending::Accepted, Ending::Conflict, Ending::Rejected, Ending::Discarded];
         Ok(Self {
             change: object.text("change")?,
             entity: object.text("entity")?,
@@ -117,7 +120,7 @@ pub(super) fn confirmation(view: &impl Read, change: &str) -> Result<Option<Conf
     view.read(MapId::CONFIRMED, change.as_bytes())?.map(|bytes| from_json(&bytes)).transpose()
 }
 
-/// Forgets a few of the oldest. Change ids are UUIDs of version 7, so their order is that of time.
+/// Forgets a few of the oldest, and of the resolutions that can no longer be undone. Change ids are UUIDs of version 7, so their order is that of time.
 ///
 /// # Errors
 /// Those of the store.
@@ -129,5 +132,5 @@ pub(crate) fn forget_old(txn: &mut Txn<'_>, now: i64) -> Result<(), Interrupt> {
     for key in oldest.iter().filter(|key| key.as_slice() < horizon.as_bytes()) {
         txn.delete(MapId::CONFIRMED, key);
     }
-    Ok(())
+    super::conflict::forget_old(txn, now)
 }

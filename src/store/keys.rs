@@ -23,6 +23,8 @@ impl MapId {
     pub const CONFIRMED: Self = Self(7);
     /// Rows that were accepted and are in no bucket yet.
     pub const UNPLACED: Self = Self(8);
+    /// Conflicts that were resolved, by position, so that it can be undone for a while.
+    pub const RESOLVED: Self = Self(9);
 }
 
 /// Bytes of the map's number in a key.

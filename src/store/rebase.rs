@@ -3,7 +3,8 @@
 use super::outbox::Entry;
 use super::pending;
 use super::{Interrupt, Read, Txn};
-use crate::model::{Row, Value};
+use crate::model::{Policy, Row, Value};
+use whimbrel_merge::{Meeting, Merged, merge};
 use whimbrel_protocol::Op;
 
 /// Makes a record anew from the server's row (`None`: the server has none) and the changes that still wait.
@@ -33,7 +34,7 @@ pub(super) fn rebuild(txn: &mut Txn<'_>, entity: &str, id: &str, server: Option<
     let mut local = server.cloned().or(shown).unwrap_or_default();
     (local.dirty, local.deleted) = (true, false);
     for (_, entry) in &waiting {
-        lay_over(txn, &mut local, entry)?;
+        lay_over(txn, &mut local, entry, server.is_some())?;
     }
     txn.put_row(entity, id, &local)
 }
@@ -43,15 +44,25 @@ pub(super) fn is_shown(view: &impl Read, entity: &str, id: &str) -> Result<bool,
     Ok(view.row(entity, id)?.is_some_and(|row| !row.deleted))
 }
 
-/// Lays one change over a row.
-pub(super) fn lay_over(view: &impl Read, row: &mut Row, entry: &Entry) -> Result<(), Interrupt> {
+/// Lays one change over a row; over a server's row with the policy `merge` as the server will, as far as that can be known here.
+pub(super) fn lay_over(view: &impl Read, row: &mut Row, entry: &Entry, is_servers: bool) -> Result<(), Interrupt> {
     row.deleted = entry.op == Op::Delete;
     let schema = view.schema();
     let entity = schema.entity(&entry.entity)?;
     row.values.resize(entity.fields.len(), Value::Null);
     for (field, slot) in entity.fields.iter().zip(&mut row.values) {
-        if let Some(json) = entry.set.get(&field.name) {
-            *slot = field.kind.value(json)?;
+        let Some(json) = entry.set.get(&field.name) else { continue };
+        let merged = if is_servers && entity.policy == Policy::Merge && entry.op == Op::Update {
+            let (was, current) = (entry.was.get(&field.name), slot.to_json());
+            merge(field.rule, Meeting { was, current: &current, new: json, is_newer: true })
+        } else {
+            Merged::New
+        };
+        match merged {
+            Merged::Current => {}
+            // What is in conflict shows what was written here.
+            Merged::New | Merged::Conflict => *slot = field.kind.value(json)?,
+            Merged::Other(json) => *slot = field.kind.value(&json)?,
         }
     }
     Ok(())

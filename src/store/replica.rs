@@ -6,7 +6,7 @@ use super::confirmation::{self, Confirmation};
 use super::resync::{self, Retired};
 use super::system::{self, Counter};
 use super::unplaced::{self, Unplaced};
-use super::{Interrupt, MapId, Piece, Read, Store, Txn, View, apply, send};
+use super::{Piece, Store, Txn, View, apply, send};
 use crate::error::{Code, Error, Result};
 use crate::ports::Storage;
 
@@ -217,49 +217,5 @@ impl<S: Storage> Store<S> {
     /// Those of the store.
     pub async fn apply(&self, piece: Piece) -> Result<()> {
         self.change(&mut |txn| apply::piece(txn, &piece)).await.map(|_| ())
-    }
-
-    /// The changes the server refused, oldest first, as a JSON array.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub fn inbox_json(&self) -> impl Future<Output = Result<String>> {
-        let list = |view: &View<'_>| {
-            let mut json = String::from("[");
-            for (position, record) in view.items(MapId::INBOX)? {
-                if json.len() > 1 {
-                    json.push(',');
-                }
-                let record = String::from_utf8_lossy(&record);
-                // The record is an object: its opening brace makes room for the position.
-                json.push_str(&format!(
-                    "{{\"position\":{},{}",
-                    system::number(&position),
-                    record.get(1..).unwrap_or("}")
-                ));
-            }
-            json.push(']');
-            Ok(json)
-        };
-        self.read(list)
-    }
-
-    /// Forgets a refused change, for good.
-    ///
-    /// # Errors
-    /// `row/not-found` when there is none at that position.
-    pub async fn discard(&self, position: u64) -> Result<()> {
-        let key = position.to_be_bytes();
-        let mut discard = |txn: &mut Txn<'_>| {
-            if txn.read(MapId::INBOX, &key)?.is_none() {
-                return Err(Interrupt::from(Error::new(
-                    Code::RowNotFound,
-                    "there is no refused change at that position",
-                )));
-            }
-            txn.delete(MapId::INBOX, &key);
-            Counter::Rejected.add(txn, -1)
-        };
-        self.change(&mut discard).await.map(|_| ())
     }
 }

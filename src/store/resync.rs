@@ -157,7 +157,7 @@ fn missing(txn: &mut Txn<'_>, entity: &str, id: &str) -> Result<Vec<Confirmation
     if first.op != Op::Update || waiting.iter().any(|(_, entry)| entry.seq.is_some() || entry.conflict) {
         return Ok(Vec::new());
     }
-    settle::conflict(txn, *position, first, None)?;
+    settle::meet(txn, *position, first, None)?;
     confirmation::end(txn, first, Ending::Conflict, None, None)
 }
 

@@ -1,11 +1,11 @@
 //! Which changes go to the server next. They get their `seq` here, durably, before the request leaves.
 
-use whimbrel_protocol::{BODY_BYTES_MAX, Change, PROTOCOL_VERSION, PUSH_CHANGES_MAX, PushRequest};
+use whimbrel_protocol::{BODY_BYTES_MAX, Change, Op, PROTOCOL_VERSION, PUSH_CHANGES_MAX, PushRequest};
 
 use super::outbox::Entry;
 use super::system::{self, Counter, from_json};
 use super::transfer::check_importing;
-use super::{Interrupt, MapId, Read, Txn, pending};
+use super::{Interrupt, MapId, Read, Txn, inbox, pending};
 use crate::error::{Code, Error};
 
 /// Bytes of the changes of one request, at most; the rest of the body is small.
@@ -122,10 +122,13 @@ fn sent(view: &impl Read, room: &mut Room) -> Result<Vec<Change>, Interrupt> {
     Ok(found)
 }
 
-/// Changes that were not sent, in the order they were written, without those of a record that waits for a decision.
+/// Changes that were not sent, in the order they were written, without those of a record that waits for a decision, and those that have nothing
+/// to stand on before a refused new record is sent again.
 fn unsent(view: &impl Read, entities: &[String], room: &mut Room) -> Result<Vec<(u64, Entry)>, Interrupt> {
     let mut found = Vec::new();
     let mut blocked = Vec::new();
+    let mut missing = inbox::missing_records(view)?;
+    let schema = view.schema();
     for item in view.scan_prefix(MapId::OUTBOX, &[]) {
         let (position, bytes) = item?;
         let entry: Entry = from_json(&bytes)?;
@@ -134,6 +137,12 @@ fn unsent(view: &impl Read, entities: &[String], room: &mut Room) -> Result<Vec<
         }
         let goes = entry.is_open() && entities.contains(&entry.entity);
         if !goes || blocked.contains(&(entry.entity.clone(), entry.id.clone())) {
+            continue;
+        }
+        if !missing.is_empty() && inbox::depends(schema.entity(&entry.entity)?, &entry, &missing) {
+            if entry.op == Op::Create {
+                missing.push((entry.entity, entry.id));
+            }
             continue;
         }
         if !room.take(bytes.len()) {

@@ -11,8 +11,9 @@ use super::confirmation::{self, Confirmation, Ending};
 use super::outbox::Entry;
 use super::system::{self, Counter};
 use super::upcast::REMOVED;
-use super::{Interrupt, MapId, Read, Txn, pending, rebase, unplaced};
+use super::{Interrupt, MapId, Read, Txn, conflict, pending, rebase, unplaced};
 use crate::json::to_json;
+use crate::model::Row;
 
 /// What an answer came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,7 +60,7 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
             }
             Outcome::Conflict { row } => {
                 settled.conflicts += 1;
-                conflict(txn, position, &entry, row.as_ref())?;
+                meet(txn, position, &entry, row.as_ref())?;
                 settled.confirmed.extend(confirmation::end(txn, &entry, Ending::Conflict, None, None)?);
             }
             Outcome::Rejected { code, message, fields } => {
@@ -85,15 +86,16 @@ fn sent(view: &impl Read, seq: u64) -> Result<Option<(u64, Entry)>, Interrupt> {
 fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Result<(), Interrupt> {
     pending::remove(txn, position, entry)?;
     let base = pending::base(txn, &entry.entity, &entry.id)?;
-    // A newer row may have come by a pull while the answer was on its way: it has our change already.
-    let overtaken = base.as_ref().is_some_and(|base| base.version > version);
+    // This row or a newer one may have come by a pull while the answer was on its way: it has our change already, once.
+    let overtaken = base.as_ref().is_some_and(|base| base.version >= version);
     let server = match (entry.op, overtaken) {
         (_, true) => base,
         (Op::Delete, false) => None,
         (Op::Update, false) if base.is_none() && !rebase::is_shown(txn, &entry.entity, &entry.id)? => None,
         (Op::Create | Op::Update, false) => {
+            let is_servers = base.is_some();
             let mut row = base.unwrap_or_default();
-            rebase::lay_over(txn, &mut row, entry)?;
+            rebase::lay_over(txn, &mut row, entry, is_servers)?;
             row.version = version;
             Some(row)
         }
@@ -112,24 +114,30 @@ fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Resu
 }
 
 /// The change waits for a decision. The record keeps showing what the user wrote over the server's row, whatever pulls bring.
-pub(super) fn conflict(
+pub(super) fn meet(
     txn: &mut Txn<'_>,
     position: u64,
     entry: &Entry,
     server: Option<&ServerRow>,
 ) -> Result<(), Interrupt> {
-    let record = to_json(&ConflictRecord { entry, server })?;
     pending::remove(txn, position, entry)?;
-    pending::put(txn, position, &Entry { seq: None, sent: None, conflict: true, ..entry.clone() })?;
-    txn.put(MapId::CONFLICTS, &position.to_be_bytes(), record);
-    Counter::Conflicts.add(txn, 1)
-}
-
-/// A conflict as it is kept.
-#[derive(Serialize)]
-pub(super) struct ConflictRecord<'a> {
-    pub(super) entry: &'a Entry,
-    pub(super) server: Option<&'a ServerRow>,
+    let waiting = Entry { seq: None, sent: None, conflict: true, ..entry.clone() };
+    pending::put(txn, position, &waiting)?;
+    conflict::open(txn, position, &waiting, server)?;
+    let base = pending::base(txn, &entry.entity, &entry.id)?;
+    // What the server has is kept up to date by pulls; a newer row may have come already.
+    let server = match (server, base) {
+        (Some(row), Some(base)) if base.version >= row.version => Some(base),
+        (Some(row), base) => {
+            if base.as_ref().is_none_or(|base| base.buckets.is_empty()) {
+                unplaced::mark(txn, &entry.entity, &entry.id)?;
+            }
+            let buckets = base.map(|base| base.buckets).unwrap_or_default();
+            Some(Row { buckets, ..conflict::to_row(txn, &entry.entity, row)? })
+        }
+        (None, _) => None,
+    };
+    rebase::rebuild(txn, &entry.entity, &entry.id, server.as_ref())
 }
 
 /// A refused change as it is kept.

@@ -4,15 +4,17 @@
 //! it stands what it means now, which is what is laid over rows.
 //! **Invariant:** no change is lost: what has no place in the present schema moves to the inbox.
 
-use whimbrel_protocol::{Fields, Op, ServerRow};
+use whimbrel_protocol::Op;
 
 use super::confirmation::{self, Ending};
+use super::conflict::{Conflict, ConflictRecord};
+use super::inbox::Refused;
 use super::outbox::{Entry, Sent};
-use super::settle::{ConflictRecord, RefusalRecord, refusal_json};
+use super::settle::{RefusalRecord, refusal_json};
 use super::system::{self, Counter};
 use super::{Interrupt, MapId, Read, Txn, pending};
 use crate::error::Result;
-use crate::json::{FromJson, Object, to_json};
+use crate::json::to_json;
 use crate::model::{Catalog, Upcast};
 
 /// Why a change lies in the inbox whose entity was removed from the schema.
@@ -30,6 +32,10 @@ pub(super) fn queue(txn: &mut Txn<'_>, known: &Catalog, upcast: Upcast<'_>) -> R
             Some(now) => txn.put(MapId::OUTBOX, &key, to_json(&now)?),
             None => remove(txn, known, system::number(&key), &entry)?,
         }
+    }
+    // A resolution is not undone across a change of the schema.
+    for (key, _) in txn.items(MapId::RESOLVED)? {
+        txn.delete(MapId::RESOLVED, &key);
     }
     for (key, bytes) in conflicts {
         let Conflict { entry, mut server } = system::from_json(&bytes)?;
@@ -89,36 +95,4 @@ fn with_sent(now: Entry, entry: &Entry) -> Entry {
     let sent = || Sent { entity: entry.entity.clone(), set: entry.set.clone(), was: entry.was.clone() };
     let sent = entry.seq.map(|_| entry.sent.clone().unwrap_or_else(sent));
     Entry { sent, ..now }
-}
-
-/// A conflict as it is kept.
-struct Conflict {
-    entry: Entry,
-    server: Option<ServerRow>,
-}
-
-impl FromJson for Conflict {
-    fn from_json(mut object: Object) -> Result<Self> {
-        let entry = object.optional("entry")?.ok_or_else(|| object.wrong("entry"))?;
-        Ok(Self { entry, server: object.optional("server")? })
-    }
-}
-
-/// A refused change as it is kept.
-struct Refused {
-    entry: Entry,
-    code: String,
-    message: String,
-    fields: Fields,
-}
-
-impl FromJson for Refused {
-    fn from_json(mut object: Object) -> Result<Self> {
-        Ok(Self {
-            entry: object.optional("entry")?.ok_or_else(|| object.wrong("entry"))?,
-            code: object.text("code")?,
-            message: object.text("message")?,
-            fields: object.map("fields")?,
-        })
-    }
 }

@@ -167,7 +167,7 @@ fn entry(txn: &Txn<'_>, write: &LocalWrite, row: Option<&Row>, set: Fields, was:
     }
 }
 
-fn by_name<'a>(entity: &Entity, values: impl Iterator<Item = (usize, &'a Value)>) -> Fields {
+pub(super) fn by_name<'a>(entity: &Entity, values: impl Iterator<Item = (usize, &'a Value)>) -> Fields {
     let named = values.filter_map(|(place, value)| Some((entity.fields.get(place)?.name.clone(), value.to_json())));
     named.collect()
 }

@@ -30,6 +30,7 @@ pub(crate) fn schema() -> Schema {
             field("done", FieldType::Boolean, false),
         ],
         indexes: vec![IndexSpec { fields: vec!["done".to_owned(), "title".to_owned()], unique: false }],
+        ..Entity::default()
     };
     let fields = vec![field("title", FieldType::text(None), false), field("due", FieldType::Integer, true)];
     let note = Entity { name: "note".to_owned(), fields, ..Entity::default() };

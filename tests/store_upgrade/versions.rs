@@ -158,7 +158,7 @@ impl Device {
     }
 
     pub(crate) async fn inbox(&self) -> Given {
-        serde_json::from_str(&self.store.inbox_json().await.unwrap()).unwrap()
+        serde_json::from_str(&self.store.inbox().await.unwrap().0).unwrap()
     }
 
     /// Everything a device can have: rows of the server, changes that wait, one that was sent, a refused one, a conflict. Gives the change that

@@ -7,16 +7,21 @@ use serde_json::{Value, json};
 use whimbrel::driver::{Driver, News, Options, Write, Written};
 use whimbrel::error::Result;
 use whimbrel::memory::MemoryStorage;
-use whimbrel::model::{Entity, Field, FieldType, Policy, Schema, Unit};
+use whimbrel::model::{Entity, Field, FieldType, OnDelete, Policy, Schema, Unit};
 use whimbrel::ports::Ports;
 use whimbrel::store::{Confirmation, Query};
 use whimbrel::sync::{Auto, Notice, Settlement, UnitId};
+use whimbrel_merge::Rule;
 
 use crate::platform::{FastClock, LocalTasks, Native, Network, Origin, Seeded, Token};
 
 pub(crate) const HOME: UnitId = UnitId(0);
 /// Pulls without pushing.
 pub(crate) const FETCH: UnitId = UnitId(1);
+/// Docs, stocks and parts.
+pub(crate) const OFFICE: UnitId = UnitId(2);
+/// The same without pushing.
+pub(crate) const READ: UnitId = UnitId(3);
 
 pub(crate) struct Device {
     pub(crate) driver: Driver<Native>,
@@ -47,6 +52,26 @@ pub(crate) fn schema() -> Schema {
                 ],
                 ..Entity::default()
             },
+            Entity {
+                name: "doc".to_owned(),
+                policy: Policy::DetectConflicts,
+                fields: vec![
+                    field("title", text(None), true, false),
+                    field("body", text(None), true, false),
+                    field("pages", FieldType::Integer, true, false),
+                ],
+                ..Entity::default()
+            },
+            stock(),
+            Entity {
+                name: "part".to_owned(),
+                policy: Policy::LastWriteWins,
+                fields: vec![
+                    field("docId", FieldType::Ref { entity: "doc".to_owned(), on_delete: OnDelete::Keep }, true, false),
+                    field("name", text(None), true, false),
+                ],
+                ..Entity::default()
+            },
         ],
         units: vec![
             Unit {
@@ -56,7 +81,30 @@ pub(crate) fn schema() -> Schema {
                 ..Unit::default()
             },
             Unit { name: "fetch".to_owned(), push: Vec::new(), pull: vec!["workOrder".to_owned()], ..Unit::default() },
+            Unit { name: "office".to_owned(), push: office(), pull: office(), ..Unit::default() },
+            Unit { name: "read".to_owned(), push: Vec::new(), pull: office(), ..Unit::default() },
         ],
+    }
+}
+
+fn office() -> Vec<String> {
+    ["doc", "stock", "part"].map(str::to_owned).to_vec()
+}
+
+fn stock() -> Entity {
+    let field =
+        |name: &str, kind, rule| Field { name: name.to_owned(), kind, optional: true, rule, ..Field::default() };
+    Entity {
+        name: "stock".to_owned(),
+        policy: Policy::Merge,
+        fields: vec![
+            field("title", FieldType::text(None), None),
+            field("owner", FieldType::text(None), Some(Rule::Server)),
+            field("count", FieldType::Integer, Some(Rule::Sum)),
+            field("tags", FieldType::text(None), Some(Rule::Union)),
+        ],
+        locked_offline: true,
+        ..Entity::default()
     }
 }
 
@@ -166,6 +214,31 @@ impl Device {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// One write of an entity.
+    pub(crate) async fn put(&self, op: &str, entity: &str, id: &str, fields: Value) -> Written {
+        let write = match op {
+            "delete" => json!([{"op": op, "entity": entity, "id": id}]),
+            _ => json!([{"op": op, "entity": entity, "id": id, "fields": fields}]),
+        };
+        self.write(write).await.unwrap().remove(0)
+    }
+
+    /// The open conflicts.
+    pub(crate) async fn conflicts(&self) -> Value {
+        serde_json::from_str(&self.driver.store().conflicts().await.unwrap().0).unwrap()
+    }
+
+    /// The refused changes.
+    pub(crate) async fn inbox(&self) -> Value {
+        serde_json::from_str(&self.driver.store().inbox().await.unwrap().0).unwrap()
+    }
+
+    /// Decides the oldest conflict; its position.
+    pub(crate) async fn resolve(&self, resolution: Value) -> Result<u64> {
+        let position = self.conflicts().await[0]["position"].as_u64().unwrap();
+        self.driver.resolve(position, &resolution.to_string()).await.map(|()| position)
     }
 
     /// All records of an entity, as JSON.

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod conditions;
+mod conflicts;
 mod damages;
 mod device;
 mod faults;
 mod platform;
+mod refusals;
 mod restores;
 mod rules;
 mod server;

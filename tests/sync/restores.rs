@@ -36,7 +36,7 @@ fn reported(device: &Device, code: Code) -> Vec<String> {
 }
 
 async fn inbox(device: &Device) -> Vec<Value> {
-    serde_json::from_str(&device.driver.store().inbox_json().await.unwrap()).unwrap()
+    serde_json::from_str(&device.driver.store().inbox().await.unwrap().0).unwrap()
 }
 
 local! {

@@ -109,7 +109,7 @@ local! {
         assert_eq!(ana.orders().await, ["1 Pump", "2 Roof 2"]);
         let status = ana.driver.status();
         assert_eq!((status.pending, status.rejected), (0, 1));
-        let inbox: serde_json::Value = serde_json::from_str(&ana.driver.store().inbox_json().await.unwrap()).unwrap();
+        let inbox: serde_json::Value = serde_json::from_str(&ana.driver.store().inbox().await.unwrap().0).unwrap();
         assert_eq!(inbox[0]["entry"]["set"]["title"], "A title that is longer than the server allows");
         assert_eq!(inbox[0]["entry"]["change"], refused.change);
         let told = ana.driver.store().confirmation(&refused.change).await.unwrap().unwrap();

@@ -56,6 +56,29 @@ fields = [
   { name = "status", type = "text", required = true },
   { name = "count", type = "integer" },
 ]
+
+[[entity]]
+name = "doc"
+policy = "detectConflicts"
+scopes = ["all"]
+fields = [{ name = "title", type = "text", max = 20 }, { name = "body", type = "text" }, { name = "pages", type = "integer" }]
+
+[[entity]]
+name = "stock"
+policy = "merge"
+scopes = ["all"]
+fields = [
+  { name = "title", type = "text" },
+  { name = "owner", type = "text", merge = "server" },
+  { name = "count", type = "integer", merge = "sum" },
+  { name = "tags", type = "text", merge = "union" },
+]
+
+[[entity]]
+name = "part"
+policy = "lastWriteWins"
+scopes = ["all"]
+fields = [{ name = "docId", type = "ref", entity = "doc" }, { name = "name", type = "text" }]
 "#;
 
 /// A server on a file of its own, gone with it.

@@ -142,7 +142,7 @@ local! {
         nobody.create("1", "Pump").await;
         assert_eq!(nobody.sync(HOME).await, COMPLETE);
         assert_eq!((nobody.driver.status().pending, nobody.driver.status().rejected), (0, 1));
-        let inbox = nobody.driver.store().inbox_json().await.unwrap();
+        let inbox = nobody.driver.store().inbox().await.unwrap().0;
         assert!(inbox.contains("auth/scope"), "{inbox}");
     }
 }

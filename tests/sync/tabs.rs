@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use whimbrel::driver::News;
+use whimbrel::driver::{News, Subject};
 use whimbrel::error::Code;
 use whimbrel::memory::MemoryStorage;
 use whimbrel::ports::TabChannel;
@@ -83,7 +83,7 @@ fn watched(tab: &Device) -> Rc<RefCell<Vec<String>>> {
     let told: Rc<RefCell<Vec<String>>> = Rc::default();
     let ear = Rc::clone(&told);
     tab.driver.watch(
-        Query::all("workOrder"),
+        Subject::Rows(Query::all("workOrder")),
         Box::new(move |rows| ear.borrow_mut().push(rows.map_or_else(|error| error.to_string(), str::to_owned))),
     );
     told

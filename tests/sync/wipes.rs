@@ -144,7 +144,7 @@ local! {
         synced(&server, &ana).await;
         let kept = vec!["1 New".to_owned(), "2 Changed".to_owned(), "5 Kept".to_owned()];
         assert_eq!((ana.orders().await, pending(&ana)), (kept, (0, 3)));
-        let inbox: Value = serde_json::from_str(&ana.driver.store().inbox_json().await.unwrap()).unwrap();
+        let inbox: Value = serde_json::from_str(&ana.driver.store().inbox().await.unwrap().0).unwrap();
         assert!(inbox.as_array().unwrap().iter().all(|refused| refused["code"] == "store/wiped"));
     }
 }
@@ -189,13 +189,13 @@ local! {
         ana.create("2", "Pump").await;
         ana.driver.store().put_snapshot().await.unwrap();
         ana.create("3", "Pump").await;
-        let inbox = ana.driver.store().inbox_json().await;
+        let inbox = ana.driver.store().inbox().await.unwrap().0;
         // A browser that wipes has killed what ran: nobody writes on what is no more.
         ana.driver.close().await;
         storage.wipe();
         let again = reopened(&server, &storage).await;
         assert_eq!(pending(&again), (2, 1));
-        assert_eq!(again.driver.store().inbox_json().await, inbox);
+        assert_eq!(again.driver.store().inbox().await.unwrap().0, inbox);
         again.driver.close().await;
         storage.wipe();
         let again = reopened(&server, &storage).await;

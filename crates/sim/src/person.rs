@@ -165,7 +165,7 @@ async fn value(driver: &Driver<Sim>, deed: &Deed) -> Option<i64> {
 async fn check_own_write(world: &World, device: &Device, driver: &Driver<Sim>, deed: &Deed, before: Option<i64>) {
     let Some(now) = value(driver, deed).await else { return };
     if Some(now) == before && now != deed.number {
-        let inbox = driver.store().inbox_json().await.unwrap_or_default();
+        let inbox = driver.store().inbox().await.map(|(inbox, _)| inbox).unwrap_or_default();
         if !inbox.contains(&format!("\"{}\"", deed.id)) {
             let Deed { number, entity, id, .. } = deed;
             world.judge.violation(format!("device {} wrote {number} to {entity} {id} and reads {now}", device.number));

@@ -289,7 +289,7 @@ impl World {
             .await?;
         let accepted = accepted.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let accepted = accepted.filter(|text| text.contains("\"outcome\":\"accepted\"")).collect();
-        let inbox = store.inbox_json().await?;
+        let inbox = store.inbox().await?.0;
         let kept = [inbox, texts.concat(), waiting.iter().filter(behind).cloned().collect()].concat();
         let pending = store.counts().await?.pending.saturating_sub(held);
         Ok(Final { device, rows, expected, conflicts: open, kept, accepted, pending })

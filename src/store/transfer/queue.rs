@@ -113,7 +113,7 @@ fn check_entry(txn: &Txn<'_>, entry: &Entry) -> Result<(), Interrupt> {
     check_id(&entry.id)?;
     check_id(&entry.change)?;
     write::check_policy(txn.schema().entity(&entry.entity)?, entry.op)?;
-    rebase::lay_over(txn, &mut Row::default(), entry)
+    rebase::lay_over(txn, &mut Row::default(), entry, false)
 }
 
 /// The ids of all changes that wait or were refused, ascending.

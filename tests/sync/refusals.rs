@@ -1,0 +1,112 @@
+//! The inbox: what was refused is kept, sent again with other values, or discarded with what depends on it.
+
+use serde_json::{Value, json};
+use whimbrel::store::Ending;
+
+use crate::device::{Device, OFFICE};
+use crate::rules::local;
+use crate::server::Server;
+
+const TOO_LONG: &str = "a title that is longer than twenty";
+
+/// A device whose new doc was refused, with a part that was refused with it and one that waits.
+async fn refused() -> (Server, Device) {
+    let server = Server::start().await;
+    let ana = Device::new(&server.network, "ana").await;
+    ana.put("create", "doc", "d", json!({"title": TOO_LONG})).await;
+    ana.put("create", "part", "p", json!({"docId": "d", "name": "first"})).await;
+    ana.sync(OFFICE).await;
+    ana.put("create", "part", "q", json!({"docId": "d", "name": "second"})).await;
+    ana.put("update", "part", "q", json!({"name": "2nd"})).await;
+    ana.put("create", "part", "r", json!({"name": "of nothing"})).await;
+    ana.sync(OFFICE).await;
+    (server, ana)
+}
+
+fn position(inbox: &Value, id: &str) -> u64 {
+    let item = inbox.as_array().unwrap().iter().find(|item| item["entry"]["id"] == id).unwrap();
+    item["position"].as_u64().unwrap()
+}
+
+async fn names(device: &Device) -> Vec<String> {
+    device.all("part").await.as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap().to_owned()).collect()
+}
+
+local! {
+    async fn what_stands_on_a_refused_record_is_refused_with_its_code_or_waits_and_the_rest_flows() {
+        let (_server, ana) = refused().await;
+        let inbox = ana.inbox().await;
+        let codes: Vec<&str> = inbox.as_array().unwrap().iter().map(|item| item["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, ["value/too-long", "value/too-long"]);
+        assert_eq!((ana.driver.status().rejected, ana.driver.status().pending), (2, 1));
+        assert_eq!(names(&ana).await, ["2nd", "of nothing"]);
+        // A run that has nothing it may send ends well.
+        assert_eq!(ana.sync(OFFICE).await.1, None);
+    }
+}
+
+local! {
+    async fn a_refused_record_is_edited_and_sent_again_and_what_stands_on_it_follows() {
+        let (server, ana) = refused().await;
+        let inbox = ana.inbox().await;
+        let written = ana.driver.resend(position(&inbox, "d"), r#"{"patch":{"title":"Short"}}"#).await.unwrap();
+        assert_eq!(written.iter().map(|written| written.id.as_str()).collect::<Vec<_>>(), ["d", "p"]);
+        assert_eq!(ana.driver.status().rejected, 0);
+        ana.sync(OFFICE).await;
+        assert_eq!((ana.driver.status().rejected, ana.driver.status().pending), (0, 0));
+        let ben = Device::new(&server.network, "ben").await;
+        ben.sync(OFFICE).await;
+        assert_eq!(ben.all("doc").await[0]["title"], "Short");
+        assert_eq!(names(&ben).await, ["first", "2nd", "of nothing"]);
+    }
+}
+
+local! {
+    async fn bad_values_are_refused_at_once_and_the_change_stays_in_the_inbox() {
+        let (_server, ana) = refused().await;
+        let at = position(&ana.inbox().await, "d");
+        let error = ana.driver.resend(at, r#"{"patch":{"pages":"many"}}"#).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "value/type");
+        assert_eq!(ana.driver.status().rejected, 2);
+        assert_eq!(ana.driver.resend(999, r#"{"patch":{}}"#).await.unwrap_err().code().as_str(), "row/not-found");
+    }
+}
+
+local! {
+    async fn a_discard_takes_along_what_depends_on_it_and_says_so_before() {
+        let (_server, ana) = refused().await;
+        let change = ana.inbox().await[0]["entry"]["change"].as_str().unwrap().to_owned();
+        let at = position(&ana.inbox().await, "d");
+        let along: Value = serde_json::from_str(&ana.driver.store().dependents(at).await.unwrap()).unwrap();
+        let along: Vec<(&str, &str)> = along.as_array().unwrap().iter()
+            .map(|item| (item["place"].as_str().unwrap(), item["entry"]["id"].as_str().unwrap())).collect();
+        assert_eq!(along, [("inbox", "p"), ("outbox", "q")]);
+        ana.driver.discard(at).await.unwrap();
+        assert_eq!((ana.driver.status().rejected, ana.driver.status().pending), (0, 0));
+        assert_eq!(names(&ana).await, ["of nothing"]);
+        let ending = ana.driver.store().confirmation(&change).await.unwrap().unwrap();
+        assert_eq!(ending.outcome, Ending::Discarded);
+        assert_eq!(ana.sync(OFFICE).await.1, None);
+    }
+}
+
+local! {
+    async fn a_refused_update_is_sent_again_on_the_row_as_it_is_now() {
+        let server = Server::start().await;
+        let (ana, ben) = (Device::new(&server.network, "ana").await, Device::new(&server.network, "ben").await);
+        ana.put("create", "doc", "d", json!({"title": "Plan", "pages": 1})).await;
+        ana.sync(OFFICE).await;
+        ana.put("update", "doc", "d", json!({"title": TOO_LONG, "pages": 2})).await;
+        ana.sync(OFFICE).await;
+        assert_eq!(ana.all("doc").await[0]["pages"], 1);
+        ben.sync(OFFICE).await;
+        ben.put("update", "doc", "d", json!({"body": "by Ben"})).await;
+        ben.sync(OFFICE).await;
+        ana.sync(OFFICE).await;
+        let at = position(&ana.inbox().await, "d");
+        ana.driver.resend(at, r#"{"patch":{"title":"Short"}}"#).await.unwrap();
+        ana.sync(OFFICE).await;
+        ben.sync(OFFICE).await;
+        assert_eq!(ben.all("doc").await, json!([{"id": "d", "title": "Short", "body": "by Ben", "pages": 2}]));
+    }
+}
