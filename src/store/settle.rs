@@ -132,8 +132,8 @@ pub(super) fn meet(
             if base.as_ref().is_none_or(|base| base.buckets.is_empty()) {
                 unplaced::mark(txn, &entry.entity, &entry.id)?;
             }
-            let buckets = base.map(|base| base.buckets).unwrap_or_default();
-            Some(Row { buckets, ..conflict::to_row(txn, &entry.entity, row)? })
+            let met = conflict::to_row(txn, &entry.entity, row, base.as_ref())?;
+            Some(Row { buckets: base.map(|base| base.buckets).unwrap_or_default(), ..met })
         }
         (None, _) => None,
     };

@@ -22,7 +22,7 @@ use super::write::by_name;
 use super::{Interrupt, MapId, Read, Txn, View, pending};
 use crate::error::{Code, Error, Result};
 use crate::json::{FromJson, Object, to_json};
-use crate::model::{Row, Value};
+use crate::model::{Field, Row};
 
 pub use resolve::{Choice, Resolution, Side};
 pub(super) use resolve::{positions_of, resolve};
@@ -130,12 +130,16 @@ fn contested<'a>(entry: &'a Entry, server: Option<&ServerRow>) -> Vec<&'a str> {
     entry.set.iter().filter(is_contested).map(|(name, _)| name.as_str()).collect()
 }
 
-/// The server's row as rows are kept here.
-pub(super) fn to_row(view: &impl Read, entity: &str, row: &ServerRow) -> Result<Row, Interrupt> {
+/// The server's row as rows are kept here. Fields that it does not have keep the value that was known.
+pub(super) fn to_row(view: &impl Read, entity: &str, row: &ServerRow, known: Option<&Row>) -> Result<Row, Interrupt> {
     let schema = view.schema();
-    let fields = schema.entity(entity)?.fields.iter();
-    let values = fields.map(|field| row.fields.get(&field.name).map_or(Ok(Value::Null), |json| field.kind.value(json)));
-    Ok(Row { version: row.version, values: values.collect::<Result<_>>()?, ..Row::default() })
+    let fields = schema.entity(entity)?.fields.iter().enumerate();
+    let known = |place: usize| known.and_then(|known| known.values.get(place)).cloned().unwrap_or_default();
+    let value = |(place, field): (usize, &Field)| match row.fields.get(&field.name) {
+        Some(json) => field.kind.value(json),
+        None => Ok(known(place)),
+    };
+    Ok(Row { version: row.version, values: fields.map(value).collect::<Result<_>>()?, ..Row::default() })
 }
 
 /// The change of an open conflict.

@@ -214,7 +214,7 @@ fn decided(entry: &Entry, server: &ServerRow, resolution: &Resolution) -> Result
 fn checked(txn: &Txn<'_>, entry: &Entry, server: &ServerRow, set: &Fields) -> Result<Fields, Interrupt> {
     let schema = txn.schema();
     let entity = schema.entity(&entry.entity)?;
-    let before = super::to_row(txn, &entry.entity, server)?.values;
+    let before = super::to_row(txn, &entry.entity, server, None)?.values;
     let mut after = before.clone();
     let changed = changed_fields(entity, set)?;
     for (place, value) in &changed {
