@@ -2,6 +2,7 @@
 import type { Attachments } from "./attachments/types.js";
 import { type Batch, collectBatch } from "./batch.js";
 import { type AnyCollection, Collection, type CollectionOf } from "./collection.js";
+import { type Conflicts, ConflictsFacade } from "./conflicts.js";
 import type { Connection } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
 import { type Encryption, toKey } from "./encryption.js";
@@ -32,6 +33,7 @@ export interface DatabaseCore<E extends Entities, Unit extends string> extends A
   readonly inbox: Inbox;
   /** Photos and documents that records refer to. Throws `open/invalid` when the database was opened without them. */
   readonly attachments: Attachments;
+  readonly conflicts: Conflicts<E>;
   /** How safe the data on this device is. */
   readonly health: DatabaseHealth;
   /** Several writes that happen together or not at all. The function is synchronous. */
@@ -95,6 +97,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
   readonly sync: SyncFacade;
   readonly network: NetworkFacade;
   readonly inbox: Inbox;
+  readonly conflicts: ConflictsFacade;
   readonly health: StorageHealth;
   readonly closed: Promise<WhimbrelError>;
   readonly #connection: Connection;
@@ -126,7 +129,8 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
     this.#transactions = new Transactions(connection, this.#receipts, this.#shapes);
     this.sync = new SyncFacade(connection, toStatus(status));
     this.network = new NetworkFacade(status.network);
-    this.inbox = new InboxFacade(connection);
+    this.inbox = new InboxFacade(connection, this.#writer);
+    this.conflicts = new ConflictsFacade(connection, this.#shapes);
     this.health = health;
     health.setPending(status.pending);
     this.closed = new Promise((resolve) => {

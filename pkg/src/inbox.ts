@@ -1,6 +1,9 @@
 /** The inbox: changes that the server refused. A refusal is not a deletion; they stay until somebody deals with them. */
+import { positionOf } from "./conflicts.js";
 import type { Connection } from "./connection.js";
-import { appError } from "./errors.js";
+import { toPlainObject } from "./guard.js";
+import { watch, type Watch, type WatchOptions } from "./watch.js";
+import type { Write, Writer } from "./writes.js";
 
 /** A change that the server refused. */
 export interface RefusedChange {
@@ -26,16 +29,36 @@ export interface RefusedChange {
   readonly fields: { readonly [field: string]: string };
 }
 
+/** A change that has nothing to stand on without a refused one: refused with it, or still waiting in the outbox. */
+export type DependentChange = Omit<RefusedChange, "code" | "message" | "fields"> & {
+  readonly place: "inbox" | "outbox";
+};
+
+/** A change, or its position. */
+type Place = number | Pick<RefusedChange, "position">;
+
 /** `db.inbox` */
 export interface Inbox {
   /** All refused changes, the oldest first. */
   list(): Promise<RefusedChange[]>;
-  /** Removes one, for good. */
-  discard(position: number): Promise<void>;
+  /** The same, now and whenever they change. */
+  watch(options?: WatchOptions): Watch<RefusedChange>;
+  /**
+   * Writes a refused change again, with other values where `fields` has some, and then those that were refused because of it. Resolves,
+   * when that is on the device, to the new changes. Nothing has changed when it rejects: the values are checked like those of any write.
+   */
+  resend(change: Place, fields?: { readonly [field: string]: unknown }): Promise<Write[]>;
+  /** What a discard would take along: what was written on top of a refused new record. */
+  dependents(change: Place): Promise<DependentChange[]>;
+  /** Removes one for good, and what depends on it. */
+  discard(change: Place): Promise<void>;
+  /** The refused changes as lines of JSON, for support. */
+  export(): Promise<Blob>;
 }
 
 /** The engine's JSON. */
 interface RawItem extends Pick<RefusedChange, "position" | "code" | "message"> {
+  readonly place: "inbox" | "outbox";
   readonly fields?: RefusedChange["fields"] | null;
   readonly entry: Pick<RefusedChange, "change" | "op" | "entity" | "id"> &
     Partial<Pick<RefusedChange, "set" | "was">> & { at: number };
@@ -43,25 +66,54 @@ interface RawItem extends Pick<RefusedChange, "position" | "code" | "message"> {
 
 export class InboxFacade implements Inbox {
   readonly #connection: Connection;
+  readonly #writer: Writer;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, writer: Writer) {
     this.#connection = connection;
+    this.#writer = writer;
   }
 
   async list(): Promise<RefusedChange[]> {
-    const text = await this.#connection.call((engine) => engine.inbox());
-    return (JSON.parse(text) as RawItem[]).map(toRefusedChange);
+    return decode(await this.#connection.call((engine) => engine.inbox()));
   }
 
-  async discard(position: number): Promise<void> {
-    if (!Number.isSafeInteger(position) || position < 0) {
-      throw appError("value/type", "a position is a number that inbox.list() gave");
-    }
+  watch({ signal }: WatchOptions = {}): Watch<RefusedChange> {
+    return watch({ connection: this.#connection, entity: "@inbox", query: "", decode, signal });
+  }
+
+  async resend(change: Place, fields: { readonly [field: string]: unknown } = {}): Promise<Write[]> {
+    const [position, patch] = [positionOf(change), JSON.stringify({ patch: toPlainObject(fields, "fields") })];
+    const text = await this.#connection.call((engine) => engine.resend(position, patch));
+    return this.#writer.written(text);
+  }
+
+  async dependents(change: Place): Promise<DependentChange[]> {
+    const position = positionOf(change);
+    const text = await this.#connection.call((engine) => engine.dependents(position));
+    return (JSON.parse(text) as RawItem[]).map((item) => ({ place: item.place, position: item.position, ...toChange(item) }));
+  }
+
+  async discard(change: Place): Promise<void> {
+    const position = positionOf(change);
     await this.#connection.call((engine) => engine.discard(position));
+  }
+
+  async export(): Promise<Blob> {
+    const lines = (await this.list()).map((change) => `${JSON.stringify(change)}\n`);
+    return new Blob(lines, { type: "application/x-ndjson" });
   }
 }
 
-function toRefusedChange({ position, code, message, fields, entry }: RawItem): RefusedChange {
+function decode(text: string): RefusedChange[] {
+  return (JSON.parse(text) as RawItem[]).map(toRefusedChange);
+}
+
+function toRefusedChange(item: RawItem): RefusedChange {
+  const { position, code, message, fields } = item;
+  return { position, ...toChange(item), code, message, fields: fields ?? {} };
+}
+
+function toChange({ entry }: RawItem): Omit<DependentChange, "place" | "position"> {
   const { change, op, entity, id, set = {}, was = {}, at } = entry;
-  return { position, change, op, entity, id, set, was, at: new Date(at), code, message, fields: fields ?? {} };
+  return { change, op, entity, id, set, was, at: new Date(at) };
 }

@@ -41,12 +41,13 @@ export type {
   ReadableCollection,
   WritableCollection,
 } from "./collection.js";
+export type { Conflict, ConflictOf, Conflicts, Decision, Side } from "./conflicts.js";
 export type { Database, DatabaseCore } from "./database.js";
 export type { Encryption } from "./encryption.js";
 export type { Blame, ErrorCode, ErrorInfo } from "./errors.js";
 export type { AfterRun, BeforeRun, Hooks } from "./hooks.js";
 export type { Includes, With } from "./include.js";
-export type { Inbox, RefusedChange } from "./inbox.js";
+export type { DependentChange, Inbox, RefusedChange } from "./inbox.js";
 export type { CreateInput, EntityName, RecordOf, UpdateInput, WritableName } from "./infer.js";
 export type { LeaveOptions } from "./leaving.js";
 export type { Unsubscribe } from "./listeners.js";
@@ -63,6 +64,7 @@ export type {
   EntityOptions,
   Field,
   Fields,
+  MergeRule,
   OnDelete,
   Policy,
   TextField,

@@ -192,7 +192,7 @@ function entityDto(name: string, entity: Entity): EntityDto {
   if (RESERVED_NAMES.some((reserved) => reserved === name)) {
     throw appError("schema/invalid", `"${name}" is a name that the database has for itself`);
   }
-  const { policy, fields, indexes, unique } = entity;
+  const { policy, fields, indexes, unique, lockedOffline } = entity;
   check(isListOfLists(indexes) && isListOfLists(unique), `the indexes of entities.${name} are lists of names`);
   return {
     name,
@@ -203,6 +203,7 @@ function entityDto(name: string, entity: Entity): EntityDto {
       ...uniqueFields(fields).map((field) => ({ fields: [field], unique: true })),
       ...unique.map((fields) => ({ fields: [...fields], unique: true })),
     ],
+    lockedOffline: lockedOffline === true,
   };
 }
 

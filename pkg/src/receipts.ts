@@ -27,7 +27,8 @@ export type Receipt =
       /** The record's version; `null` when it was made and deleted again before it was ever sent. */
       readonly version: number | null;
     })
-  | (ReceiptOf<"conflict" | "rejected"> & {
+  /** `discarded`: given up by the user, in a conflict or from the inbox. A conflict or a refusal is not the end: see `db.conflicts`, `db.inbox`. */
+  | (ReceiptOf<"conflict" | "rejected" | "discarded"> & {
       /** A stable code of the server's. */
       readonly code: string | null;
       /** The same for people. */

@@ -14,6 +14,21 @@ import { appError } from "./errors.js";
  */
 export type Policy = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
 
+/**
+ * Whose value counts when two changes of a field meet, with the policy `merge`; a field without one is a conflict then. The server decides,
+ * by its own configuration; this is what the device shows until it has.
+ * - `server`, `client`: that side's.
+ * - `newest`: the one that was written last, by the devices' clocks.
+ * - `sum`: both differences add up; for numbers.
+ * - `union`: a text is a set of lines; what either side added is in, what either side removed is out.
+ */
+export type MergeRule<Value = unknown> =
+  | "server"
+  | "client"
+  | "newest"
+  | (Value extends number ? "sum" : never)
+  | (Value extends string ? "union" : never);
+
 export type FieldType = "text" | "integer" | "real" | "boolean" | "timestamp" | "ref" | "attachment";
 
 /** What the engine is told of a field. */
@@ -27,6 +42,7 @@ export interface FieldSpec {
   readonly entity?: string;
   readonly default?: string | number | boolean;
   readonly onDelete?: OnDelete;
+  readonly merge?: MergeRule<number> | MergeRule<string>;
 }
 
 /**
@@ -60,6 +76,8 @@ export interface Field<
   unique(): Field<Value, Optional, Target, Defaulted>;
   /** The value of a record that is made without one, and of those that were there before the field was. */
   default(value: Value): Field<Value, Optional, Target, true>;
+  /** Whose value counts when two changes of it meet. */
+  merge(rule: MergeRule<Value>): Field<Value, Optional, Target, Defaulted>;
 }
 
 /** A field of text. */
@@ -72,6 +90,7 @@ export interface TextField<
   index(): TextField<Optional, Defaulted, Value>;
   unique(): TextField<Optional, Defaulted, Value>;
   default(value: Value): TextField<Optional, true, Value>;
+  merge(rule: MergeRule<Value>): TextField<Optional, Defaulted, Value>;
   /** At most so many characters (Unicode scalar values). */
   max(characters: number): TextField<Optional, Defaulted, Value>;
   /** One of these texts, and no other. */
@@ -99,6 +118,7 @@ export interface Entity<F extends Fields = Fields, P extends Policy = Policy> {
   readonly policy: P;
   readonly indexes: readonly (readonly string[])[];
   readonly unique: readonly (readonly string[])[];
+  readonly lockedOffline: boolean;
 }
 
 /** The fields of an index, by their names: one to eight. */
@@ -111,6 +131,8 @@ export interface EntityOptions<F extends Fields, P extends Policy> {
   readonly indexes?: readonly IndexFields<NoInfer<F>>[];
   /** No two records have the same values in all fields of one of these; those in which one is `null` are not compared. Indexes, too. */
   readonly unique?: readonly IndexFields<NoInfer<F>>[];
+  /** It is not written while it is known that there is no network: `policy/locked-offline`. For records that nobody may change twice. */
+  readonly lockedOffline?: boolean;
 }
 
 /** The entities of an app, by name. */
@@ -154,8 +176,8 @@ export function entity<F extends Fields, const P extends Policy = "lastWriteWins
   fields: F & { readonly id?: never },
   options: EntityOptions<F, P> = {},
 ): Entity<F, P> {
-  const { sync = "lastWriteWins" as P, indexes = [], unique = [] } = options;
-  return { fields, policy: sync, indexes, unique };
+  const { sync = "lastWriteWins" as P, indexes = [], unique = [], lockedOffline = false } = options;
+  return { fields, policy: sync, indexes, unique, lockedOffline };
 }
 
 /** All fields are made of one kind of object; their interfaces say which steps make sense for which type. */
@@ -165,6 +187,7 @@ function field<Made>(spec: FieldSpec): Made {
     optional: () => field({ ...spec, optional: true }),
     index: () => field({ ...spec, index: true }),
     unique: () => field({ ...spec, unique: true }),
+    merge: (rule: NonNullable<FieldSpec["merge"]>) => field({ ...spec, merge: rule }),
     default: (value: string | number | boolean | Date) =>
       field({ ...spec, default: value instanceof Date ? value.getTime() : value }),
     max: (characters: number) => {

@@ -41,8 +41,12 @@ export class Writer {
   async write(writes: readonly WriteDto[]): Promise<Write[]> {
     const text = JSON.stringify(writes);
     for (const { entity } of writes) adviseOnSize(entity, text.length / writes.length);
-    const written = await this.#caller.call((engine) => engine.write(text));
-    return (JSON.parse(written) as WrittenDto[]).map((dto) => this.#toWrite(dto));
+    return this.written(await this.#caller.call((engine) => engine.write(text)));
+  }
+
+  /** The engine's `WrittenDto[]`, as the app gets it. */
+  written(text: string): Write[] {
+    return (JSON.parse(text) as WrittenDto[]).map((dto) => this.#toWrite(dto));
   }
 
   async writeOne(write: WriteDto): Promise<Write> {

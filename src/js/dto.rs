@@ -170,7 +170,7 @@ pub struct ConfirmedDto {
     /// The record's id.
     pub id: String,
     /// Its end.
-    #[tsify(type = "\"accepted\" | \"conflict\" | \"rejected\"")]
+    #[tsify(type = "\"accepted\" | \"conflict\" | \"rejected\" | \"discarded\"")]
     pub outcome: String,
     /// The row's version, when it was accepted.
     #[tsify(type = "number | null")]

@@ -14,7 +14,7 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store, here and below.
     pub fn conflicts(&self) -> impl Future<Output = Result<(String, Footprint)>> {
-        self.read_marked(|view| conflict::list_json(view))
+        self.read_marked(conflict::list_json)
     }
 
     /// The changes the server refused, oldest first, as a JSON array, and what was looked at.
@@ -22,7 +22,7 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store.
     pub fn inbox(&self) -> impl Future<Output = Result<(String, Footprint)>> {
-        self.read_marked(|view| inbox::list_json(view))
+        self.read_marked(inbox::list_json)
     }
 
     /// Decides a conflict, see [`conflict::resolve`].

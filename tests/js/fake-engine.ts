@@ -55,6 +55,7 @@ export class FakeEngine implements Engine {
   /** What the next call of that name waits for. */
   readonly delays: Map<string, Promise<void>>;
   refused: unknown[] = [];
+  met: unknown[] = [];
   present: StatusDto = idle;
   storage: object = { identity: "one", isNew: false, recovered: {} };
   host: Host | undefined;
@@ -190,6 +191,35 @@ export class FakeEngine implements Engine {
 
   async discard(position: number): Promise<void> {
     await this.#called("discard", position);
+  }
+
+  async dependents(position: number): Promise<string> {
+    await this.#called("dependents", position);
+    return JSON.stringify(this.refused);
+  }
+
+  async resend(position: number, patch: string): Promise<string> {
+    await this.#called("resend", position, JSON.parse(patch));
+    return JSON.stringify([{ change: "again", entity: "note", id: "n" }]);
+  }
+
+  async conflicts(): Promise<string> {
+    await this.#called("conflicts");
+    return JSON.stringify(this.met);
+  }
+
+  async resolve(position: number, resolution: string): Promise<void> {
+    await this.#called("resolve", position, JSON.parse(resolution));
+  }
+
+  async resolveAll(entity: string, resolution: string): Promise<number> {
+    await this.#called("resolveAll", entity, JSON.parse(resolution));
+    return this.met.length;
+  }
+
+  async undo(position: number): Promise<boolean> {
+    await this.#called("undo", position);
+    return position === 4;
   }
 
   async load(next: () => Promise<Uint8Array | undefined>): Promise<number> {

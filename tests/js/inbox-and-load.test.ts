@@ -66,6 +66,36 @@ describe("the inbox", () => {
   });
 });
 
+describe("the inbox, further", () => {
+  it("sends again with other values, and says what was written", async () => {
+    const { db, engine } = await openRounds();
+    const [write] = await db.inbox.resend(4, { body: "short", at: new Date(5) });
+    expect(write).toEqual({ change: "again", entity: "note", id: "n" });
+    await db.inbox.resend({ position: 5 });
+    expect(engine.calls).toEqual([
+      ["resend", 4, { patch: { body: "short", at: 5 } }],
+      ["resend", 5, { patch: {} }],
+    ]);
+  });
+
+  it("says what a discard takes along", async () => {
+    const { db, engine } = await openRounds();
+    const entry = { change: "d", entity: "note", id: "m", op: "create", set: { body: "x" }, at: 8 };
+    engine.refused = [{ place: "outbox", position: 6, entry }];
+    expect(await db.inbox.dependents(4)).toEqual([
+      { place: "outbox", position: 6, change: "d", entity: "note", id: "m", op: "create", set: { body: "x" }, was: {}, at: new Date(8) },
+    ]);
+  });
+
+  it("goes out as lines of JSON", async () => {
+    const { db, engine } = await openRounds();
+    const entry = { change: "d", entity: "note", id: "m", op: "delete", at: 8 };
+    engine.refused = [1, 2].map((position) => ({ place: "inbox", position, entry, code: "auth/scope", message: "no" }));
+    const lines = (await (await db.inbox.export()).text()).trimEnd().split("\n");
+    expect(lines.map((line) => (JSON.parse(line) as { position: number }).position)).toEqual([1, 2]);
+  });
+});
+
 describe("load", () => {
   const stream = (...chunks: unknown[]): ReadableStream<Uint8Array> =>
     new ReadableStream({
