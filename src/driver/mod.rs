@@ -15,6 +15,7 @@ mod lines;
 mod load;
 mod news;
 mod pieces;
+mod poison;
 mod prepare;
 mod pull;
 mod push;
@@ -32,7 +33,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use whimbrel_protocol::Json;
+use whimbrel_protocol::{Json, PUSH_CHANGES_MAX};
 
 use crate::error::{Code, Error, Result};
 use crate::json::{parse, to_text};
@@ -98,6 +99,8 @@ struct Inner<P: Platform> {
     hints: Hints,
     transfers: Transfers<P>,
     requests: Cell<u32>,
+    /// Changes that the next batch may have.
+    batch_limit: Cell<usize>,
     is_compacting: Cell<bool>,
     has_told_large: Cell<bool>,
     is_closed: Cell<bool>,
@@ -145,6 +148,7 @@ impl<P: Platform> Driver<P> {
             hints: Hints::default(),
             transfers: Transfers::default(),
             requests: Cell::new(0),
+            batch_limit: Cell::new(PUSH_CHANGES_MAX),
             is_compacting: Cell::new(false),
             has_told_large: Cell::new(false),
             is_closed: Cell::new(false),
@@ -302,13 +306,17 @@ impl<P: Platform> Driver<P> {
     fn probe(&self) {
         let driver = self.clone();
         self.spawn(async move {
-            let nonce = uuid::Builder::from_random_bytes(driver.inner.ports.random.bytes16()).into_uuid().to_string();
+            let nonce = driver.nonce();
             let answer = match &driver.inner.ports.transport {
                 Some(transport) => exchange::probe(transport, &nonce).await,
                 None => Err(Error::new(Code::NoServer, "this database was opened without a server")),
             };
             driver.feed(Event::Probed(answer));
         });
+    }
+
+    fn nonce(&self) -> String {
+        uuid::Builder::from_random_bytes(self.inner.ports.random.bytes16()).into_uuid().to_string()
     }
 
     fn tell(&self, news: News) {

@@ -1,6 +1,6 @@
 //! One batch of a push: number the changes, send them, store what became of them.
 
-use whimbrel_protocol::{PROTOCOL_VERSION, PushRequest, PushResponse};
+use whimbrel_protocol::{PROTOCOL_VERSION, PUSH_CHANGES_MAX, PushRequest, PushResponse};
 
 use super::{Driver, exchange};
 use crate::error::{Code, Error};
@@ -16,7 +16,8 @@ impl<P: Platform> Driver<P> {
         let size = policy.batch_size.map_or(usize::MAX, |size| size as usize);
         let mut is_renewed = false;
         loop {
-            let batch = self.inner.store.transact(|txn| next_batch_of(txn, &entities, size)).await?.value;
+            let most = self.inner.batch_limit.get();
+            let batch = self.inner.store.transact(|txn| next_batch_of(txn, &entities, size.min(most))).await?.value;
             let Some(batch) = batch else {
                 self.feed(Event::Pushed(run, PushBatch::default()));
                 return Ok(());
@@ -27,7 +28,11 @@ impl<P: Platform> Driver<P> {
                     is_renewed = true;
                     self.renew_client(&batch, &failure.error).await?;
                 }
-                done => return done,
+                Err(failure) => self.look_for_poison(&batch, failure).await?,
+                Ok(()) => {
+                    self.inner.batch_limit.set(most.saturating_mul(2).min(PUSH_CHANGES_MAX));
+                    return Ok(());
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use super::confirmation::{self, Confirmation, Ending};
 use super::outbox::Entry;
 use super::system::{self, Counter};
 use super::upcast::REMOVED;
-use super::{Interrupt, MapId, Read, Txn, conflict, pending, rebase, unplaced};
+use super::{Interrupt, MapId, Read, Txn, conflict, pending, poison, rebase, unplaced};
 use crate::json::to_json;
 use crate::model::Row;
 
@@ -64,6 +64,8 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
                 settled.confirmed.extend(confirmation::end(txn, &entry, Ending::Conflict, None, None)?);
             }
             Outcome::Rejected { code, message, fields } => {
+                let (code, message): (&str, &str) =
+                    if poison::is_emptied(&entry) { poison::REASON } else { (code, message) };
                 let refusal = Refusal { code, message, fields };
                 reject(txn, &mut settled, position, &entry, &refusal)?;
             }

@@ -42,11 +42,13 @@ pub(crate) enum Fault {
 pub(crate) struct Network {
     router: Rc<RefCell<axum::Router>>,
     faults: Rc<RefCell<Vec<(&'static str, Fault)>>>,
+    /// The server fails whenever this is in a request; and how often it has.
+    poison: Rc<RefCell<(Option<&'static str>, usize)>>,
 }
 
 impl Network {
     pub(crate) fn new(router: axum::Router) -> Self {
-        Self { router: Rc::new(RefCell::new(router)), faults: Rc::default() }
+        Self { router: Rc::new(RefCell::new(router)), faults: Rc::default(), poison: Rc::default() }
     }
 
     /// Another server answers from now on.
@@ -62,6 +64,23 @@ impl Network {
     /// Whether a fault waits for its request.
     pub(crate) fn is_failing(&self) -> bool {
         !self.faults.borrow().is_empty()
+    }
+
+    /// The server fails whenever this is in a request.
+    pub(crate) fn poison(&self, text: &'static str) {
+        *self.poison.borrow_mut() = (Some(text), 0);
+    }
+
+    /// How often the server has failed so.
+    pub(crate) fn poisoned(&self) -> usize {
+        self.poison.borrow().1
+    }
+
+    fn is_poisoned(&self, request: &Request) -> bool {
+        let (poison, count) = &mut *self.poison.borrow_mut();
+        let is_it = poison.is_some_and(|poison| request.body.contains(poison));
+        *count += usize::from(is_it);
+        is_it
     }
 
     /// All is well again.
@@ -106,6 +125,9 @@ impl Transport for Network {
     type Body = Pieces;
 
     async fn send(&self, request: Request) -> Result<Response<Pieces>> {
+        if self.is_poisoned(&request) {
+            return Ok(page(500));
+        }
         let unreachable = || Err(Error::new(Code::Unreachable, "no network"));
         match self.fault(&request.path) {
             None => self.serve(request).await,

@@ -110,3 +110,55 @@ local! {
         assert_eq!(ben.all("doc").await, json!([{"id": "d", "title": "Short", "body": "by Ben", "pages": 2}]));
     }
 }
+
+local! {
+    /// A change that makes the server fail is found by halving what is sent with it, and after eight failures alone it is in the inbox.
+    async fn a_poison_change_is_found_and_kept_and_all_others_flow() {
+        let server = Server::start().await;
+        let (ana, ben) = (Device::new(&server.network, "ana").await, Device::new(&server.network, "ben").await);
+        for number in 0..40 {
+            let title = if number == 23 { "poison".to_owned() } else { format!("doc {number}") };
+            ana.put("create", "doc", &format!("{number:02}"), json!({"title": title})).await;
+        }
+        server.network.poison("\"title\":\"poison\"");
+        let first = ana.sync(OFFICE).await;
+        assert_eq!(first.1, Some("server/failed"));
+        assert_eq!(ana.driver.status().pending, 17, "those before it are through at once");
+        let mut runs = 1;
+        while ana.driver.status().pending > 0 {
+            ana.sync(OFFICE).await;
+            runs += 1;
+            assert!(runs <= 12, "it holds up the others for ever");
+        }
+        assert_eq!(ana.sync(OFFICE).await.1, None);
+        let inbox = ana.inbox().await;
+        assert_eq!(inbox.as_array().unwrap().len(), 1);
+        assert_eq!((&inbox[0]["code"], &inbox[0]["entry"]["set"]["title"]), (&json!("push/poison"), &json!("poison")));
+        // It was alone eight times; before that, it took halvings to find it.
+        assert!(server.network.poisoned() <= 8 + 7, "{}", server.network.poisoned());
+        ben.sync(OFFICE).await;
+        assert_eq!(ben.all("doc").await.as_array().unwrap().len(), 39);
+        // Mended, it goes like any other.
+        ana.driver.resend(position(&inbox, "23"), r#"{"patch":{"title":"antidote"}}"#).await.unwrap();
+        ana.sync(OFFICE).await;
+        assert_eq!((ana.driver.status().pending, ana.driver.status().rejected), (0, 0));
+    }
+}
+
+local! {
+    /// While the server fails at everything, no change is the reason.
+    async fn a_server_that_is_down_makes_no_change_a_poison() {
+        let server = Server::start().await;
+        let ana = Device::new(&server.network, "ana").await;
+        ana.put("create", "doc", "d", json!({"title": "good"})).await;
+        for _ in 0..20 {
+            server.network.fail_next("push", crate::platform::Fault::Status(500));
+            server.network.fail_next("ping", crate::platform::Fault::Status(500));
+            ana.sync(OFFICE).await;
+            server.network.heal();
+        }
+        assert_eq!(ana.driver.status().rejected, 0);
+        ana.sync(OFFICE).await;
+        assert_eq!((ana.driver.status().pending, ana.driver.status().rejected), (0, 0));
+    }
+}
