@@ -112,6 +112,8 @@ local! {
         (0..1_000).for_each(|_| server.network.fail_next("push", Fault::AnswerLost));
         assert_eq!(ana.sync(HOME).await.0, Settlement::Error);
         ana.create("4", "Later").await;
+        // A browser that wipes has killed what ran: a retry that is under way must not write on what is no more.
+        ana.driver.close().await;
         storage.wipe();
         let ana = reopened(&server, &storage).await;
         assert_eq!(pending(&ana), (4, 0));
