@@ -203,7 +203,7 @@ function entityDto(name: string, entity: Entity): EntityDto {
       ...uniqueFields(fields).map((field) => ({ fields: [field], unique: true })),
       ...unique.map((fields) => ({ fields: [...fields], unique: true })),
     ],
-    lockedOffline: lockedOffline === true,
+    ...(lockedOffline && { lockedOffline }),
   };
 }
 

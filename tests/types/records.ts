@@ -54,7 +54,7 @@ export async function readsAndWrites(): Promise<void> {
   const created = await db.workOrder.create(order);
   expectTypeOf(created).toExtend<Order>();
   expectTypeOf(created.saved).toEqualTypeOf<Promise<void>>();
-  expectTypeOf((await created.confirmed).outcome).toEqualTypeOf<"accepted" | "conflict" | "rejected" | "unknown">();
+  expectTypeOf((await created.confirmed).outcome).toEqualTypeOf<"accepted" | "conflict" | "rejected" | "discarded" | "unknown">();
   expectTypeOf(await db.workOrder.update("a", { floor: null })).toEqualTypeOf<Write>();
   expectTypeOf(await db.workOrder.delete("a")).toEqualTypeOf<Write>();
 
