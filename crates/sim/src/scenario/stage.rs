@@ -267,5 +267,5 @@ async fn is_shown(driver: &Driver<Sim>, act: Act, kind: &str, id: &str, number: 
         Act::Delete => return row.is_none(),
     };
     let name = FIELDS.get(field).copied().unwrap_or_default();
-    has(field) || driver.store().inbox_json().await.is_ok_and(|inbox| inbox.contains(&format!("\"{name}\":{number}")))
+    has(field) || driver.store().inbox().await.is_ok_and(|(inbox, _)| inbox.contains(&format!("\"{name}\":{number}")))
 }
