@@ -121,6 +121,8 @@ codes! {
     Reloaded = "sync/reloaded", Server, false;
     /// The server was put back to an earlier state, and has lost changes that it had accepted.
     ServerRestored = "sync/server-restored", Server, false;
+    /// Another tab has taken over what this run was doing; nothing of it was stored since.
+    Superseded = "sync/superseded", Engine, true;
     /// A run took longer than its unit may.
     RunTimeout = "sync/timeout", Network, true;
     /// Changes wait for longer than a day, and nothing would ever send them.

@@ -54,12 +54,12 @@ fn the_network_is_heard() {
 
 #[wasm_bindgen_test]
 async fn locks_and_channels_work() {
-    let held = WebLock.acquire("worker").await.expect("a lock");
+    let held = WebLock.acquire("worker", false, Box::new(|| ())).await.expect("a lock");
     let (one, two) = (BroadcastTabs::new("worker"), BroadcastTabs::new("worker"));
     let heard = Rc::new(RefCell::new(Vec::new()));
     let hears = Rc::clone(&heard);
-    two.listen(Box::new(move |seq| hears.borrow_mut().push(seq)));
-    one.announce(4);
+    two.listen(Box::new(move |message| hears.borrow_mut().extend_from_slice(message)));
+    one.announce(&[4]);
     while heard.borrow().is_empty() {
         BrowserClock.sleep(5).await;
     }

@@ -58,7 +58,7 @@ struct World {
     now: i64,
     asked: u32,
     active: Option<(RunId, u8)>,
-    started: BTreeMap<u32, u32>,
+    started: BTreeMap<u64, u32>,
     settled: BTreeMap<u32, u32>,
 }
 

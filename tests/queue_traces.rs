@@ -5,7 +5,13 @@
 //! run out; `over` says that the active run has taken its time, `deny` that the user may not push; `woke`, `login` and the networks `wifi` and `cellular` (`saving` with data
 //! saved) are events; `offline`, `online`, `probe ok`, `probe no`, `now`, `cancel`, `resume`, `wrote`, `rest` and `start A` are what they say.
 //! The answer is what the app is told: `+A` a run starts, `A=complete(1,2)` requests 1 and 2 are settled.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use whimbrel::error::{Code, Error};
 use whimbrel::model::{Backoff, Carrier, Networks, UnitPolicy};
@@ -64,6 +70,13 @@ impl Trace {
                 | Effect::Pull(..)
                 | Effect::SetTimer(..)
                 | Effect::ClearTimer(_) => {}
+                Effect::Lead
+                | Effect::Rest
+                | Effect::Ask { .. }
+                | Effect::Answer(..)
+                | Effect::Relay(_)
+                | Effect::CancelRun(_)
+                | Effect::Want(..) => panic!("there is no other tab"),
             }
         }
     }

@@ -45,6 +45,7 @@ type EngineCalls = Pick<
   | "woke"
   | "carried"
   | "cancel"
+  | "setPaused"
   | "status"
   | "health"
   | "change"

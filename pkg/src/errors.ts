@@ -45,6 +45,7 @@ export const ENGINE_CODES = [
   "sync/loop",
   "sync/reloaded",
   "sync/server-restored",
+  "sync/superseded",
   "sync/timeout",
   "sync/stale-changes",
   "hook/failed",

@@ -6,10 +6,10 @@ import { toWhimbrelError, type WhimbrelError } from "./errors.js";
 export type NetworkStatus = "online" | "offline" | "unknown" | "captive";
 
 /**
- * What the engine is doing: `waiting` for another tab's run to end, in `backoff` between two attempts, `offline` with requests that
+ * What the engine is doing: in whichever tab: `waiting` for another run to end, `paused` by somebody, in `backoff` between two attempts, `offline` with requests that
  * wait for the network, `held` with a unit that waits for a condition of its own, `signedOut` because the server takes no token that it was given.
  */
-export type Phase = "idle" | "waiting" | "pushing" | "pulling" | "backoff" | "offline" | "held" | "signedOut";
+export type Phase = "idle" | "waiting" | "pushing" | "pulling" | "backoff" | "offline" | "held" | "signedOut" | "paused";
 
 /** How far a run is. */
 export interface Progress {

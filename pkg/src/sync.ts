@@ -51,8 +51,15 @@ export interface Sync<Unit extends string> {
    * `auto.login` runs.
    */
   signedIn(): void;
-  /** Stops the active run. What it has sent and stored stays. */
+  /** Stops the active run, in whichever tab it is. What it has sent and stored stays. */
   cancel(): void;
+  /**
+   * Lets no run start any more, in any tab, also after a reload. The active one ends at its next batch. What is asked for meanwhile waits.
+   * Resolves when that is on the device.
+   */
+  pause(): Promise<void>;
+  /** Ends a pause, whoever made it. */
+  resume(): Promise<void>;
 }
 
 interface Request {
@@ -118,6 +125,14 @@ export class SyncFacade implements Sync<string> {
 
   cancel(): void {
     this.#connection.callNow((engine) => engine.cancel());
+  }
+
+  pause(): Promise<void> {
+    return this.#connection.call((engine) => engine.setPaused(true));
+  }
+
+  resume(): Promise<void> {
+    return this.#connection.call((engine) => engine.setPaused(false));
   }
 
   /** A run has begun, got on, or ended. */

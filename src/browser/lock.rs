@@ -1,10 +1,12 @@
 //! Locks between the tabs of an origin: Web Locks, or a lock within this page where the browser has none.
 //!
 //! Nothing's correctness rests on these locks (a commit is checked inside its transaction); they keep tabs from doing the same work twice.
+//! A tab that is frozen keeps its Web Lock, so it can be stolen: the holder learns of it when it thaws.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::Poll;
 
 use js_sys::{Function, Object, Promise, Reflect};
@@ -50,14 +52,22 @@ enum Hold {
 impl Lock for WebLock {
     type Guard = WebLockGuard;
 
-    async fn acquire(&self, name: &str) -> Result<WebLockGuard> {
-        let manager = global("navigator").and_then(|navigator| property(&navigator, "locks"));
-        let hold = match manager {
-            Some(manager) => Hold::Tabs { _hold: TabsHold::acquire(manager.unchecked_ref(), name).await? },
+    fn is_shared(&self) -> bool {
+        manager().is_some()
+    }
+
+    async fn acquire(&self, name: &str, steal: bool, lost: Box<dyn Fn()>) -> Result<WebLockGuard> {
+        let hold = match manager() {
+            Some(manager) => Hold::Tabs { _hold: TabsHold::acquire(manager.unchecked_ref(), name, steal, lost).await? },
+            // Whoever holds it is in this page, and no more frozen than we are.
             None => Hold::Page { _hold: PageHold::acquire(name).await },
         };
         Ok(WebLockGuard { _hold: hold })
     }
+}
+
+fn manager() -> Option<JsValue> {
+    global("navigator").and_then(|navigator| property(&navigator, "locks"))
 }
 
 /// A Web Lock is held as long as the promise that the callback returned is pending.
@@ -66,10 +76,12 @@ struct TabsHold {
     /// Takes back a request that was not granted.
     withdraw: AbortController,
     granted: Closure<dyn FnMut(JsValue) -> Promise>,
+    /// Whether it was given back.
+    is_released: Rc<Cell<bool>>,
 }
 
 impl TabsHold {
-    async fn acquire(manager: &LockManager, name: &str) -> Result<Self> {
+    async fn acquire(manager: &LockManager, name: &str, steal: bool, lost: Box<dyn Fn()>) -> Result<Self> {
         let refused = |cause: JsValue| Error::new(Code::Internal, format!("the lock \"{name}\": {}", describe(&cause)));
         let release = Signal::new();
         let held = release.clone();
@@ -78,27 +90,37 @@ impl TabsHold {
         });
         let withdraw = AbortController::new().map_err(refused)?;
         let options = Object::new();
-        Reflect::set(&options, &JsValue::from_str("signal"), &withdraw.signal()).map_err(refused)?;
-        let hold = Self { release, withdraw, granted };
+        // A request that steals is granted at once; the browser takes no signal for it.
+        let (option, value) = if steal { ("steal", JsValue::TRUE) } else { ("signal", withdraw.signal().into()) };
+        Reflect::set(&options, &JsValue::from_str(option), &value).map_err(refused)?;
+        let hold = Self { release, withdraw, granted, is_released: Rc::default() };
         let asked = manager.request(name, &options, hold.granted.as_ref().unchecked_ref()).map_err(refused)?;
         // Settles when the lock is released or refused. It also takes the rejection that a withdrawn request ends with.
-        let mut ended = pin!(JsFuture::from(asked));
+        let mut ended = JsFuture::from(asked);
         {
             let mut granted = pin!(hold.release.settled());
             poll_fn(|context| {
                 if granted.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Ok(()));
                 }
-                ended.as_mut().poll(context).map(|end| end.map(drop).map_err(refused))
+                Pin::new(&mut ended).poll(context).map(|end| end.map(drop).map_err(refused))
             })
             .await?;
         }
+        let released = hold.is_released.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            // It ends when the lock is given back, or at once and badly when somebody steals it.
+            if ended.await.is_err() && !released.get() {
+                lost();
+            }
+        });
         Ok(hold)
     }
 }
 
 impl Drop for TabsHold {
     fn drop(&mut self) {
+        self.is_released.set(true);
         match self.release.value() {
             // A resolve function does not throw.
             Some(release) => drop(release.call0(&JsValue::NULL)),

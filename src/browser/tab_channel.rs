@@ -1,14 +1,14 @@
-//! Hints between tabs over a BroadcastChannel. Where there is none, nothing is announced and nothing heard: every write and every run
-//! looks at the log for itself.
+//! Messages between tabs over a BroadcastChannel. Where there is none, nothing is announced and nothing heard: every write and every run
+//! looks at the log for itself, and waits for its turn at the lock.
 
 use std::cell::RefCell;
 
+use js_sys::Uint8Array;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BroadcastChannel, MessageEvent};
 
-use super::global::whole_number;
-use crate::ports::TabChannel;
+use crate::ports::{TabChannel, TabListener};
 
 type Handler = Closure<dyn FnMut(MessageEvent)>;
 
@@ -27,20 +27,23 @@ impl BroadcastTabs {
 }
 
 impl TabChannel for BroadcastTabs {
-    #[allow(clippy::cast_precision_loss, reason = "sequence numbers are below 2⁵³")]
-    fn announce(&self, seq: u64) {
+    fn is_connected(&self) -> bool {
+        self.channel.is_some()
+    }
+
+    fn announce(&self, message: &[u8]) {
         if let Some(channel) = &self.channel {
-            // Fails on a closed channel only, and a lost hint is harmless.
-            drop(channel.post_message(&JsValue::from_f64(seq as f64)));
+            // Fails on a closed channel only, and a lost message is harmless.
+            drop(channel.post_message(&Uint8Array::from(message)));
         }
     }
 
-    fn listen(&self, listener: Box<dyn Fn(u64)>) {
+    fn listen(&self, listener: TabListener) {
         let Some(channel) = &self.channel else { return };
         let handler = Handler::new(move |event: MessageEvent| {
             // Any script of the origin can post to the channel.
-            if let Some(seq) = whole_number(&event.data()) {
-                listener(seq);
+            if let Some(message) = event.data().dyn_ref::<Uint8Array>() {
+                listener(&message.to_vec());
             }
         });
         channel.set_onmessage(Some(handler.as_ref().unchecked_ref()));

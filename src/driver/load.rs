@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use super::Driver;
 use super::lines::Lines;
@@ -22,7 +23,9 @@ impl<P: Platform> Driver<P> {
     /// # Errors
     /// Those of a pull and of the store. What was complete under a cursor before the error is stored.
     pub async fn load(&self, file: File) -> Result<u64> {
-        let loaded = self.receive(Lines::new(Source::File(file)), &[], None).await?;
+        // In no transaction, whatever this engine is of.
+        let driver = Self::of(Rc::clone(&self.inner));
+        let loaded = driver.receive(Lines::new(Source::File(file)), &[], None).await?;
         Ok(loaded.pulled)
     }
 }

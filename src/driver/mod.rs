@@ -11,6 +11,7 @@ mod answers;
 mod decisions;
 mod exchange;
 mod idle;
+mod lead;
 mod lines;
 mod load;
 mod news;
@@ -27,6 +28,7 @@ mod timers;
 mod tokens;
 mod transfer;
 mod watch;
+mod wire;
 mod writes;
 
 use std::cell::{Cell, RefCell};
@@ -38,7 +40,7 @@ use whimbrel_protocol::{Json, PUSH_CHANGES_MAX};
 use crate::error::{Code, Error, Result};
 use crate::json::{parse, to_text};
 use crate::model::{Schema, Step, Unit};
-use crate::ports::{Clock, Durability, Platform, Ports, Random, Session, Spawn, TabChannel};
+use crate::ports::{Clock, Durability, Platform, Ports, Random, Session, Spawn};
 use crate::store::{Counts, Evolution, Store};
 use crate::sync::{Auto, Effect, Event, Machine, RequestId, Status, UnitId};
 
@@ -48,12 +50,14 @@ pub use transfer::TransferId;
 pub use watch::{Subject, WatchId};
 pub use writes::{Write, Written};
 
+use lead::Lead;
 use run::ActiveRun;
 use tabs::Hints;
 use timers::Timers;
 use tokens::Tokens;
 use transfer::Transfers;
 use watch::Watches;
+use wire::Message;
 
 /// What an engine is opened with.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +98,8 @@ struct Inner<P: Platform> {
     is_performing: Cell<bool>,
     timers: Timers,
     tokens: Tokens,
-    active: RefCell<Option<ActiveRun<P>>>,
+    active: RefCell<Option<ActiveRun>>,
+    lead: Lead<P>,
     watches: Watches,
     hints: Hints,
     transfers: Transfers<P>,
@@ -128,17 +133,18 @@ impl<P: Platform> Driver<P> {
         let evolution = Evolution { steps: &options.steps, convert: &convert };
         let store = Store::open_with(storage, options.schema, durability, options.cache_bytes, evolution).await?;
         store.ensure_client_id(&fresh_client).await?;
-        // A tab of an older version has to learn of it.
-        ports.tabs.announce(store.seq());
         // A local database has nobody to sync with, and nothing to complain about.
         let auto = if ports.transport.is_some() { options.auto } else { Auto::default() };
         let policies = store.schema().units.iter().map(|unit| unit.policy).collect();
+        let tab = u32::try_from(ports.random.up_to(u64::from(u32::MAX) - 1)).unwrap_or(0) + 1;
+        let units = store.schema().units.clone();
         let inner = Rc::new(Inner {
             store,
             ports,
             lock_name,
             listener,
-            machine: RefCell::new(Machine::new(auto).with_policies(policies)),
+            machine: RefCell::new(Machine::shared(auto).with_policies(policies)),
+            lead: Lead::new(tab, &units),
             effects: RefCell::default(),
             is_performing: Cell::new(false),
             timers: Timers::default(),
@@ -155,6 +161,9 @@ impl<P: Platform> Driver<P> {
         });
         let driver = Self::of(inner);
         driver.follow_tabs();
+        // A tab of an older version has to learn of it.
+        driver.post(&Message::Grown(driver.inner.store.seq()));
+        driver.ask_around();
         driver.recover_late();
         driver.start(auto).await?;
         Ok(driver)
@@ -227,6 +236,7 @@ impl<P: Platform> Driver<P> {
         self.inner.watches.clear();
         self.inner.transfers.clear();
         self.inner.active.borrow_mut().take();
+        self.inner.lead.rest();
     }
 
     fn of(inner: Rc<Inner<P>>) -> Self {
@@ -242,9 +252,10 @@ impl<P: Platform> Driver<P> {
         self.count().await?;
         let schema = self.schema();
         let mut dirty = Vec::new();
+        let wanted = self.inner.store.wanted().await?;
         let units = if self.inner.ports.transport.is_some() { schema.units.as_slice() } else { &[] };
         for (place, unit) in (0_u16..).zip(units) {
-            if self.inner.store.has_changes(&unit.push).await? {
+            if wanted.contains(&unit.name) || self.inner.store.has_changes(&unit.push).await? {
                 dirty.push(UnitId(place));
             }
         }
@@ -263,7 +274,8 @@ impl<P: Platform> Driver<P> {
     }
 
     async fn count(&self) -> Result<()> {
-        let Counts { pending, rejected, conflicts, last_success } = self.inner.store.counts().await?;
+        let Counts { pending, rejected, conflicts, last_success, paused } = self.inner.store.counts().await?;
+        self.feed(Event::Paused(paused));
         self.feed(Event::Counted { pending, rejected, conflicts, last_success });
         Ok(())
     }
@@ -293,13 +305,20 @@ impl<P: Platform> Driver<P> {
         match effect {
             Effect::Lock(run) => self.begin_run(run),
             Effect::Prepare(run, unit) => self.in_run(run, Box::pin(self.clone().prepare(run, unit))),
-            Effect::Push(run, unit) => self.in_run(run, Box::pin(self.clone().push(run, unit))),
-            Effect::Pull(run, unit) => self.in_run(run, Box::pin(self.clone().pull(run, unit))),
+            Effect::Push(run, unit) => self.in_run(run, Box::pin(self.fenced().push(run, unit))),
+            Effect::Pull(run, unit) => self.in_run(run, Box::pin(self.fenced().pull(run, unit))),
             Effect::End(run) => self.end_run(run),
             Effect::SetTimer(timer, at) => self.set_timer(timer, at),
             Effect::ClearTimer(timer) => self.inner.timers.remove(timer),
             Effect::Probe => self.probe(),
             Effect::Tell(notice) => self.tell(News::Sync(notice)),
+            Effect::Lead => self.take_lead(),
+            Effect::Rest => self.rest(),
+            Effect::Ask { discard_pending } => self.ask(discard_pending),
+            Effect::Answer(tab, answer) => self.post(&Message::Answer { tab, answer }),
+            Effect::Relay(told) => self.relay(told),
+            Effect::CancelRun(run) => self.post(&Message::CancelRun(run)),
+            Effect::Want(units, is_wanted) => self.want(units, is_wanted),
         }
     }
 

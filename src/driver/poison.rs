@@ -20,7 +20,7 @@ impl<P: Platform> Driver<P> {
         }
         if let [only] = changes.as_slice() {
             let seq = only.seq;
-            let is_given_up = self.inner.store.transact(|txn| failed_alone(txn, seq)).await?.value;
+            let is_given_up = self.store.transact(|txn| failed_alone(txn, seq)).await?.value;
             return if is_given_up { Ok(()) } else { Err(failure) };
         }
         self.inner.batch_limit.set(changes.len().div_ceil(2).max(1));

@@ -42,7 +42,7 @@ pub(super) type AnswerLines<P> = Lines<Source<<<P as Platform>::Transport as Tra
 
 impl<P: Platform> Driver<P> {
     pub(super) async fn pull(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
-        let Unit { pull: entities, policy, .. } = self.unit(unit)?;
+        let Unit { name, pull: entities, policy, .. } = self.unit(unit)?;
         let idle = policy.idle_timeout_ms;
         if !entities.is_empty() {
             match self.pull_entities(run, &entities, idle).await {
@@ -53,7 +53,7 @@ impl<P: Platform> Driver<P> {
                 pulled => pulled?,
             }
         }
-        self.inner.store.succeeded(self.inner.ports.clock.now_ms()).await?;
+        self.store.succeeded(self.inner.ports.clock.now_ms(), &name).await?;
         self.after_commit().await;
         self.feed(Event::Pulled(run));
         Ok(())
@@ -61,7 +61,7 @@ impl<P: Platform> Driver<P> {
 
     /// A server that was put back to an earlier state has lost what it had accepted: people are told.
     async fn look_for_lost(&self, entities: &[String]) -> Result<(), Error> {
-        if let Some(lost) = self.inner.store.settle_restored(entities).await? {
+        if let Some(lost) = self.store.settle_restored(entities).await? {
             let detail = format!(
                 "the server was put back to an earlier state; {lost} accepted changes of this device are lost there, \
                  and records that are gone with them are in the inbox"
@@ -72,12 +72,12 @@ impl<P: Platform> Driver<P> {
     }
 
     async fn pull_entities(&self, run: RunId, entities: &[String], idle: Option<u32>) -> Result<(), Failure> {
-        let unplaced = self.inner.store.unplaced(entities).await?;
+        let unplaced = self.store.unplaced(entities).await?;
         let request = self.pull_request(entities).await?;
         let response = self.exchange("pull", request, NDJSON, idle).await?;
         let lines = Lines::new(Source::Network(response.body));
         self.receive(lines, entities, Some(run)).await?;
-        self.inner.store.settle_unplaced(&unplaced).await?;
+        self.store.settle_unplaced(&unplaced).await?;
         self.look_for_lost(entities).await?;
         Ok(())
     }
@@ -95,7 +95,7 @@ impl<P: Platform> Driver<P> {
     }
 
     async fn pull_request(&self, entities: &[String]) -> Result<String, Error> {
-        let store = &self.inner.store;
+        let store = &self.store;
         let request = PullRequest {
             protocol: PROTOCOL_VERSION,
             client: store.client_id().await?,
@@ -129,7 +129,7 @@ impl<P: Platform> Driver<P> {
         let mut far = answer.far;
         far.bytes = lines.received();
         progress(far);
-        while let Some(confirmed) = self.inner.store.retire_step(entities).await? {
+        while let Some(confirmed) = self.store.retire_step(entities).await? {
             confirmed.into_iter().for_each(|confirmation| self.tell(News::Confirmed(confirmation)));
         }
         if let Some(bucket) = answer.reloaded {
@@ -162,7 +162,7 @@ impl<P: Platform> Driver<P> {
                         self.meet(run, &start).await?;
                     }
                     answer.far.to_pull = start.buckets.iter().map(|bucket| bucket.pending).sum();
-                    self.inner.store.grant(entities, &start).await?;
+                    self.store.grant(entities, &start).await?;
                 }
                 Step::Store(piece) => {
                     answer.far.bytes = lines.received();
@@ -170,7 +170,7 @@ impl<P: Platform> Driver<P> {
                     continue;
                 }
                 Step::Restart(bucket, restored) => {
-                    self.inner.store.restart_bucket(&bucket, restored).await?;
+                    self.store.restart_bucket(&bucket, restored).await?;
                     answer.reloaded = Some(bucket);
                 }
                 Step::More => {}
@@ -184,7 +184,7 @@ impl<P: Platform> Driver<P> {
     /// Who the server takes the user for, and what that one may not see.
     async fn meet(&self, run: RunId, start: &Start) -> Result<(), Error> {
         if let Some(user) = &start.user {
-            self.inner.store.belongs_to(user).await?;
+            self.store.belongs_to(user).await?;
         }
         if !start.forbidden.is_empty() {
             self.feed(Event::Denied(run, start.forbidden.clone()));
@@ -196,13 +196,13 @@ impl<P: Platform> Driver<P> {
     async fn store_piece(&self, piece: Piece, answer: &mut Answer<'_>) {
         answer.far.pulled += piece.len() as u64;
         answer.far.to_pull = answer.far.to_pull.max(answer.far.pulled);
-        let store = self.inner.store.clone();
+        let store = self.store.clone();
         answer.storing.begin(Box::pin(async move { store.apply(piece).await })).await;
     }
 
     fn take_line(&self, line: &[u8], pieces: &mut Pieces) -> Result<Step, Error> {
         if line.starts_with(ROWS_LINE) {
-            let rows = self.inner.store.decode_rows(line)?;
+            let rows = self.store.decode_rows(line)?;
             if rows.largest() > ROW_BYTES_ADVISED && !self.inner.has_told_large.replace(true) {
                 let detail = format!("a record of {} has {} bytes", rows.entity(), rows.largest());
                 self.report(false, Error::new(Code::LargeRow, detail));

@@ -17,7 +17,7 @@ impl<P: Platform> Driver<P> {
         let mut is_renewed = false;
         loop {
             let most = self.inner.batch_limit.get();
-            let batch = self.inner.store.transact(|txn| next_batch_of(txn, &entities, size.min(most))).await?.value;
+            let batch = self.store.transact(|txn| next_batch_of(txn, &entities, size.min(most))).await?.value;
             let Some(batch) = batch else {
                 self.feed(Event::Pushed(run, PushBatch::default()));
                 return Ok(());
@@ -45,7 +45,7 @@ impl<P: Platform> Driver<P> {
         let answer: PushResponse = exchange::read_json(response.body).await?;
         check(&answer)?;
         let fresh = uuid::Builder::from_random_bytes(self.inner.ports.random.bytes16()).into_uuid().to_string();
-        let renewed = self.inner.store.renew_client(old, &fresh, answer.last_seq, batch.first_new).await?;
+        let renewed = self.store.renew_client(old, &fresh, answer.last_seq, batch.first_new).await?;
         let detail = format!(
             "{}; this device goes on as another client: {} changes are sent again, {} may have arrived and are in the inbox",
             why.detail(),
@@ -59,7 +59,7 @@ impl<P: Platform> Driver<P> {
     }
 
     async fn push_batch(&self, run: RunId, batch: &Batch, idle: Option<u32>) -> Result<(), Failure> {
-        let store = &self.inner.store;
+        let store = &self.store;
         let body = to_text(&batch.request)?;
         let response = self.exchange("push", body, "application/json", idle).await?;
         let answer: PushResponse = exchange::read_json(response.body).await?;

@@ -1,4 +1,4 @@
-//! A run's life outside the machine: the lock it holds and the work it is doing, both gone when it ends.
+//! A run's life outside the machine: the work it is doing, gone when it ends.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,22 +7,20 @@ use futures_util::future::{AbortHandle, Abortable};
 
 use super::{Driver, exchange};
 use crate::error::{Code, Error};
-use crate::ports::{Lock, Platform, Request, Response, Transport};
+use crate::ports::{Platform, Request, Response, Transport};
 use crate::sync::{Event, Failure, RunId};
 
 /// A part of a run.
 type Work = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
 /// The run that is active.
-pub(super) struct ActiveRun<P: Platform> {
+pub(super) struct ActiveRun {
     id: RunId,
-    /// Held from before the first request until the end: one run at a time over all tabs.
-    guard: Option<<P::Lock as Lock>::Guard>,
     /// Ends the part that is being done.
     work: Option<AbortHandle>,
 }
 
-impl<P: Platform> Drop for ActiveRun<P> {
+impl Drop for ActiveRun {
     fn drop(&mut self) {
         self.work.iter().for_each(AbortHandle::abort);
     }
@@ -30,15 +28,8 @@ impl<P: Platform> Drop for ActiveRun<P> {
 
 impl<P: Platform> Driver<P> {
     pub(super) fn begin_run(&self, run: RunId) {
-        *self.inner.active.borrow_mut() = Some(ActiveRun { id: run, guard: None, work: None });
-        let driver = self.clone();
-        let locking = async move {
-            let guard = driver.inner.ports.lock.acquire(&driver.inner.lock_name).await?;
-            driver.with_run(run, |active| active.guard = Some(guard));
-            driver.feed(Event::Locked(run));
-            Ok(())
-        };
-        self.in_run(run, Box::pin(locking));
+        *self.inner.active.borrow_mut() = Some(ActiveRun { id: run, work: None });
+        self.feed(Event::Locked(run));
     }
 
     /// Does a part of a run; a failure ends the run.
@@ -49,8 +40,10 @@ impl<P: Platform> Driver<P> {
         before.iter().for_each(AbortHandle::abort);
         let driver = self.clone();
         self.spawn(async move {
-            if let Ok(Err(failure)) = Abortable::new(work, registration).await {
-                driver.feed(Event::Failed(run, failure));
+            match Abortable::new(work, registration).await {
+                Ok(Err(failure)) if failure.error.code() == Code::Superseded => driver.overtaken(),
+                Ok(Err(failure)) => driver.feed(Event::Failed(run, failure)),
+                Ok(Ok(())) | Err(_) => {}
             }
         });
     }
@@ -87,7 +80,7 @@ impl<P: Platform> Driver<P> {
         answer
     }
 
-    fn with_run<T>(&self, run: RunId, act: impl FnOnce(&mut ActiveRun<P>) -> T) -> Option<T> {
+    fn with_run<T>(&self, run: RunId, act: impl FnOnce(&mut ActiveRun) -> T) -> Option<T> {
         self.inner.active.borrow_mut().as_mut().filter(|active| active.id == run).map(act)
     }
 }

@@ -11,6 +11,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::wire::Message;
 use super::{Driver, News};
 use crate::ports::{Clock, Platform, Seq, TabChannel};
 
@@ -34,9 +35,9 @@ impl<P: Platform> Driver<P> {
         let weak = Rc::downgrade(&self.inner);
         let driver = move || weak.upgrade().map(Self::of);
         let tab = driver.clone();
-        self.inner.ports.tabs.listen(Box::new(move |seq| {
-            if let Some(driver) = tab().filter(|driver| seq > driver.inner.store.seq()) {
-                driver.look();
+        self.inner.ports.tabs.listen(Box::new(move |message| {
+            if let Some(driver) = tab().filter(|driver| !driver.inner.is_closed.get()) {
+                driver.hear(message);
             }
         }));
         let tab = driver.clone();
@@ -65,7 +66,7 @@ impl<P: Platform> Driver<P> {
             self.inner.hints.untold.set(seq);
             return;
         }
-        self.inner.ports.tabs.announce(seq);
+        self.post(&Message::Grown(seq));
         let driver = self.clone();
         self.spawn(async move {
             loop {
@@ -81,7 +82,7 @@ impl<P: Platform> Driver<P> {
     pub(super) fn hint_rest(&self) -> bool {
         let untold = self.inner.hints.untold.take();
         if untold > 0 {
-            self.inner.ports.tabs.announce(untold);
+            self.post(&Message::Grown(untold));
         }
         untold > 0
     }

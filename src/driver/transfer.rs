@@ -6,8 +6,9 @@
 use std::cell::{Cell, RefCell};
 
 use super::Driver;
+use super::lead::Hold;
 use crate::error::{Code, Error, Result};
-use crate::ports::{Lock, Platform};
+use crate::ports::Platform;
 use crate::store::{Export, Import, Imported};
 
 /// A transfer.
@@ -16,7 +17,7 @@ pub struct TransferId(pub u32);
 
 pub(super) enum Transfer<P: Platform> {
     Export(Box<Export<P::Storage>>),
-    Import(Box<Import<P::Storage>>, Option<<P::Lock as Lock>::Guard>),
+    Import(Box<Import<P::Storage>>, Option<Hold<P>>),
 }
 
 pub(super) struct Transfers<P: Platform> {
@@ -85,7 +86,7 @@ impl<P: Platform> Driver<P> {
     pub async fn import_next(&self, id: TransferId, bytes: &[u8]) -> Result<()> {
         let Transfer::Import(mut import, mut guard) = self.inner.transfers.take(id)? else { return Ok(()) };
         if guard.is_none() {
-            guard = Some(self.inner.ports.lock.acquire(&self.inner.lock_name).await?);
+            guard = Some(self.acquire(false, Box::new(|| ())).await?);
         }
         match import.push(bytes).await {
             Ok(()) => {
@@ -149,7 +150,7 @@ impl<P: Platform> Driver<P> {
         if !self.inner.store.has_import().await? {
             return Ok(());
         }
-        let _guard = self.inner.ports.lock.acquire(&self.inner.lock_name).await?;
+        let _guard = self.acquire(false, Box::new(|| ())).await?;
         self.inner.store.catch_up().await?;
         self.inner.store.remove_import(None).await?;
         self.after_commit().await;

@@ -7,7 +7,6 @@ use super::Driver;
 use crate::error::{Code, Result};
 use crate::ports::Platform;
 use crate::store::{Change, Footprint, Query};
-use crate::sync::Event;
 
 /// A watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +97,7 @@ impl<P: Platform> Driver<P> {
         if change.is_own {
             self.hint(change.seq);
         } else {
-            self.feed(Event::Wrote);
+            self.tell_confirmed_elsewhere(change.confirmed());
         }
         for id in self.inner.watches.affected_by(change) {
             self.run_watch(id);
@@ -111,6 +110,21 @@ impl<P: Platform> Driver<P> {
             }
         }
         self.compact_when_idle();
+    }
+
+    /// Tells what became of changes in another tab's run: whoever wrote them may wait for it here.
+    fn tell_confirmed_elsewhere(&self, changes: Vec<String>) {
+        if changes.is_empty() {
+            return;
+        }
+        let driver = self.clone();
+        self.spawn(async move {
+            for change in changes {
+                if let Ok(Some(confirmation)) = driver.inner.store.confirmation(&change).await {
+                    driver.tell(super::News::Confirmed(confirmation));
+                }
+            }
+        });
     }
 
     /// Runs a watch's query; what changes meanwhile makes it run once more.

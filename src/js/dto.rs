@@ -49,7 +49,7 @@ pub struct ProgressDto {
 pub struct StatusDto {
     /// What the engine is doing.
     #[tsify(
-        type = "\"idle\" | \"waiting\" | \"pushing\" | \"pulling\" | \"backoff\" | \"offline\" | \"held\" | \"signedOut\""
+        type = "\"idle\" | \"waiting\" | \"pushing\" | \"pulling\" | \"backoff\" | \"offline\" | \"held\" | \"signedOut\" | \"paused\""
     )]
     pub phase: String,
     /// The active run's unit.
@@ -211,8 +211,6 @@ impl From<&Error> for ErrorDto {
 /// Turns numbers of units and runs into names.
 pub(super) struct Names<'a> {
     pub(super) units: &'a [Unit],
-    /// Tells the runs of this tab from those of others.
-    pub(super) tab: &'a str,
 }
 
 impl Names<'_> {
@@ -220,15 +218,15 @@ impl Names<'_> {
         self.units.get(usize::from(id.0)).map(|unit| unit.name.clone()).unwrap_or_default()
     }
 
-    fn run(&self, id: RunId) -> String {
-        format!("{}-{}", self.tab, id.0)
+    fn run(id: RunId) -> String {
+        format!("{:x}", id.0)
     }
 
     pub(super) fn status(&self, status: &Status) -> StatusDto {
         StatusDto {
             phase: phase(status.phase).to_owned(),
             unit: status.run.map(|(_, unit)| self.unit(unit)),
-            run: status.run.map(|(run, _)| self.run(run)),
+            run: status.run.map(|(run, _)| Self::run(run)),
             progress: progress(status.progress),
             pending: status.pending,
             rejected: status.rejected,
@@ -264,13 +262,13 @@ impl Names<'_> {
     fn notice(&self, notice: Notice) -> EventDto {
         match notice {
             Notice::Start { run, unit, cause: why } => {
-                EventDto::Start { run: self.run(run), unit: self.unit(unit), cause: cause(why).to_owned() }
+                EventDto::Start { run: Self::run(run), unit: self.unit(unit), cause: cause(why).to_owned() }
             }
             Notice::Progress { run, unit, progress: far } => {
-                EventDto::Progress { run: self.run(run), unit: self.unit(unit), progress: progress(far) }
+                EventDto::Progress { run: Self::run(run), unit: self.unit(unit), progress: progress(far) }
             }
             Notice::Complete { run, unit, progress, rejected, conflicts, forbidden } => EventDto::Complete {
-                run: self.run(run),
+                run: Self::run(run),
                 unit: self.unit(unit),
                 pushed: progress.pushed,
                 pulled: progress.pulled,
@@ -279,13 +277,13 @@ impl Names<'_> {
                 forbidden,
             },
             Notice::Error { run, unit, error, retry_at } => {
-                EventDto::Error { run: self.run(run), unit: self.unit(unit), error: ErrorDto::from(&error), retry_at }
+                EventDto::Error { run: Self::run(run), unit: self.unit(unit), error: ErrorDto::from(&error), retry_at }
             }
-            Notice::Cancelled { run, unit } => EventDto::Cancelled { run: self.run(run), unit: self.unit(unit) },
+            Notice::Cancelled { run, unit } => EventDto::Cancelled { run: Self::run(run), unit: self.unit(unit) },
             Notice::Settled { requests, outcome, run, error } => EventDto::Settled {
                 requests: requests.iter().map(|request| request.0).collect(),
                 outcome: settlement(outcome).to_owned(),
-                run: run.map(|run| self.run(run)),
+                run: run.map(Self::run),
                 error: error.as_ref().map(ErrorDto::from),
             },
             Notice::Status(status) => EventDto::Status { status: self.status(&status) },
@@ -317,6 +315,7 @@ const fn phase(phase: Phase) -> &'static str {
         Phase::Offline => "offline",
         Phase::Held => "held",
         Phase::SignedOut => "signedOut",
+        Phase::Paused => "paused",
     }
 }
 

@@ -14,7 +14,7 @@ use crate::browser::{
 use crate::driver::{Driver, Options};
 use crate::error::{Code, Result};
 use crate::json::FromJson;
-use crate::ports::{Platform, Ports, Random};
+use crate::ports::{Platform, Ports};
 use crate::sync::Event;
 
 /// The browser, as a platform.
@@ -43,7 +43,6 @@ extern "C" {
 pub struct Engine {
     pub(super) driver: Driver<Browser>,
     storage: EncryptedStorage,
-    pub(super) tab: String,
     /// None in a transaction.
     _network: Option<NetworkListener>,
 }
@@ -65,8 +64,7 @@ impl Engine {
 
     /// The same store with a transaction of its own: what is read and written through it is of that. Freeing it without a commit leaves no trace.
     pub fn begin(&self) -> Engine {
-        let (storage, tab) = (self.storage.clone(), self.tab.clone());
-        Self { driver: self.driver.begin(), storage, tab, _network: None }
+        Self { driver: self.driver.begin(), storage: self.storage.clone(), _network: None }
     }
 
     /// Commits the transaction.
@@ -110,7 +108,6 @@ async fn open(options: OpenOptions, host: Host, key: Option<CryptoKey>) -> Resul
     let options = Options::try_from(dto)?;
     let storage = EncryptedStorage::open_to_load(&database, key.as_ref()).await?;
     storage.start_mirror(mirroring);
-    let tab = format!("{:08x}", BrowserRandom.up_to(u64::from(u32::MAX)));
     let ports = Ports {
         transport,
         clock: BrowserClock,
@@ -120,8 +117,8 @@ async fn open(options: OpenOptions, host: Host, key: Option<CryptoKey>) -> Resul
         session: host.clone(),
         spawn: EventLoop,
     };
-    let (units, names_tab) = (options.schema.units.clone(), tab.clone());
-    let listener = Box::new(move |news| host.tell(&Names { units: &units, tab: &names_tab }.event(news)));
+    let units = options.schema.units.clone();
+    let listener = Box::new(move |news| host.tell(&Names { units: &units }.event(news)));
     let driver = Driver::open(storage.clone(), ports, options, database, listener).await?;
     let listening = driver.clone();
     let network = NetworkListener::new(move |hint| {
@@ -131,7 +128,7 @@ async fn open(options: OpenOptions, host: Host, key: Option<CryptoKey>) -> Resul
             NetworkHint::Resumed => Event::Resumed,
         });
     });
-    Ok(Engine { driver, storage, tab, _network: Some(network) })
+    Ok(Engine { driver, storage, _network: Some(network) })
 }
 
 /// One database per store and user.

@@ -55,7 +55,14 @@ impl Engine {
         self.driver.signed_in();
     }
 
-    /// Stops the active run.
+    /// Pauses the sync in all tabs, or lets it go on.
+    #[wasm_bindgen(js_name = setPaused, unchecked_return_type = "Promise<void>")]
+    pub fn set_paused(&self, paused: bool) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.set_paused(paused).await.map(|()| JsValue::UNDEFINED) })
+    }
+
+    /// Stops the active run, in whichever tab it is.
     pub fn cancel(&self) {
         self.driver.feed(Event::Cancel);
     }
@@ -63,7 +70,7 @@ impl Engine {
     /// The present status.
     pub fn status(&self) -> JsResult<Ts<StatusDto>> {
         let schema = self.driver.schema();
-        let names = Names { units: &schema.units, tab: &self.tab };
+        let names = Names { units: &schema.units };
         to_js(&names.status(&self.driver.status())).map_err(thrown)
     }
 

@@ -52,6 +52,7 @@ pub enum Mirroring {
 }
 
 type Hook = Box<dyn FnMut(Call) -> Option<Fault>>;
+type Watcher = Box<dyn Fn(&Commit)>;
 
 #[derive(Default)]
 struct Disk {
@@ -77,6 +78,10 @@ struct Disk {
 pub struct MemoryStorage {
     disk: Rc<RefCell<Disk>>,
     closed: Cell<bool>,
+    /// How often the disk had been wiped when it was made.
+    wipes: Cell<u64>,
+    /// Who looks at what is committed through it.
+    watcher: Option<Watcher>,
 }
 
 impl MemoryStorage {
@@ -89,7 +94,14 @@ impl MemoryStorage {
     /// Another connection to the same disk.
     #[must_use]
     pub fn connect(&self) -> Self {
-        Self { disk: Rc::clone(&self.disk), closed: Cell::new(false) }
+        let wipes = Cell::new(self.disk.borrow().wipes);
+        Self { disk: Rc::clone(&self.disk), closed: Cell::new(false), wipes, watcher: None }
+    }
+
+    /// The same connection, whose commits are shown to `watcher` when they have happened.
+    #[must_use]
+    pub fn watched(self, watcher: impl Fn(&Commit) + 'static) -> Self {
+        Self { watcher: Some(Box::new(watcher)), ..self }
     }
 
     /// Asks `hook` before every call of every connection what should go wrong with it.
@@ -123,13 +135,15 @@ impl MemoryStorage {
         self.disk.borrow_mut().mirrors.values_mut().for_each(change);
     }
 
-    /// Takes everything but the mirrors away, as a browser does that finds its files damaged. Connections of before must not be used any more.
+    /// Takes everything but the mirrors away, as a browser does that finds its files damaged. Connections of before fail from now on, as
+    /// those of a browser that was killed.
     pub fn wipe(&self) {
         let mut disk = self.disk.borrow_mut();
         (disk.head, disk.directory) = (Head::default(), Vec::new());
         disk.log.clear();
         disk.pages.clear();
         disk.wipes += 1;
+        self.wipes.set(disk.wipes);
     }
 
     /// The ids of all pages.
@@ -193,6 +207,9 @@ impl MemoryStorage {
         if disk.is_deleted {
             return Err(Error::new(Code::StoreDeleted, "the database was deleted"));
         }
+        if disk.wipes != self.wipes.get() {
+            return Err(Error::new(Code::StoreFailed, "the disk was wiped"));
+        }
         match disk.hook.as_mut().and_then(|hook| hook(call)) {
             None => Ok(happen(&mut disk)),
             Some(Fault::Before(error)) => Err(error),
@@ -227,7 +244,15 @@ impl Storage for MemoryStorage {
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome> {
-        self.call(Call::Commit, |disk| disk.commit(commit)).await
+        self.call(Call::Commit, |disk| {
+            let watched = self.watcher.as_ref().map(|watcher| (watcher, commit.clone()));
+            let outcome = disk.commit(commit);
+            if let Some((watcher, commit)) = watched.filter(|_| outcome == CommitOutcome::Committed) {
+                watcher(&commit);
+            }
+            outcome
+        })
+        .await
     }
 
     fn on_disturbed(&self, listener: Box<dyn Fn()>) {

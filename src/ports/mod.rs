@@ -8,7 +8,7 @@ mod storage;
 mod transport;
 
 pub use app::{Session, Spawn};
-pub use platform::{Clock, Lock, Random, TabChannel};
+pub use platform::{Clock, Lock, Random, TabChannel, TabListener};
 pub use storage::{
     Commit, CommitOutcome, Durability, Head, Loaded, LogRecord, LogSlice, MirrorRecord, Mirrored, PageChange, PageId,
     Seq, SnapshotWish, Storage,

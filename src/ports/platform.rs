@@ -29,17 +29,25 @@ pub trait Random {
 pub trait Lock {
     /// Held until dropped.
     type Guard;
-    /// Waits for the lock.
+    /// Whether all tabs take part. Where the platform has no locks, a substitute knows this page only.
+    fn is_shared(&self) -> bool;
+    /// Waits for the lock, or takes it from whoever has it (`steal`), which may be a tab that does not answer. `lost` is called when it is taken
+    /// from this holder, and not when the holder gives it up.
     ///
     /// # Errors
     /// `engine/internal` when the platform has no locks and a substitute failed.
-    async fn acquire(&self, name: &str) -> Result<Self::Guard>;
+    async fn acquire(&self, name: &str, steal: bool, lost: Box<dyn Fn()>) -> Result<Self::Guard>;
 }
 
-/// Hints between the tabs of one store. A hint may be lost or come twice; nothing may depend on it.
+/// Who hears messages.
+pub type TabListener = Box<dyn Fn(&[u8])>;
+
+/// Messages between the tabs of one store. A message may be lost, be late or come twice; nothing may depend on it.
 pub trait TabChannel {
-    /// Tells the other tabs that the log has grown.
-    fn announce(&self, seq: u64);
+    /// Whether messages arrive anywhere.
+    fn is_connected(&self) -> bool;
+    /// Tells the other tabs something.
+    fn announce(&self, message: &[u8]);
     /// Calls `listener` with what other tabs announce, until the channel is dropped.
-    fn listen(&self, listener: Box<dyn Fn(u64)>);
+    fn listen(&self, listener: TabListener);
 }

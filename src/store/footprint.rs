@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a commit that does not touch a read's footprint cannot have changed its result.
 
-use super::keys::KeyRange;
+use super::keys::{self, KeyRange, MapId, inner_key};
 use super::record::Touched;
 use crate::ports::Seq;
 
@@ -30,6 +30,12 @@ impl Change {
     pub(super) fn new(seq: Seq, is_own: bool, mut keys: Vec<Vec<u8>>, ranges: Vec<Touched>) -> Self {
         keys.sort_unstable();
         Self { seq, is_own, keys, ranges, everything: false }
+    }
+
+    /// The ids of changes of which it says what became of them.
+    pub(crate) fn confirmed(&self) -> Vec<String> {
+        let of_map = |key: &&Vec<u8>| keys::map_of(key) == MapId::CONFIRMED.0;
+        self.keys.iter().filter(of_map).map(|key| String::from_utf8_lossy(inner_key(key)).into_owned()).collect()
     }
 
     fn touches_key(&self, key: &[u8]) -> bool {

@@ -7,6 +7,7 @@ use std::task::Context;
 
 use super::core::Core;
 use super::footprint::{Change, Footprint};
+use super::lead::{self, Epoch};
 use super::line::Outcome;
 use super::place::Place;
 use super::state::State;
@@ -36,12 +37,14 @@ pub struct Store<S> {
     pub(super) is_driven: Rc<Cell<bool>>,
     /// The transaction that this handle reads and writes in.
     pub(super) within: Option<Rc<Transaction>>,
+    /// The leadership whose commits go through this handle, if it is one of a leader's runs.
+    pub(super) fence: Option<Epoch>,
 }
 
 impl<S> Clone for Store<S> {
     fn clone(&self) -> Self {
         let (core, flight, is_driven) = (Rc::clone(&self.core), Rc::clone(&self.flight), Rc::clone(&self.is_driven));
-        Self { core, flight, is_driven, within: self.within.clone() }
+        Self { core, flight, is_driven, within: self.within.clone(), fence: self.fence }
     }
 }
 
@@ -205,7 +208,7 @@ impl<S: Storage> Store<S> {
             let planned = {
                 let (state, group) = (self.core.state.borrow(), self.core.group.borrow());
                 let mut txn = Txn { state: &state, group: &group, own: Plan::default(), reading: &reading };
-                plan(&mut txn).map(|()| txn.own)
+                lead::check(&txn, self.fence).and_then(|()| plan(&mut txn)).map(|()| txn.own)
             };
             match planned {
                 Ok(own) => {

@@ -37,7 +37,7 @@ impl<S: Storage> Store<S> {
         let core = Rc::new(Core::new(storage, durability, state));
         Box::pin(core.load(0)).await?;
         core.read_catalog().await?;
-        let store = Self { core, flight: Rc::default(), is_driven: Rc::default(), within: None };
+        let store = Self { core, flight: Rc::default(), is_driven: Rc::default(), within: None, fence: None };
         if store.seq() == 0 {
             store.core.is_new.set(true);
             store.recover().await?;

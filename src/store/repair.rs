@@ -3,6 +3,8 @@
 //!
 //! **Invariant:** what is to be repaired is marked in the commit that took it away, and the mark goes in the commit that repairs it.
 
+use std::cell::Cell;
+
 use super::outbox::Entry;
 use super::record::Changes;
 use super::recovery::IN_DOUBT;
@@ -10,7 +12,7 @@ use super::settle::refusal_json;
 use super::system::{self, Bucket, Counter};
 use super::txn::index_key;
 use super::{Bytes, Interrupt, MapId, Read, Store, Txn, keys, pending, rebase, resync};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::json::FromJson;
 use crate::model::{RowRef, Table};
 use crate::ports::Storage;
@@ -44,7 +46,28 @@ impl<S: Storage> Store<S> {
 
     /// Repairs what a bad page has left behind, before anybody looks.
     pub(super) async fn mend(&self) -> Result<()> {
-        if self.core.needs_repair.take() { Box::pin(self.repair()).await } else { Ok(()) }
+        if !self.core.needs_repair.take() {
+            return Ok(());
+        }
+        let mut due = Due { flag: &self.core.needs_repair, is_due: true };
+        // A store that was begun anew has forgotten who leads: its repair is no run's.
+        let repaired = Box::pin(self.fenced(None).repair()).await;
+        due.is_due = repaired.as_ref().is_err_and(Error::is_retryable);
+        repaired
+    }
+}
+
+/// A repair that is due until it is done: it may fail, or nobody may wait for it any more.
+struct Due<'a> {
+    flag: &'a Cell<bool>,
+    is_due: bool,
+}
+
+impl Drop for Due<'_> {
+    fn drop(&mut self) {
+        if self.is_due {
+            self.flag.set(true);
+        }
     }
 }
 

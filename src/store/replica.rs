@@ -6,7 +6,7 @@ use super::confirmation::{self, Confirmation};
 use super::resync::{self, Retired};
 use super::system::{self, Counter};
 use super::unplaced::{self, Unplaced};
-use super::{Piece, Store, Txn, View, apply, send};
+use super::{Piece, Store, Txn, View, apply, lead, send};
 use crate::error::{Code, Error, Result};
 use crate::ports::Storage;
 
@@ -24,6 +24,8 @@ pub struct Counts {
     pub conflicts: u64,
     /// When a run last ended well, in any tab, in milliseconds since 1970.
     pub last_success: Option<i64>,
+    /// Whether the sync is paused, in every tab.
+    pub paused: bool,
 }
 
 impl<S: Storage> Store<S> {
@@ -93,19 +95,20 @@ impl<S: Storage> Store<S> {
                 rejected: Counter::Rejected.get(view)?,
                 conflicts: Counter::Conflicts.get(view)?,
                 last_success: system::last_success(view)?,
+                paused: lead::is_paused(view)?,
             })
         };
         self.read(count)
     }
 
-    /// Remembers that a run has ended well, at a time in milliseconds since 1970.
+    /// Remembers that a run of a unit has ended well, at a time in milliseconds since 1970.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn succeeded(&self, at: i64) -> Result<()> {
+    pub async fn succeeded(&self, at: i64, unit: &str) -> Result<()> {
         let mut remember = |txn: &mut Txn<'_>| {
             system::set_last_success(txn, at);
-            Ok(())
+            lead::served(txn, unit)
         };
         self.change(&mut remember).await.map(|_| ())
     }

@@ -3,15 +3,53 @@
 use crate::error::Error;
 use crate::model::Carrier;
 
-use super::{Progress, UnitId};
+use super::{Progress, Settlement, Told, UnitId};
 
 /// A request for a sync, made by `trigger` or by the engine itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);
 
-/// A run. Numbers grow within one machine; the driver prefixes them with the tab's id for logs.
+/// Requests from here on were made by the engine itself: nobody waits for them, but the tab that leads has to name them when they are served.
+pub(super) const OWN_REQUESTS: u32 = 1 << 31;
+
+/// Whoever asked for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    /// The tab; 0 is this one.
+    pub tab: u32,
+    /// Its request.
+    pub request: RequestId,
+}
+
+/// A run that another tab asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// The unit.
+    pub unit: UnitId,
+    /// Why.
+    pub cause: Cause,
+    /// Whether any network will do.
+    pub any_network: bool,
+    /// The tab's requests that it serves.
+    pub requests: Vec<RequestId>,
+}
+
+/// What became of requests of another tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The requests.
+    pub requests: Vec<RequestId>,
+    /// The outcome.
+    pub outcome: Settlement,
+    /// The run that served them.
+    pub run: Option<RunId>,
+    /// Why, when it failed.
+    pub error: Option<Error>,
+}
+
+/// A run. Numbers grow, and differ in all tabs of a store: they begin with the number of the leadership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunId(pub u32);
+pub struct RunId(pub u64);
 
 /// Why a run was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +85,8 @@ pub enum Timer {
     Probe,
     /// The active run has taken as long as it may.
     Deadline,
+    /// What is asked for has waited for a while.
+    Keep,
 }
 
 /// A failure of a run.
@@ -137,6 +177,29 @@ pub enum Event {
     Failed(RunId, Failure),
     /// The app does not want to wait for the next attempt.
     RetryNow,
-    /// The app stops the active run.
+    /// The app stops the active run, in whichever tab it is.
     Cancel,
+    /// The sync is paused, or not any more.
+    Paused(bool),
+    /// This tab leads; runs are numbered from here on.
+    Led(u64),
+    /// This tab could have led, and the store did not let it.
+    LeadFailed(Error),
+    /// Another tab has taken over.
+    Lost,
+    /// Another tab asks for runs.
+    Asked {
+        /// The tab.
+        tab: u32,
+        /// Whether whatever else waits, in any tab, is dropped first.
+        discard_pending: bool,
+        /// The runs, in order.
+        wishes: Vec<Wish>,
+    },
+    /// The tab that leads has served requests of this one.
+    Answered(Answer),
+    /// The tab that leads tells of its runs.
+    Told(Told),
+    /// Another tab stops the run, if this one has it.
+    CancelRun(RunId),
 }

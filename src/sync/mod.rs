@@ -10,6 +10,16 @@
 //! [`Machine::step`] is the whole of it: a synchronous function from an [`Event`] at a time to a list of [`Effect`]s. The driver performs
 //! the effects and feeds back what came of them.
 //!
+//! Each tab has a machine, and one of them leads: it is the only one that starts runs. The others tell it what they want, keep it in their
+//! own queues until it is served, and lead themselves when nobody does.
+//!
+//! ```text
+//!                      lock                               lock stolen
+//! following ─(work)─► wanting ──► leading ─(no work)─► following ◄──┐
+//!                        │           └──────────────────────────────┘
+//!                        └─(served by the tab that leads)─► following
+//! ```
+//!
 //! **Invariant:** one run at a time; a run ends in exactly one of complete, error, cancelled.
 //! **Invariant:** every request is settled exactly once, by the run that served it or as discarded.
 //! **Invariant:** a failed unit delays no other unit.
@@ -24,8 +34,8 @@ mod retry;
 mod status;
 
 pub use auto::{Auto, Every, UnitId};
-pub use effect::{Effect, Notice, Settlement};
-pub use event::{Cause, Event, Failure, PushBatch, RequestId, RunId, Timer};
+pub use effect::{Effect, Notice, Settlement, Told};
+pub use event::{Answer, Caller, Cause, Event, Failure, PushBatch, RequestId, RunId, Timer, Wish};
 pub use machine::Machine;
 pub use network::NetworkStatus;
 pub use retry::{Retry, backoff_ms};

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Cause, RequestId, UnitId};
+use super::{Caller, Cause, UnitId};
 
 /// A run that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,11 +10,13 @@ pub(super) struct Waiting {
     pub(super) unit: UnitId,
     pub(super) cause: Cause,
     /// Whom to tell; empty for runs that the engine asked for itself.
-    pub(super) requests: Vec<RequestId>,
+    pub(super) requests: Vec<Caller>,
     /// The runs that led to it, each asked for when the one before had ended; empty for what has come by itself.
     pub(super) chain: Vec<UnitId>,
     /// Whether any network will do.
     pub(super) any_network: bool,
+    /// Whether it is remembered in case the app is killed.
+    pub(super) is_kept: bool,
 }
 
 /// The queue.
@@ -25,7 +27,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Adds a run, or joins the one of the same unit that waits already.
-    pub(super) fn add(&mut self, unit: UnitId, cause: Cause, request: Option<RequestId>) {
+    pub(super) fn add(&mut self, unit: UnitId, cause: Cause, request: Option<Caller>) {
         self.add_after(&[], unit, cause, request, false);
     }
 
@@ -35,7 +37,7 @@ impl Queue {
         chain: &[UnitId],
         unit: UnitId,
         cause: Cause,
-        request: Option<RequestId>,
+        request: Option<Caller>,
         any_network: bool,
     ) {
         match self.waiting.iter_mut().find(|waiting| waiting.unit == unit) {
@@ -45,7 +47,14 @@ impl Queue {
             }
             None => {
                 let requests = request.into_iter().collect();
-                self.waiting.push_back(Waiting { unit, cause, requests, chain: chain.to_vec(), any_network });
+                self.waiting.push_back(Waiting {
+                    unit,
+                    cause,
+                    requests,
+                    chain: chain.to_vec(),
+                    any_network,
+                    is_kept: false,
+                });
             }
         }
     }
@@ -71,16 +80,71 @@ impl Queue {
             && let Some(other) = self.waiting.remove(place)
         {
             run.requests.extend(other.requests);
+            run.any_network |= other.any_network;
         }
         self.waiting.push_front(run);
     }
 
-    /// Empties the queue and returns the requests that were waiting.
-    pub(super) fn discard(&mut self) -> Vec<RequestId> {
-        let mut requests = Vec::new();
-        for waiting in self.waiting.drain(..) {
-            requests.extend(waiting.requests);
-        }
-        requests
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
+        self.waiting.iter_mut()
+    }
+
+    pub(super) fn any(&self, is_meant: impl Fn(&Waiting) -> bool) -> bool {
+        self.waiting.iter().any(is_meant)
+    }
+
+    /// Runs and requests in it.
+    pub(super) fn size(&self) -> usize {
+        self.waiting.iter().map(|waiting| 1 + waiting.requests.len()).sum()
+    }
+
+    pub(super) fn has(&self, caller: Caller) -> bool {
+        self.waiting.iter().any(|waiting| waiting.requests.contains(&caller))
+    }
+
+    /// Takes out requests, and runs that nobody wants any more without them. Who was found, and the chain of the last of them.
+    pub(super) fn serve(&mut self, served: &[Caller]) -> (Vec<Caller>, Option<(UnitId, Vec<UnitId>)>) {
+        let (mut found, mut chain) = (Vec::new(), None);
+        self.waiting.retain_mut(|waiting| {
+            let before = waiting.requests.len();
+            waiting.requests.retain(|caller| {
+                let is_served = served.contains(caller);
+                found.extend(is_served.then_some(*caller));
+                !is_served
+            });
+            if waiting.requests.len() < before {
+                chain = Some((waiting.unit, waiting.chain.clone()));
+            }
+            !waiting.requests.is_empty() || before == 0
+        });
+        (found, chain)
+    }
+
+    /// Drops the requests of other tabs: those keep them, and ask again.
+    pub(super) fn drop_foreign(&mut self) {
+        self.waiting.retain_mut(|waiting| {
+            let was_wanted = !waiting.requests.is_empty();
+            waiting.requests.retain(|caller| caller.tab == 0);
+            !(was_wanted && waiting.requests.is_empty())
+        });
+    }
+
+    /// Empties the queue except for some units and requests, and returns what was waiting.
+    pub(super) fn discard(&mut self, spared: Option<UnitId>, except: &[Caller]) -> (Vec<Caller>, Vec<UnitId>) {
+        let (mut requests, mut units) = (Vec::new(), Vec::new());
+        self.waiting.retain_mut(|waiting| {
+            if spared == Some(waiting.unit) {
+                return true;
+            }
+            let (kept, dropped) = waiting.requests.iter().partition(|caller| except.contains(caller));
+            waiting.requests = kept;
+            requests.extend::<Vec<Caller>>(dropped);
+            let is_dropped = waiting.requests.is_empty();
+            if is_dropped && waiting.is_kept {
+                units.push(waiting.unit);
+            }
+            !is_dropped
+        });
+        (requests, units)
     }
 }

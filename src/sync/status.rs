@@ -25,7 +25,7 @@ pub enum Phase {
     /// Nothing to do.
     #[default]
     Idle,
-    /// A run waits for another tab's run to end.
+    /// A run was asked for and has not begun: another tab is busy, or is asked first.
     Waiting,
     /// Sending changes.
     Pushing,
@@ -39,6 +39,8 @@ pub enum Phase {
     Held,
     /// The session has no valid token.
     SignedOut,
+    /// Somebody has paused the sync, in this tab or another.
+    Paused,
 }
 
 /// What a unit that could run waits for.
@@ -53,9 +55,9 @@ pub enum WaitingFor {
 /// The status of the sync.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Status {
-    /// What the engine is doing.
+    /// What the engine is doing, in whichever tab.
     pub phase: Phase,
-    /// The active run and its unit.
+    /// The active run and its unit, in whichever tab.
     pub run: Option<(RunId, UnitId)>,
     /// How far the active run is, or where the last one ended.
     pub progress: Progress,

@@ -206,14 +206,14 @@ async fn a_store_with_a_damaged_directory_or_log_begins_anew() {
         first.ensure_client_id("5f0c0000-0000-4000-8000-000000000001").await.expect("a client");
         first.compact().await.expect("a directory");
         first.ensure_client_id("unused").await.expect("nothing to do");
-        first.succeeded(1).await.expect("a commit");
+        first.succeeded(1, "all").await.expect("a commit");
         assert_eq!(first.seq(), 4);
         first.close().await;
         Raw::open(&name).await.put(place, key, JsValue::UNDEFINED).await;
         let again = store().await.expect("the store begins anew");
         assert_eq!(again.take_trouble().map(|trouble| trouble.code()), Some(Code::StoreCorrupt));
         assert!(again.is_rescued() && again.counts().await.is_ok_and(|counts| counts.last_success.is_none()));
-        again.succeeded(2).await.expect("a commit");
+        again.succeeded(2, "all").await.expect("a commit");
         again.close().await;
         let last = store().await.expect("a store as any");
         assert!(!last.is_rescued() && last.counts().await.is_ok_and(|counts| counts.last_success == Some(2)));

@@ -170,6 +170,10 @@ export class FakeEngine implements Engine {
     this.#calledNow("cancel");
   }
 
+  async setPaused(paused: boolean): Promise<void> {
+    await this.#called("setPaused", String(paused));
+  }
+
   status(): StatusDto {
     return this.present;
   }

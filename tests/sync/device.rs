@@ -8,7 +8,7 @@ use whimbrel::driver::{Driver, News, Options, Write, Written};
 use whimbrel::error::Result;
 use whimbrel::memory::MemoryStorage;
 use whimbrel::model::{Entity, Field, FieldType, OnDelete, Policy, Schema, Unit};
-use whimbrel::ports::Ports;
+use whimbrel::ports::{Commit, Ports};
 use whimbrel::store::{Confirmation, Query};
 use whimbrel::sync::{Auto, Notice, Settlement, UnitId};
 use whimbrel_merge::Rule;
@@ -22,6 +22,11 @@ pub(crate) const FETCH: UnitId = UnitId(1);
 pub(crate) const OFFICE: UnitId = UnitId(2);
 /// The same without pushing.
 pub(crate) const READ: UnitId = UnitId(3);
+
+/// Who looks at what devices commit: the device's number, and the commit.
+pub(crate) type Watcher = Rc<dyn Fn(u64, &Commit)>;
+
+thread_local!(pub(crate) static WATCHER: RefCell<Option<Watcher>> = const { RefCell::new(None) });
 
 pub(crate) struct Device {
     pub(crate) driver: Driver<Native>,
@@ -166,7 +171,10 @@ impl Device {
         let ear = Rc::clone(&told);
         let options = Options { schema, steps: Vec::new(), auto, strict: false, cache_bytes: None };
         let listener = Box::new(move |news| ear.borrow_mut().push(news));
-        let driver = Driver::open(storage.connect(), ports, options, "test".to_owned(), listener).await?;
+        let (number, watcher) = (SEED.get(), WATCHER.with_borrow(Clone::clone));
+        let connection =
+            storage.connect().watched(move |commit| watcher.iter().for_each(|watcher| watcher(number, commit)));
+        let driver = Driver::open(connection, ports, options, "test".to_owned(), listener).await?;
         Ok(Self { driver, storage, told })
     }
 

@@ -7,6 +7,7 @@ mod conflicts;
 mod damages;
 mod device;
 mod faults;
+mod leaders;
 mod platform;
 mod refusals;
 mod restores;

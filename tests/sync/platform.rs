@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body as HttpBody, Bytes};
 use http_body_util::BodyExt;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Notify;
 use tower::ServiceExt;
 use whimbrel::error::{Code, Error, Result};
 use whimbrel::memory::MemoryStorage;
 use whimbrel::ports::{
-    Body, Clock, Lock, Method, Platform, Random, Request, Response, Session, Spawn, TabChannel, Transport,
+    Body, Clock, Lock, Method, Platform, Random, Request, Response, Session, Spawn, TabChannel, TabListener, Transport,
 };
 
 /// What the network does to one request.
@@ -220,22 +220,69 @@ impl Random for Seeded {
     }
 }
 
-type Listener = Box<dyn Fn(u64)>;
+type Listener = Rc<dyn Fn(&[u8])>;
 
 /// What the tabs of one browser share.
 #[derive(Clone, Default)]
 pub(crate) struct Origin {
-    locks: Rc<RefCell<BTreeMap<String, Arc<Mutex<()>>>>>,
+    locks: Rc<RefCell<BTreeMap<String, Vec<Claim>>>>,
+    claims: Rc<Cell<u64>>,
+    /// Whether no message arrives.
+    pub(crate) is_deaf: Rc<Cell<bool>>,
     listeners: Rc<RefCell<Vec<(u32, Listener)>>>,
     tabs: Rc<Cell<u32>>,
 }
 
-impl Lock for Origin {
-    type Guard = OwnedMutexGuard<()>;
+/// Who holds a lock (the first of the line) or waits for it.
+struct Claim {
+    number: u64,
+    lost: Box<dyn Fn()>,
+    turn: Rc<Notify>,
+}
 
-    async fn acquire(&self, name: &str) -> Result<Self::Guard> {
-        let lock = Arc::clone(self.locks.borrow_mut().entry(name.to_owned()).or_default());
-        Ok(lock.lock_owned().await)
+impl Lock for Origin {
+    type Guard = Held;
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn acquire(&self, name: &str, steal: bool, lost: Box<dyn Fn()>) -> Result<Self::Guard> {
+        self.claims.set(self.claims.get() + 1);
+        let (number, turn) = (self.claims.get(), Rc::new(Notify::new()));
+        let guard = Held { origin: self.clone(), name: name.to_owned(), number };
+        let robbed = {
+            let mut locks = self.locks.borrow_mut();
+            let line = locks.entry(name.to_owned()).or_default();
+            let robbed = (steal && !line.is_empty()).then(|| line.remove(0));
+            let place = if steal { 0 } else { line.len() };
+            line.insert(place, Claim { number, lost, turn: Rc::clone(&turn) });
+            robbed
+        };
+        robbed.iter().for_each(|claim| (claim.lost)());
+        while !self.is_first(name, number) {
+            turn.notified().await;
+        }
+        Ok(guard)
+    }
+}
+
+/// A lock, or a place in its line.
+pub(crate) struct Held {
+    origin: Origin,
+    name: String,
+    number: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let (mut gone, mut next) = (None, None);
+        if let Some(line) = self.origin.locks.borrow_mut().get_mut(&self.name) {
+            gone = line.iter().position(|claim| claim.number == self.number).map(|place| line.remove(place));
+            next = line.first().map(|claim| Rc::clone(&claim.turn));
+        }
+        next.iter().for_each(|turn| turn.notify_one());
+        drop(gone);
     }
 }
 
@@ -246,6 +293,22 @@ pub(crate) struct Tab {
 }
 
 impl Origin {
+    fn is_first(&self, name: &str, number: u64) -> bool {
+        self.locks.borrow().get(name).and_then(|line| line.first()).is_some_and(|first| first.number == number)
+    }
+
+    /// Takes the lock from its holder, who does not learn of it, and gives it to the next one, if there is one.
+    pub(crate) fn pass_on(&self, name: &str) -> bool {
+        let robbed = {
+            let mut locks = self.locks.borrow_mut();
+            let line = locks.get_mut(name).filter(|line| line.len() > 1);
+            line.map(|line| (line.remove(0), line.first().map(|next| Rc::clone(&next.turn))))
+        };
+        let is_passed_on = robbed.is_some();
+        robbed.and_then(|(_, turn)| turn).iter().for_each(|turn| turn.notify_one());
+        is_passed_on
+    }
+
     pub(crate) fn tab(&self) -> Tab {
         self.tabs.set(self.tabs.get() + 1);
         Tab { origin: self.clone(), number: self.tabs.get() }
@@ -253,16 +316,28 @@ impl Origin {
 }
 
 impl TabChannel for Tab {
-    fn announce(&self, seq: u64) {
-        for (number, listener) in self.origin.listeners.borrow().iter() {
-            if *number != self.number {
-                listener(seq);
-            }
-        }
+    fn is_connected(&self) -> bool {
+        true
     }
 
-    fn listen(&self, listener: Box<dyn Fn(u64)>) {
-        self.origin.listeners.borrow_mut().push((self.number, listener));
+    /// Arrives a turn later, as in a browser.
+    fn announce(&self, message: &[u8]) {
+        let (message, origin, own) = (message.to_vec(), self.origin.clone(), self.number);
+        if origin.is_deaf.get() {
+            return;
+        }
+        tokio::task::spawn_local(async move {
+            let listeners: Vec<_> = origin.listeners.borrow().clone();
+            for (number, listener) in listeners {
+                if number != own {
+                    listener(&message);
+                }
+            }
+        });
+    }
+
+    fn listen(&self, listener: TabListener) {
+        self.origin.listeners.borrow_mut().push((self.number, listener.into()));
     }
 }
 

@@ -54,6 +54,8 @@ export function statusWords(status: SyncStatus, now: Date): StatusWords {
       return busy("", progress.pulled, progress.toPull);
     case "waiting":
       return { tone: "busy", text: "Syncing in another window…", retry: false };
+    case "paused":
+      return { tone: "calm", text: sentence("Sync is paused", pending), retry: false };
     case "signedOut":
       return { tone: "trouble", text: sentence("Please sign in again", pending), retry: true };
     case "offline":

@@ -15,6 +15,8 @@ use crate::world::World;
 pub(crate) const STEPS: (u64, u64) = (20, 900);
 /// How long something is away, in milliseconds.
 const AWAY_MS: (u64, u64) = (200, 30_000);
+/// How long a leader is away that is frozen.
+const MINUTES_MS: (u64, u64) = (20_000, 240_000);
 const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// The ids of the rows that only the server writes.
 const PLACES: u64 = 6;
@@ -22,7 +24,7 @@ const PLACES: u64 = 6;
 /// Strikes once. `last` is who has just done something: a crash there is a crash in the middle of it.
 pub(crate) fn strike(world: &Rc<World>, last: Process) {
     let Some(device) = world.dice.pick(&world.devices()).cloned() else { return };
-    match world.dice.below(21) {
+    match world.dice.below(25) {
         0..=4 => crash(world, last),
         5..=6 => freeze(world, &device),
         7..=8 => go_offline(world, &device),
@@ -31,6 +33,8 @@ pub(crate) fn strike(world: &Rc<World>, last: Process) {
         11 if world.dice.one_in(2) => wipe(world, &device),
         16..=17 => world.pass_horizon(),
         18..=20 => world.back_up_or_restore(),
+        21..=22 => freeze_leader(world, &device),
+        23..=24 => steal(world, &device),
         _ => write_at_the_server(world),
     }
 }
@@ -66,6 +70,25 @@ fn freeze(world: &Rc<World>, device: &Rc<Device>) {
         later.executor.sleep(later.dice.between(AWAY_MS.0, AWAY_MS.1)).await;
         later.executor.thaw(process);
     });
+}
+
+/// The tab that has the lock stops, for longer than the others wait for it.
+fn freeze_leader(world: &Rc<World>, device: &Rc<Device>) {
+    let Some(process) = device.leader() else { return };
+    world.note(Fault::FrozenLeader, || format!("device {} tab {} freezes while it leads", device.number, process.0));
+    world.executor.freeze(process);
+    let later = Rc::clone(world);
+    world.executor.spawn(WORLD, async move {
+        later.executor.sleep(later.dice.between(MINUTES_MS.0, MINUTES_MS.1)).await;
+        later.executor.thaw(process);
+    });
+}
+
+/// Somebody takes the lock and gives it back: another tab leads next, and this one learns late that it does not any more.
+fn steal(world: &Rc<World>, device: &Rc<Device>) {
+    if device.steal() {
+        world.note(Fault::LockStolen, || format!("device {}'s leader is robbed", device.number));
+    }
 }
 
 fn go_offline(world: &Rc<World>, device: &Rc<Device>) {

@@ -18,6 +18,8 @@ use crate::origin::Origin;
 use crate::platform::{DeviceClock, Sim, TabTasks, UserSession};
 use crate::world::World;
 
+/// The lock of the runs.
+const LOCK: &str = "whimbrel";
 /// One commit in so many does not happen, or happens without its tab knowing.
 const COMMIT_FAULTY: u64 = 50;
 
@@ -40,6 +42,8 @@ pub(crate) struct Device {
     pub(crate) skew_ms: Rc<Cell<i64>>,
     pub(crate) is_online: Rc<Cell<bool>>,
     pub(crate) is_connected: Rc<Cell<bool>>,
+    /// Who began to lead last, by what is in the database.
+    leader: Cell<Option<Process>>,
     pub(crate) tabs: RefCell<Vec<Rc<Tab>>>,
 }
 
@@ -83,6 +87,7 @@ impl Device {
             skew_ms: Rc::default(),
             is_online: Rc::new(Cell::new(true)),
             is_connected,
+            leader: Cell::new(None),
             tabs: RefCell::default(),
         }
     }
@@ -141,8 +146,13 @@ impl Device {
                 tab.hear(&ear, of, &news);
             }
         });
-        let storage = self.storage.borrow().connect();
-        Driver::open(storage, ports, options, "whimbrel".to_owned(), listener).await
+        let (device, ear) = (Rc::downgrade(self), Rc::clone(world));
+        let storage = self.storage.borrow().connect().watched(move |commit| {
+            if let Some(device) = device.upgrade() {
+                device.look_at_commit(&ear, process, &commit.record);
+            }
+        });
+        Driver::open(storage, ports, options, LOCK.to_owned(), listener).await
     }
 
     /// A tab ends where it stands.
@@ -161,6 +171,31 @@ impl Device {
         let tabs: Vec<Process> = self.tabs.borrow().iter().map(|tab| tab.process).collect();
         tabs.into_iter().for_each(|process| self.kill(world, process));
         self.storage.borrow().wipe();
+    }
+
+    /// What only a leader may commit, nobody commits after another tab has begun to lead. Keys stand in a record as they are; a recovery writes
+    /// some of them too, together with the client's.
+    fn look_at_commit(&self, world: &World, process: Process, record: &[u8]) {
+        let has = |key: &str| record.windows(key.len()).any(|part| part == key.as_bytes());
+        if has("epoch") {
+            self.leader.set(Some(process));
+        }
+        let is_of_run = has("success") || has("count/ack") || has("bucket/");
+        if is_of_run && !has("client") && self.leader.get().is_some_and(|leader| leader != process) {
+            let (leader, own) = (self.leader.get().map_or(0, |leader| leader.0), process.0);
+            world.judge.violation(format!("device {}: tab {own} moves what is tab {leader}'s", self.number));
+        }
+    }
+
+    /// The tab that has the lock.
+    pub(crate) fn leader(&self) -> Option<Process> {
+        let tabs = self.tabs.borrow();
+        tabs.iter().map(|tab| tab.process).find(|process| self.origin.has_lock(*process))
+    }
+
+    /// Takes the lock from whoever has it.
+    pub(crate) fn steal(&self) -> bool {
+        self.origin.rob(LOCK)
     }
 
     /// Tells every tab that is open.

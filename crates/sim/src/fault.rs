@@ -49,8 +49,12 @@ faults! {
     Crashed = "tab crashed";
     /// A tab stands still for a while, whatever it holds.
     Frozen = "tab frozen";
-    /// A hint between tabs is lost.
-    HintLost = "hint lost";
+    /// The tab that leads stands still for minutes, in the middle of a run.
+    FrozenLeader = "leader frozen";
+    /// The lock is taken from the tab that leads, which lives on.
+    LockStolen = "lock stolen";
+    /// A message between tabs is lost.
+    HintLost = "message lost";
     /// A commit does not happen.
     CommitAborted = "commit aborted";
     /// A commit happens and its tab is told that it did not.

@@ -1,4 +1,4 @@
-//! What the tabs of one browser share: locks and a channel.
+//! What the tabs of one browser share: locks, which can be stolen, and a channel, which loses messages.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use whimbrel::error::Result;
-use whimbrel::ports::{Lock, TabChannel};
+use whimbrel::ports::{Lock, TabChannel, TabListener};
 
 use crate::dice::Dice;
 use crate::executor::{Executor, Process};
@@ -21,12 +21,19 @@ const HINT_LOST: u64 = 8;
 
 #[derive(Default)]
 struct LockState {
-    holder: Option<u64>,
+    holder: Option<Holder>,
     waiting: VecDeque<(u64, Waker)>,
 }
 
-/// Whom a hint reaches.
-type Listener = Rc<dyn Fn(u64)>;
+/// Who has a lock, and how it learns that it has it no more.
+struct Holder {
+    ticket: u64,
+    process: Process,
+    lost: Box<dyn Fn()>,
+}
+
+/// Whom a message reaches.
+type Listener = Rc<dyn Fn(&[u8])>;
 
 #[derive(Default)]
 struct Shared {
@@ -53,6 +60,28 @@ impl Origin {
         Tab { origin: self.clone(), process }
     }
 
+    /// Takes a lock from whoever has it, who learns of it when it is awake. Whether anybody had it.
+    pub(crate) fn rob(&self, name: &str) -> bool {
+        let mut shared = self.shared.borrow_mut();
+        let Some(lock) = shared.locks.get_mut(name) else { return false };
+        let Some(Holder { process, lost, .. }) = lock.holder.take() else { return false };
+        let next = lock.waiting.front().map(|(_, waker)| waker.clone());
+        drop(shared);
+        next.into_iter().for_each(Waker::wake);
+        let wait = self.executor.sleep(self.dice.below(HINT_MS_MAX));
+        self.executor.spawn(process, async move {
+            wait.await;
+            lost();
+        });
+        true
+    }
+
+    /// Whether a tab has a lock.
+    pub(crate) fn has_lock(&self, process: Process) -> bool {
+        let shared = self.shared.borrow();
+        shared.locks.values().any(|lock| lock.holder.as_ref().is_some_and(|holder| holder.process == process))
+    }
+
     /// A tab is no more.
     pub(crate) fn forget(&self, process: Process) {
         let (gone, left) =
@@ -71,7 +100,11 @@ pub(crate) struct Tab {
 }
 
 impl TabChannel for Tab {
-    fn announce(&self, seq: u64) {
+    fn is_connected(&self) -> bool {
+        true
+    }
+
+    fn announce(&self, message: &[u8]) {
         let Origin { shared, executor, dice, faults } = &self.origin;
         let listeners: Vec<_> =
             shared.borrow().listeners.iter().filter(|(own, _)| *own != self.process).cloned().collect();
@@ -81,14 +114,15 @@ impl TabChannel for Tab {
                 continue;
             }
             let wait = executor.sleep(dice.below(HINT_MS_MAX));
+            let message = message.to_vec();
             executor.spawn(process, async move {
                 wait.await;
-                listener(seq);
+                listener(&message);
             });
         }
     }
 
-    fn listen(&self, listener: Box<dyn Fn(u64)>) {
+    fn listen(&self, listener: TabListener) {
         self.origin.shared.borrow_mut().listeners.push((self.process, listener.into()));
     }
 }
@@ -96,14 +130,23 @@ impl TabChannel for Tab {
 impl Lock for Tab {
     type Guard = Guard;
 
-    async fn acquire(&self, name: &str) -> Result<Guard> {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn acquire(&self, name: &str, steal: bool, lost: Box<dyn Fn()>) -> Result<Guard> {
         let ticket = {
             let mut shared = self.origin.shared.borrow_mut();
             shared.tickets += 1;
             shared.tickets
         };
         let guard = Guard { shared: Rc::clone(&self.origin.shared), name: name.to_owned(), ticket };
-        Acquire { guard: &guard }.await;
+        if steal {
+            self.origin.rob(name);
+        }
+        Acquire { guard: &guard, steal }.await;
+        let holder = Holder { ticket, process: self.process, lost };
+        self.origin.shared.borrow_mut().locks.entry(name.to_owned()).or_default().holder = Some(holder);
         Ok(guard)
     }
 }
@@ -119,18 +162,18 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let mut shared = self.shared.borrow_mut();
         let Some(lock) = shared.locks.get_mut(&self.name) else { return };
-        if lock.holder == Some(self.ticket) {
-            lock.holder = None;
-        }
+        let gone = lock.holder.take_if(|holder| holder.ticket == self.ticket);
         lock.waiting.retain(|(ticket, _)| *ticket != self.ticket);
         let next = lock.waiting.front().filter(|_| lock.holder.is_none()).map(|(_, waker)| waker.clone());
         drop(shared);
+        drop(gone);
         next.into_iter().for_each(Waker::wake);
     }
 }
 
 struct Acquire<'a> {
     guard: &'a Guard,
+    steal: bool,
 }
 
 impl Future for Acquire<'_> {
@@ -142,11 +185,11 @@ impl Future for Acquire<'_> {
         let lock = shared.locks.entry(name.clone()).or_default();
         match lock.waiting.iter_mut().find(|(waiting, _)| waiting == ticket) {
             Some((_, waker)) => *waker = context.waker().clone(),
+            None if self.steal => lock.waiting.push_front((*ticket, context.waker().clone())),
             None => lock.waiting.push_back((*ticket, context.waker().clone())),
         }
         if lock.holder.is_none() && lock.waiting.front().is_some_and(|(first, _)| first == ticket) {
             lock.waiting.pop_front();
-            lock.holder = Some(*ticket);
             return Poll::Ready(());
         }
         Poll::Pending

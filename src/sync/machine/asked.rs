@@ -1,11 +1,13 @@
 //! What asks for a run: the app, a start, a change, a timer, good news.
 
-use super::super::{Cause, Effect, Phase, RequestId, Settlement, Timer, UnitId};
+use super::super::{Caller, Cause, Effect, Phase, RequestId, Settlement, Timer, UnitId};
 use super::{Failed, Machine};
 use crate::error::{Code, Error};
 
 /// How long local changes rest before `auto.change` sends them.
 const CHANGE_DEBOUNCE_MS: i64 = 250;
+/// How long a tab waits for another one to send what that has written. It may be gone.
+const OTHERS_CHANGE_MS: i64 = 2_000;
 /// How often in a row a unit may ask for itself at its own end, when nothing was written meanwhile.
 const LOOP_DEPTH: usize = 3;
 
@@ -25,23 +27,26 @@ impl Machine {
         any_network: bool,
     ) {
         if discard_pending {
-            let dropped = self.queue.discard();
-            self.settle(dropped, Settlement::Discarded, None, None);
+            self.discard(&[]);
         }
         let chain = if is_consequence { self.ended.clone() } else { Vec::new() };
         for (request, unit) in requests {
+            let caller = Caller { tab: 0, request: *request };
             match &mut self.active {
                 // It has read nothing yet, so it serves this request as well as a run of its own would.
-                Some(run) if run.unit == *unit && run.phase == Phase::Waiting => run.requests.push(*request),
+                Some(run) if run.unit == *unit && run.phase == Phase::Waiting => run.requests.push(caller),
                 _ if chain.iter().filter(|earlier| *earlier == unit).count() > LOOP_DEPTH => {
                     let error = Error::new(
                         Code::SyncLoop,
                         "it asks for itself whenever it ends; nothing was written meanwhile",
                     );
-                    self.settle(vec![*request], Settlement::Error, None, Some(error));
+                    self.settle(vec![caller], Settlement::Error, None, Some(error));
                 }
-                _ => self.queue.add_after(&chain, *unit, Cause::App, Some(*request), any_network),
+                _ => self.queue.add_after(&chain, *unit, Cause::App, Some(caller), any_network),
             }
+        }
+        if discard_pending && self.is_shared() {
+            self.effects.push(Effect::Ask { discard_pending });
         }
         if self.is_held() {
             self.effects.push(Effect::Probe);
@@ -49,13 +54,31 @@ impl Machine {
     }
 
     pub(super) fn wrote(&mut self, now: i64) {
-        // There is something new to send: whoever asks again has a reason.
+        self.has_news();
+        self.send_at(now + CHANGE_DEBOUNCE_MS, true);
+    }
+
+    /// The store says how much waits. What another tab has written, that tab sends; unless it is gone.
+    pub(super) fn counted(&mut self, now: i64, pending: u64) {
+        if pending > self.status.pending && self.is_counted {
+            self.has_news();
+            self.send_at(now + OTHERS_CHANGE_MS, false);
+        }
+        self.is_counted = true;
+        self.status.pending = pending;
+    }
+
+    /// There is something new to send: whoever asks again has a reason.
+    fn has_news(&mut self) {
         self.ended.clear();
         self.queue.forget_chains();
         self.active.iter_mut().for_each(|run| run.chain.clear());
-        if self.auto.change.is_some() && !self.change_timer_set {
-            self.change_timer_set = true;
-            self.effects.push(Effect::SetTimer(Timer::Change, now + CHANGE_DEBOUNCE_MS));
+    }
+
+    fn send_at(&mut self, at: i64, is_own: bool) {
+        if self.auto.change.is_some() && self.change_due.is_none_or(|(_, is_own_set)| is_own && !is_own_set) {
+            self.change_due = Some((at, is_own));
+            self.effects.push(Effect::SetTimer(Timer::Change, at));
         }
     }
 
@@ -77,8 +100,8 @@ impl Machine {
     pub(super) fn fired(&mut self, now: i64, timer: Timer) {
         match timer {
             Timer::Change => {
-                self.change_timer_set = false;
-                if let Some(unit) = self.auto.change {
+                let is_own = self.change_due.take().is_none_or(|(_, is_own)| is_own);
+                if let Some(unit) = self.auto.change.filter(|_| is_own || self.status.pending > 0) {
                     self.add_by_itself(unit, Cause::Change);
                 }
             }
@@ -95,6 +118,7 @@ impl Machine {
                 }
             }
             Timer::Probe => self.effects.push(Effect::Probe),
+            Timer::Keep => self.keep(),
             // The machine itself sees to it.
             Timer::Deadline => {}
         }
@@ -105,7 +129,8 @@ impl Machine {
         if !self.signed_out {
             self.queue.add(unit, cause, None);
         } else if self.failed_mut(unit).is_none() {
-            self.set_failed(Failed { unit, attempts: 0, due: None });
+            let error = Error::new(Code::Unauthenticated, "nobody is signed in");
+            self.set_failed(Failed { unit, attempts: 0, due: None, error });
         }
     }
 

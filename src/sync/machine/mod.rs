@@ -1,6 +1,8 @@
 //! The state machine. One method per kind of event; every one ends by starting what can start and telling what has changed.
 
 mod asked;
+mod following;
+mod leading;
 mod network;
 mod running;
 
@@ -8,14 +10,17 @@ use crate::error::Error;
 use crate::model::{Carrier, UnitPolicy};
 
 use super::queue::Queue;
-use super::{Auto, Cause, Effect, Event, Notice, Phase, RequestId, RunId, Settlement, Status, Timer, UnitId};
+use super::{Auto, Caller, Cause, Effect, Event, Notice, Phase, RunId, Status, Timer, UnitId};
+use following::Heard;
+use leading::{Answered, Standing};
 
 /// The run that is active.
 #[derive(Debug)]
 struct Run {
     id: RunId,
     unit: UnitId,
-    requests: Vec<RequestId>,
+    cause: Cause,
+    requests: Vec<Caller>,
     phase: Phase,
     rejected: u64,
     conflicts: u64,
@@ -26,6 +31,8 @@ struct Run {
     /// The runs that led to it, and it.
     chain: Vec<UnitId>,
     any_network: bool,
+    /// Whether it is remembered in case the app is killed.
+    is_kept: bool,
 }
 
 /// How a unit's last runs failed.
@@ -34,6 +41,7 @@ struct Failed {
     unit: UnitId,
     attempts: u32,
     due: Option<i64>,
+    error: Error,
 }
 
 /// The machine.
@@ -46,7 +54,7 @@ pub struct Machine {
     active: Option<Run>,
     /// The chain of the run that ended last.
     ended: Vec<UnitId>,
-    runs: u32,
+    runs: u64,
     /// In the order of the units.
     failed: Vec<Failed>,
     hinted_offline: bool,
@@ -55,13 +63,24 @@ pub struct Machine {
     /// Whether it was told that the browser and our server disagree about the network.
     told_disagreement: bool,
     signed_out: bool,
-    change_timer_set: bool,
+    /// When local changes are to be sent, and whether they are this tab's.
+    change_due: Option<(i64, bool)>,
+    keep_timer_set: bool,
+    /// Whether the store has said how things stand.
+    is_counted: bool,
+    is_paused: bool,
+    standing: Standing,
+    /// The run of the tab that leads.
+    heard: Option<Heard>,
+    /// What other tabs were answered last, for those that did not hear it.
+    answered: Answered,
+    own_requests: u32,
     status: Status,
     effects: Vec<Effect>,
 }
 
 impl Machine {
-    /// A machine at rest.
+    /// A machine at rest that is the only one of its store: it always leads.
     #[must_use]
     pub fn new(auto: Auto) -> Self {
         Self { auto, ..Self::default() }
@@ -73,6 +92,12 @@ impl Machine {
         Self { policies, ..self }
     }
 
+    /// A machine at rest, one of several: it follows.
+    #[must_use]
+    pub fn shared(auto: Auto) -> Self {
+        Self { auto, standing: Standing::Following, ..Self::default() }
+    }
+
     /// The present status.
     #[must_use]
     pub const fn status(&self) -> &Status {
@@ -82,7 +107,7 @@ impl Machine {
     /// Takes an event at a time (milliseconds since 1970) and returns what is to be done, in order. `draw(max)` gives a random number in
     /// `0..=max`.
     pub fn step(&mut self, now: i64, draw: &mut dyn FnMut(u64) -> u64, event: Event) -> Vec<Effect> {
-        let told = self.status.clone();
+        let (told, asked) = (self.status.clone(), self.queue.size());
         match event {
             Event::Started { dirty } => self.started(now, &dirty),
             Event::Triggered { requests, discard_pending, is_consequence, any_network } => {
@@ -90,7 +115,8 @@ impl Machine {
             }
             Event::Wrote => self.wrote(now),
             Event::Counted { pending, rejected, conflicts, last_success } => {
-                (self.status.pending, self.status.rejected, self.status.conflicts) = (pending, rejected, conflicts);
+                self.counted(now, pending);
+                (self.status.rejected, self.status.conflicts) = (rejected, conflicts);
                 self.status.last_success = last_success;
             }
             Event::HintedOnline => self.hinted_online(),
@@ -117,16 +143,20 @@ impl Machine {
             Event::Failed(run, failure) => self.run_failed(now, draw, run, failure),
             Event::RetryNow => self.wake(None, Cause::Retry),
             Event::Cancel => self.cancel(),
+            Event::Paused(is_paused) => self.is_paused = is_paused,
+            Event::Led(first) => self.led(first),
+            Event::LeadFailed(error) => self.lead_failed(now, draw, error),
+            Event::Lost => self.lost(),
+            Event::Asked { tab, discard_pending, wishes } => self.asked(tab, discard_pending, wishes),
+            Event::Answered(answer) => self.was_served(&answer),
+            Event::Told(told) => self.heard(now, told),
+            Event::CancelRun(run) => self.cancel_run(run),
         }
         self.start_next();
+        self.stand(asked);
+        self.keep_later(now);
         self.tell_status(&told);
         std::mem::take(&mut self.effects)
-    }
-
-    fn settle(&mut self, requests: Vec<RequestId>, outcome: Settlement, run: Option<RunId>, error: Option<Error>) {
-        if !requests.is_empty() {
-            self.tell(Notice::Settled { requests, outcome, run, error });
-        }
     }
 
     fn tell(&mut self, notice: Notice) {
@@ -137,16 +167,27 @@ impl Machine {
         self.status.next_retry = self.failed.iter().filter_map(|failed| failed.due).min();
         self.status.run = self.active.as_ref().map(|run| (run.id, run.unit));
         self.status.waiting_for = self.waiting_for();
-        self.status.phase = match &self.active {
-            Some(run) => run.phase,
-            None if self.is_held() => Phase::Offline,
-            None if self.signed_out => Phase::SignedOut,
-            None if self.status.waiting_for.is_some() => Phase::Held,
-            None if self.status.next_retry.is_some() => Phase::Backoff,
-            None => Phase::Idle,
+        self.status.run = self.status.run.or_else(|| self.heard.as_ref().map(|heard| (heard.run, heard.unit)));
+        self.status.phase = match (&self.active, &self.heard) {
+            (Some(run), _) => run.phase,
+            (None, Some(heard)) => heard.phase,
+            (None, None) => self.phase_at_rest(),
         };
         if self.status != *told {
+            self.relay_run();
             self.tell(Notice::Status(self.status.clone()));
+        }
+    }
+
+    fn phase_at_rest(&self) -> Phase {
+        match () {
+            () if self.is_paused => Phase::Paused,
+            () if self.is_held() => Phase::Offline,
+            () if self.has_work() => Phase::Waiting,
+            () if self.signed_out => Phase::SignedOut,
+            () if self.status.waiting_for.is_some() => Phase::Held,
+            () if self.status.next_retry.is_some() => Phase::Backoff,
+            () => Phase::Idle,
         }
     }
 }

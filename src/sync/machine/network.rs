@@ -1,7 +1,7 @@
 //! What is known of the network, and what is held back for it.
 
 use super::super::queue::Waiting;
-use super::super::{Cause, Effect, NetworkStatus, Notice, Phase, Timer, UnitId, WaitingFor};
+use super::super::{Cause, Effect, NetworkStatus, Notice, Phase, Timer, Told, UnitId, WaitingFor};
 use super::{Machine, Run};
 use crate::error::{Code, Error};
 use crate::model::{Carrier, UnitPolicy};
@@ -85,9 +85,10 @@ impl Machine {
         }
         let id = run.id;
         let Some(run) = self.take_run(id) else { return };
+        self.relay(Told::Cancelled { run: id });
         self.tell(Notice::Cancelled { run: run.id, unit: run.unit });
-        let Run { unit, requests, chain, .. } = run;
-        self.queue.put_back(Waiting { unit, cause: Cause::Online, requests, chain, any_network: false });
+        let Run { unit, requests, chain, is_kept, .. } = run;
+        self.queue.put_back(Waiting { unit, cause: Cause::Online, requests, chain, any_network: false, is_kept });
     }
 
     /// What a unit waits for, if it does.

@@ -2,7 +2,7 @@
 
 use super::super::queue::Waiting;
 use super::super::{
-    Effect, Failure, NetworkStatus, Notice, Phase, Progress, PushBatch, Retry, RunId, Settlement, Timer, UnitId,
+    Effect, Failure, NetworkStatus, Notice, Phase, Progress, PushBatch, Retry, RunId, Settlement, Timer, Told, UnitId,
     backoff_ms,
 };
 use super::{Failed, Machine, Run};
@@ -10,25 +10,31 @@ use crate::error::{Code, Error};
 
 impl Machine {
     pub(super) fn start_next(&mut self) {
-        if self.active.is_some() || self.is_held() {
+        if self.active.is_some() || self.is_held() || self.is_paused || !self.leads() {
             return;
         }
         let mut queue = std::mem::take(&mut self.queue);
         let next = queue.next(|waiting| waiting.any_network || self.condition(waiting.unit).is_none());
         self.queue = queue;
-        let Some(Waiting { unit, cause, requests, mut chain, any_network }) = next else { return };
+        let Some(Waiting { unit, cause, requests, mut chain, any_network, is_kept }) = next else { return };
         chain.push(unit);
-        if let Some(failed) = self.failed_mut(unit)
-            && failed.due.take().is_some()
-        {
-            self.effects.push(Effect::ClearTimer(Timer::Retry(unit)));
-        }
+        self.clear_retry(unit);
         self.runs += 1;
         let id = RunId(self.runs);
-        let (forbidden, denied) = (Vec::new(), None);
-        let phase = Phase::Waiting;
-        self.active =
-            Some(Run { id, unit, requests, phase, rejected: 0, conflicts: 0, forbidden, denied, chain, any_network });
+        self.active = Some(Run {
+            id,
+            unit,
+            cause,
+            requests,
+            phase: Phase::Waiting,
+            rejected: 0,
+            conflicts: 0,
+            forbidden: Vec::new(),
+            denied: None,
+            chain,
+            any_network,
+            is_kept,
+        });
         self.status.progress = Progress::default();
         self.tell(Notice::Start { run: id, unit, cause });
         self.effects.push(Effect::Lock(id));
@@ -73,6 +79,7 @@ impl Machine {
                 machine.effects.push(Effect::Pull(run.id, run.unit));
             }
         });
+        self.heed_pause();
     }
 
     pub(super) fn progressed(&mut self, run: RunId, pull: Progress) {
@@ -83,6 +90,7 @@ impl Machine {
             let progress = *progress;
             machine.tell(Notice::Progress { run: run.id, unit: run.unit, progress });
         });
+        self.heed_pause();
     }
 
     pub(super) fn pulled(&mut self, now: i64, draw: &mut dyn FnMut(u64) -> u64, run: RunId) {
@@ -97,7 +105,9 @@ impl Machine {
         self.status.last_error = None;
         let (progress, rejected, conflicts) = (self.status.progress, run.rejected, run.conflicts);
         let Run { id, unit, forbidden, .. } = run;
+        self.relay(Told::Completed { run: id, progress, rejected, conflicts, forbidden: forbidden.clone() });
         self.tell(Notice::Complete { run: id, unit, progress, rejected, conflicts, forbidden });
+        self.is_served(unit);
         self.settle(run.requests, Settlement::Complete, Some(run.id), None);
     }
 
@@ -120,9 +130,10 @@ impl Machine {
             }),
             Retry::WhenSignedIn | Retry::Never => None,
         };
-        self.set_failed(Failed { unit: run.unit, attempts, due: retry_at });
+        self.set_failed(Failed { unit: run.unit, attempts, due: retry_at, error: error.clone() });
         self.effects.extend(retry_at.map(|at| Effect::SetTimer(Timer::Retry(run.unit), at)));
         self.status.last_error = Some(error.clone());
+        self.relay(Told::Failed { run: run.id, error: error.clone(), retry_at });
         self.tell(Notice::Error { run: run.id, unit: run.unit, error: error.clone(), retry_at });
         self.settle(run.requests, Settlement::Error, Some(run.id), Some(error));
     }
@@ -139,9 +150,16 @@ impl Machine {
     }
 
     pub(super) fn cancel(&mut self) {
-        let Some(id) = self.active.as_ref().map(|run| run.id) else { return };
+        let Some(id) = self.active.as_ref().map(|run| run.id) else {
+            let elsewhere = self.heard.as_ref().map(|heard| Effect::CancelRun(heard.run));
+            return self.effects.extend(elsewhere);
+        };
         let Some(run) = self.take_run(id) else { return };
+        self.relay(Told::Cancelled { run: run.id });
         self.tell(Notice::Cancelled { run: run.id, unit: run.unit });
+        if run.is_kept {
+            self.effects.push(Effect::Want(vec![run.unit], false));
+        }
         self.settle(run.requests, Settlement::Cancelled, Some(run.id), None);
     }
 
@@ -161,6 +179,20 @@ impl Machine {
         }
         self.effects.push(Effect::End(id));
         Some(run)
+    }
+
+    pub(super) fn cancel_run(&mut self, run: RunId) {
+        if self.active.as_ref().is_some_and(|active| active.id == run) {
+            self.cancel();
+        }
+    }
+
+    pub(super) fn clear_retry(&mut self, unit: UnitId) {
+        if let Some(failed) = self.failed_mut(unit)
+            && failed.due.take().is_some()
+        {
+            self.effects.push(Effect::ClearTimer(Timer::Retry(unit)));
+        }
     }
 
     pub(super) fn failed_mut(&mut self, unit: UnitId) -> Option<&mut Failed> {

@@ -40,6 +40,7 @@ const CASES: readonly [status: Partial<Status>, text: string, tone: string][] = 
   [{ phase: "pulling", progress: { ...RESTING.progress, pulled: 12, toPull: 10 } }, "Syncing… 12 of 12", "busy"],
   [{ phase: "pushing", progress: { ...RESTING.progress, pushed: 3, toPush: 20 } }, "Syncing… sending 3 of 20", "busy"],
   [{ phase: "waiting" }, "Syncing in another window…", "busy"],
+  [{ phase: "paused", pending: 2 }, "Sync is paused, 2 changes waiting", "calm"],
   [failed("network/unreachable"), "Sync failed: the server cannot be reached", "trouble"],
   [{ ...failed("server/failed"), pending: 2 }, "Sync failed: the server has a problem. 2 changes waiting", "trouble"],
   [failed("some/new-code", "what the engine says"), "Sync failed: what the engine says", "trouble"],
