@@ -27,10 +27,14 @@ pub(crate) struct Kind {
     pub(crate) by_team: bool,
 }
 
-pub(crate) const KINDS: [Kind; 4] = [
+/// The entity whose changes are merged.
+pub(crate) const MERGED: &str = "note";
+
+pub(crate) const KINDS: [Kind; 5] = [
     Kind { name: "place", policy: Policy::ReadOnly, by_team: false },
     Kind { name: "task", policy: Policy::LastWriteWins, by_team: true },
     Kind { name: "doc", policy: Policy::DetectConflicts, by_team: false },
+    Kind { name: MERGED, policy: Policy::Merge, by_team: false },
     Kind { name: "entry", policy: Policy::AppendOnly, by_team: false },
 ];
 
@@ -97,7 +101,8 @@ pub(crate) fn server() -> Config {
             Policy::ReadOnly => ServerPolicy::ReadOnly,
             Policy::AppendOnly => ServerPolicy::AppendOnly,
             Policy::DetectConflicts => ServerPolicy::DetectConflicts,
-            Policy::LastWriteWins | Policy::Merge => ServerPolicy::LastWriteWins,
+            Policy::LastWriteWins => ServerPolicy::LastWriteWins,
+            Policy::Merge => ServerPolicy::Merge,
         },
         fields: vec![
             field("v", ServerType::Integer),

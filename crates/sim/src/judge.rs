@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use whimbrel::store::Ending;
 use whimbrel_server::{MemoryWrite, Value};
 
-use crate::app::FIELDS;
+use crate::app::{FIELDS, MERGED};
+use crate::network::Bases;
 
 /// What a write did, in the words of the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,8 @@ struct Notes {
     numbers: i64,
     /// Who wrote a number.
     writers: BTreeMap<i64, usize>,
+    /// By number: the last that was begun when its write was called saved. What has a greater one was written afterwards.
+    begun: BTreeMap<i64, i64>,
     saved: Vec<Saved>,
     endings: BTreeMap<String, Ending>,
     /// What had arrived on the server and was lost when it was restored.
@@ -102,6 +105,11 @@ impl Judge {
         self.notes.borrow().writers.get(&number).copied()
     }
 
+    /// Whether a write was begun after another one had been called saved: it was then written later, whatever hung in between.
+    fn is_after(&self, later: i64, earlier: i64) -> bool {
+        self.notes.borrow().begun.get(&earlier).is_some_and(|begun| later > *begun)
+    }
+
     /// Something has happened that helps to understand a story.
     pub(crate) fn note(&self, now: u64, what: impl FnOnce() -> String) {
         if self.is_told {
@@ -110,7 +118,12 @@ impl Judge {
     }
 
     pub(crate) fn saved(&self, saved: Saved) {
-        self.notes.borrow_mut().saved.push(saved);
+        let mut notes = self.notes.borrow_mut();
+        let begun = notes.numbers;
+        if saved.change.is_some() {
+            notes.begun.insert(saved.number, begun);
+        }
+        notes.saved.push(saved);
     }
 
     /// The newest writes of a device, one for each field of a record, as far as they are certain.
@@ -184,12 +197,13 @@ impl Judge {
     }
 
     /// What the server was given: nothing twice, each device's writes of a record in their order, nothing deleted comes back.
-    pub(crate) fn check_history(&self, writes: &[std::sync::Arc<MemoryWrite>]) {
+    /// And where changes are merged, none takes the place of a value that it was not made on.
+    pub(crate) fn check_history(&self, writes: &[std::sync::Arc<MemoryWrite>], bases: &Bases) {
         let mut records: BTreeMap<(&str, &str), Record> = BTreeMap::new();
         let mut found = Vec::new();
         for write in writes {
             let record = records.entry((&write.entity, &write.id)).or_default();
-            if let Err(what) = record.take(write, &|number| self.writer(number)) {
+            if let Err(what) = record.take(write, self, bases) {
                 found.push(format!("{} {}: {what}", write.entity, write.id));
             }
         }
@@ -294,7 +308,7 @@ struct Record {
 }
 
 impl Record {
-    fn take(&mut self, write: &MemoryWrite, writer: &dyn Fn(i64) -> Option<usize>) -> Result<(), String> {
+    fn take(&mut self, write: &MemoryWrite, judge: &Judge, bases: &Bases) -> Result<(), String> {
         let Some(row) = &write.row else {
             self.is_deleted = true;
             return Ok(());
@@ -306,6 +320,10 @@ impl Record {
         for (place, present) in self.present.iter_mut().enumerate() {
             let number = row.get(place).and_then(number_of);
             if number != *present {
+                let base = number.and_then(|number| bases.get(&number)).filter(|_| write.entity == MERGED);
+                if base.is_some_and(|bases| !bases.contains(present)) {
+                    return Err(format!("{number:?} took the place of {present:?}, which it was not made on"));
+                }
                 *present = number;
                 new.extend(number);
             }
@@ -315,8 +333,9 @@ impl Record {
             if !self.seen.insert(number) {
                 return Err(format!("write {number} had its effect twice, again at version {}", write.version));
             }
-            if let Some(device) = writer(number)
-                && let Some(before) = self.last.insert(device, number).filter(|before| *before > number)
+            if let Some(device) = judge.writer(number)
+                && let Some(before) = self.last.insert(device, number)
+                && judge.is_after(before, number)
             {
                 return Err(format!("write {number} of device {device} came after its write {before}"));
             }

@@ -1,11 +1,13 @@
 //! The way to the server, as bad as networks are. The server is the real router, with its rules, over a database in memory.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use axum::body::{Body as HttpBody, Bytes};
 use futures_executor::block_on;
 use http_body_util::BodyExt;
+use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 use whimbrel::error::{Code, Error, Result};
@@ -49,7 +51,12 @@ pub(crate) struct Network {
     dice: Dice,
     faults: Faults,
     crash: CrashPoint,
+    /// By number: the values on which devices said, in a request that arrived, that it was written.
+    bases: RefCell<Bases>,
 }
+
+/// The values on which a number was written.
+pub(crate) type Bases = BTreeMap<i64, Vec<Option<i64>>>;
 
 impl Network {
     pub(crate) fn new(
@@ -59,7 +66,7 @@ impl Network {
         faults: Faults,
         crash: CrashPoint,
     ) -> Rc<Self> {
-        Rc::new(Self { router, executor, dice, faults, crash })
+        Rc::new(Self { router, executor, dice, faults, crash, bases: RefCell::default() })
     }
 
     /// A step of the tab whose turn it is. Who dies here does not go on.
@@ -74,6 +81,25 @@ impl Network {
         fault.filter(|_| !self.faults.are_over() && self.dice.one_in(FAULTY)).inspect(|fault| self.faults.count(*fault))
     }
 
+    pub(crate) fn bases(&self) -> Bases {
+        self.bases.borrow().clone()
+    }
+
+    /// Reads what a push says of its changes.
+    fn overhear(&self, body: &str) {
+        let Ok(push) = serde_json::from_str::<Json>(body) else { return };
+        let changes = push.get("changes").and_then(Json::as_array).into_iter().flatten();
+        let updates = changes.filter(|change| change.get("op").and_then(Json::as_str) == Some("update"));
+        for change in updates {
+            for (field, value) in change.get("set").and_then(Json::as_object).into_iter().flatten() {
+                if let Some(number) = value.as_i64() {
+                    let was = change.get("was").and_then(|was| was.get(field)).and_then(Json::as_i64);
+                    self.bases.borrow_mut().entry(number).or_default().push(was);
+                }
+            }
+        }
+    }
+
     async fn wait(&self, (from, to): (u64, u64)) {
         self.executor.sleep(self.dice.between(from, to)).await;
     }
@@ -84,6 +110,9 @@ impl Network {
             Method::Get => "GET",
             Method::Post => "POST",
         };
+        if request.path == "push" {
+            self.overhear(&request.body);
+        }
         let mut builder = axum::http::Request::builder().method(method).uri(format!("/v1/{}", request.path));
         if let Some(token) = request.token {
             builder = builder.header("authorization", format!("Bearer {token}"));

@@ -219,7 +219,7 @@ impl World {
             }
         }
         let state = self.storage.backup();
-        self.judge.check_history(state.writes());
+        self.judge.check_history(state.writes(), &self.network.bases());
         self.judge.check_saved(state.writes(), &finals);
         self.judge.check_finals(&finals);
         finals
