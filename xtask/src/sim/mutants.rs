@@ -13,7 +13,12 @@ use crate::workspace::Workspace;
 
 const FOLDER: &str = "crates/sim/mutants";
 /// What of the repository is compiled.
-const COPIED: [&str; 5] = ["Cargo.toml", "Cargo.lock", "src", "crates", "xtask"];
+const COPIED: [&str; 4] = ["Cargo.lock", "src", "crates", "xtask"];
+const MANIFEST: &str = "Cargo.toml";
+/// The version line of all crates of the repository, and that of the copy: Cargo tells crates of one name and version in two workspaces apart by
+/// nothing, and would give what was built of a broken one to whoever builds the whole one next.
+const VERSION: &str = "version = \"0.1.0\"";
+const VERSION_OF_COPY: &str = "version = \"0.1.0-mutant\"";
 /// Worlds in which a mutant has to show.
 const SEEDS: u64 = 300;
 /// The exit code of a simulation that has found something.
@@ -40,6 +45,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Failure> {
         for name in COPIED {
             copy(&workspace.path(name), &tree.join(name))?;
         }
+        rename_version(&workspace.path(MANIFEST), &tree.join(MANIFEST))?;
         let broken = tree.join(file);
         let code = fs::read_to_string(&broken).map_err(Failure::file("reading", &broken))?;
         let code =
@@ -55,6 +61,16 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Copies the manifest under another version.
+fn rename_version(from: &Path, to: &Path) -> Result<(), Failure> {
+    let text = fs::read_to_string(from).map_err(Failure::file("reading", from))?;
+    let renamed = replace_once(&text, VERSION, VERSION_OF_COPY).ok_or_else(|| Failure::Content {
+        file: from.display().to_string(),
+        reason: format!("{VERSION} is not there once"),
+    })?;
+    fs::write(to, renamed).map_err(Failure::file("writing", to))
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
