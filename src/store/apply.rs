@@ -9,7 +9,7 @@ use super::batch::RowBatch;
 use super::bulk::Loading;
 use super::piece::{Part, Piece};
 use super::system::{self, Bucket, Counter};
-use super::{Interrupt, Read, Txn, pending, rebase};
+use super::{Interrupt, Read, Txn, conflict, pending, rebase};
 use crate::error::{Code, Error};
 use crate::model::Row;
 
@@ -75,6 +75,9 @@ pub(super) fn gone(txn: &mut Txn<'_>, entity: &str, bucket: u16, id: &str) -> Re
     let Some(known) = txn.row(entity, id)? else { return Ok(()) };
     if known.dirty {
         let server = pending::base(txn, entity, id)?.and_then(|base| without_buckets(base, &[bucket]));
+        if server.is_none() {
+            conflict::server_has_none(txn, entity, id)?;
+        }
         return rebase::rebuild(txn, entity, id, server.as_ref());
     }
     match without_buckets(known, &[bucket]) {

@@ -297,3 +297,22 @@ local! {
         assert_eq!(doc(&ana).await, row("From Ben", "x", 9));
     }
 }
+
+local! {
+    async fn r17_a_conflict_that_comes_back_after_a_wipe_still_has_all_three_versions() {
+        let (server, ana, ben) = met().await;
+        let before = ana.conflicts().await;
+        ana.driver.close().await;
+        ana.storage.wipe();
+        let again = Device::open(ana.storage.connect(), &server.network, &Default::default(), "ana").await;
+        let after = again.conflicts().await;
+        for part in ["base", "local", "server", "contested"] {
+            assert_eq!(after[0][part], before[0][part], "{part}");
+        }
+        again.resolve(json!({"all": "local"})).await.unwrap();
+        again.sync(OFFICE).await;
+        ben.sync(OFFICE).await;
+        assert_eq!(doc(&ben).await, row("From Ana", "by Ben", 2));
+        assert_eq!(doc(&again).await, doc(&ben).await);
+    }
+}

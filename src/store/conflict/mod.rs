@@ -83,12 +83,12 @@ pub(super) fn open(
 pub(super) fn list_json(view: &View<'_>) -> Result<String, Interrupt> {
     let mut json = vec![b'['];
     for (key, bytes) in view.items(MapId::CONFLICTS)? {
-        let Conflict { entry, .. } = system::from_json(&bytes)?;
+        let Conflict { entry, server } = system::from_json(&bytes)?;
         // An entity that the app does not know any more has nothing to be decided.
         if view.table(&entry.entity).is_err() {
             continue;
         }
-        let server = server_row(view, &entry)?;
+        let server = server_row(view, &entry, server)?;
         let shown = Shown {
             position: system::number(&key),
             change: &entry.change,
@@ -110,12 +110,23 @@ pub(super) fn list_json(view: &View<'_>) -> Result<String, Interrupt> {
     String::from_utf8(json).map_err(|_| Error::new(Code::StoreCorrupt, "a conflict's text is not UTF-8").into())
 }
 
-/// What the server has of a conflict's record now, as far as it is known here.
-fn server_row(view: &impl Read, entry: &Entry) -> Result<Option<ServerRow>, Interrupt> {
-    let Some(base) = pending::base(view, &entry.entity, &entry.id)? else { return Ok(None) };
+/// What the server has of a conflict's record now, as far as it is known here: after a loss, what it said when they met.
+fn server_row(view: &impl Read, entry: &Entry, met: Option<ServerRow>) -> Result<Option<ServerRow>, Interrupt> {
+    let Some(base) = pending::base(view, &entry.entity, &entry.id)? else { return Ok(met) };
     let schema = view.schema();
     let fields = by_name(schema.entity(&entry.entity)?, base.values.iter().enumerate());
     Ok(Some(ServerRow { version: base.version, fields }))
+}
+
+/// The server has no row of a record any more; if a conflict is open, it is one with a deletion now.
+pub(super) fn server_has_none(txn: &mut Txn<'_>, entity: &str, id: &str) -> Result<(), Interrupt> {
+    for (position, entry) in pending::of_record(txn, entity, id)? {
+        if entry.conflict {
+            let record = to_json(&ConflictRecord { entry: &entry, server: None })?;
+            txn.put(MapId::CONFLICTS, &position.to_be_bytes(), record);
+        }
+    }
+    Ok(())
 }
 
 /// The fields that the server has changed as well, and to another value.
@@ -142,8 +153,13 @@ pub(super) fn to_row(view: &impl Read, entity: &str, row: &ServerRow, known: Opt
     Ok(Row { version: row.version, values: fields.map(value).collect::<Result<_>>()?, ..Row::default() })
 }
 
-/// The change of an open conflict.
-fn find(view: &impl Read, position: u64) -> Result<Entry, Interrupt> {
-    let entry = pending::get(view, position)?.filter(|entry| entry.conflict);
-    entry.ok_or_else(|| Error::new(Code::ConflictNotFound, "there is no open conflict at that position").into())
+/// An open conflict, with what the server has now.
+fn find(view: &impl Read, position: u64) -> Result<Conflict, Interrupt> {
+    let Some(entry) = pending::get(view, position)?.filter(|entry| entry.conflict) else {
+        return Err(Error::new(Code::ConflictNotFound, "there is no open conflict at that position").into());
+    };
+    let met = view.read(MapId::CONFLICTS, &position.to_be_bytes())?;
+    let met = met.map(|bytes| system::from_json::<Conflict>(&bytes)).transpose()?;
+    let server = server_row(view, &entry, met.and_then(|met| met.server))?;
+    Ok(Conflict { entry, server })
 }

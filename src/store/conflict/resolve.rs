@@ -5,7 +5,7 @@ use whimbrel_merge::same;
 use whimbrel_protocol::{Fields, Json, Op, ServerRow};
 
 use super::undo::{self, Resolved};
-use super::{contested, find, server_row};
+use super::{Conflict, contested, find};
 use crate::error::{Code, Error, Result};
 use crate::json::{FromJson, Object};
 use crate::model::changed_fields;
@@ -77,7 +77,7 @@ impl FromJson for Resolution {
 pub(crate) fn positions_of(view: &impl Read, entity: &str) -> Result<Vec<u64>, Interrupt> {
     let mut positions = Vec::new();
     for (key, bytes) in view.items(MapId::CONFLICTS)? {
-        let conflict: super::Conflict = system::from_json(&bytes)?;
+        let conflict: Conflict = system::from_json(&bytes)?;
         if conflict.entry.entity == entity {
             positions.push(system::number(&key));
         }
@@ -95,8 +95,7 @@ pub(crate) fn resolve(
     resolution: &Resolution,
     at: i64,
 ) -> Result<Vec<Confirmation>, Interrupt> {
-    let entry = find(txn, position)?;
-    let server = server_row(txn, &entry)?;
+    let Conflict { entry, server } = find(txn, position)?;
     let left = what_is_left(txn, &entry, server.as_ref(), resolution, at)?;
     let mut later = pending::of_record(txn, &entry.entity, &entry.id)?;
     later.retain(|(place, later)| *place != position && later.seq.is_none());
