@@ -35,7 +35,10 @@ export function openStory(name: string): Promise<Db> {
   return open({ name, entities, cacheBytes: 1 });
 }
 
-export const destroyStory = (name: string): Promise<void> => Whimbrel.destroy(name);
+/** What waits goes with it. */
+export async function destroyStory(name: string): Promise<void> {
+  await Whimbrel.destroy(name, { force: true });
+}
 
 /** Codes with which nothing was written, as the README says. */
 const NOTHING_WRITTEN: readonly string[] = ["store/failed", "store/quota", "store/unavailable", "store/closed", "row/not-found"];

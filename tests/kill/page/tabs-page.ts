@@ -73,7 +73,9 @@ window.tabsPage = {
     };
   },
   watched: () => placesOf(watched),
-  destroy: (name) => Whimbrel.destroy(name),
+  async destroy(name) {
+    await Whimbrel.destroy(name, { force: true });
+  },
   async ended() {
     const { code } = await db.closed;
     const call = await db.item.count().then(String, (error: { code?: string }) => error.code);
