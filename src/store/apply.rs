@@ -53,8 +53,13 @@ fn dirty_row(txn: &mut Txn<'_>, entity: &str, bucket: Loading, pulled: &Row, id:
     let base = pending::base(txn, entity, id)?;
     let Loading { number: bucket, anew } = bucket;
     let server = match base {
-        // One of the same version may be what a change was accepted as, laid over an older row.
-        Some(base) if base.version > pulled.version && (!anew || base.buckets.contains(&bucket)) => {
+        // One of the same version may be what a change was accepted as, laid over an older row; one that no pull has brought yet is known less
+        // well than one that is pulled.
+        Some(base)
+            if base.version > pulled.version
+                && !base.buckets.is_empty()
+                && (!anew || base.buckets.contains(&bucket)) =>
+        {
             with_bucket(base, bucket)
         }
         base => Row { buckets: with_bucket(base.unwrap_or_default(), bucket).buckets, ..pulled.clone() },

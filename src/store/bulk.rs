@@ -194,7 +194,10 @@ fn header(row: &BatchRow, bucket: Loading, old: Option<&RowRef<'_>>, bytes: &mut
     };
     let mut buckets = old.buckets();
     let is_first = !buckets.contains(&number);
-    let is_new = row.version >= old.version() || old.deleted() || (anew && is_first);
+    // A pull is asked for after what is accepted was stored, so it knows better of a row that none has brought yet: a server that was put back to a
+    // backup has an older one.
+    let is_unplaced = buckets.is_empty();
+    let is_new = row.version >= old.version() || old.deleted() || is_unplaced || (anew && is_first);
     if is_first {
         buckets.push(number);
     } else if !is_new {
