@@ -168,11 +168,30 @@ async function remove(module: EngineModule, name: string, user: string | null): 
   await destroyAttachments(attachmentsDatabase(name, user));
 }
 
+/** How long the deletion of a database may take. */
+const DELETED_MS_MAX = 5_000;
+
 /** Other tabs let go of it when their database is deleted; one that cannot now does so later, and then it goes. */
 function destroyAttachments(database: string): Promise<void> {
-  return new Promise((resolve) => {
-    const request = globalThis.indexedDB?.deleteDatabase(database);
-    if (request === undefined) return resolve();
-    request.onsuccess = request.onerror = request.onblocked = () => resolve();
+  return new Promise((resolve, reject) => {
+    const fail = (code: "store/failed" | "store/timeout", cause: unknown): void =>
+      reject(new WhimbrelError({ code, message: `deleting "${database}": ${String(cause)}`, retryable: true, blame: "device" }));
+    const late = setTimeout(() => fail("store/timeout", "no answer"), DELETED_MS_MAX);
+    const gone = (): void => {
+      clearTimeout(late);
+      resolve();
+    };
+    try {
+      const request = globalThis.indexedDB?.deleteDatabase(database);
+      if (request === undefined) return gone();
+      request.onsuccess = request.onblocked = gone;
+      request.onerror = () => {
+        clearTimeout(late);
+        fail("store/failed", request.error);
+      };
+    } catch (cause) {
+      clearTimeout(late);
+      fail("store/failed", cause);
+    }
   });
 }
