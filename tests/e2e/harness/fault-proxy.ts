@@ -32,6 +32,9 @@ interface Planned {
 /** Headers that belong to one connection, and `accept-encoding`: the proxy must be able to read what it breaks. */
 const NOT_FORWARDED = new Set(["connection", "keep-alive", "transfer-encoding", "host", "accept-encoding", "content-length"]);
 
+/** How long a server has to keep what came of a torn part before the device asks for it. */
+const TORN_REST_MS = 500;
+
 export class FaultProxy {
   readonly seen: Seen[] = [];
   /** Files that this proxy has of its own, by path: a worker, an answer that the test changes. */
@@ -111,6 +114,8 @@ export class FaultProxy {
       const { bytes } = this.#torn;
       this.#torn = undefined;
       await this.#tear(request, body.subarray(0, bytes));
+      // The server notices the torn part by itself, and nothing tells when it has kept what came.
+      await new Promise((resolve) => setTimeout(resolve, TORN_REST_MS));
       response.destroy();
       return;
     }
