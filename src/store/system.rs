@@ -69,12 +69,16 @@ pub(super) fn number(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
+fn text(view: &impl Read, key: &[u8]) -> Result<Option<String>, Interrupt> {
+    let bytes = view.read(MapId::SYSTEM, key)?;
+    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
 const CLIENT_KEY: &[u8] = b"client";
 
 /// The client's id at the server, once there is one.
 pub(super) fn client_id(view: &impl Read) -> Result<Option<String>, Interrupt> {
-    let bytes = view.read(MapId::SYSTEM, CLIENT_KEY)?;
-    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+    text(view, CLIENT_KEY)
 }
 
 pub(super) fn set_client_id(txn: &mut Txn<'_>, id: &str) {
@@ -85,8 +89,7 @@ const HISTORY_KEY: &[u8] = b"history";
 
 /// The server's history that the versions here are of, once one was seen.
 pub(super) fn history(view: &impl Read) -> Result<Option<String>, Interrupt> {
-    let bytes = view.read(MapId::SYSTEM, HISTORY_KEY)?;
-    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+    text(view, HISTORY_KEY)
 }
 
 pub(super) fn set_history(txn: &mut Txn<'_>, history: &str) {
@@ -97,8 +100,7 @@ const USER_KEY: &[u8] = b"user";
 
 /// Whose store it is, as the server once said.
 pub(super) fn user(view: &impl Read) -> Result<Option<String>, Interrupt> {
-    let bytes = view.read(MapId::SYSTEM, USER_KEY)?;
-    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+    text(view, USER_KEY)
 }
 
 pub(super) fn set_user(txn: &mut Txn<'_>, user: &str) {

@@ -64,10 +64,15 @@ fn freeze(world: &Rc<World>, device: &Rc<Device>) {
     let Some(tab) = world.dice.pick(&tabs) else { return };
     let process = tab.process;
     world.note(Fault::Frozen, || format!("device {} tab {} freezes", device.number, process.0));
+    stop(world, process, AWAY_MS);
+}
+
+/// A tab does nothing for a while.
+fn stop(world: &Rc<World>, process: Process, (from, to): (u64, u64)) {
     world.executor.freeze(process);
     let later = Rc::clone(world);
     world.executor.spawn(WORLD, async move {
-        later.executor.sleep(later.dice.between(AWAY_MS.0, AWAY_MS.1)).await;
+        later.executor.sleep(later.dice.between(from, to)).await;
         later.executor.thaw(process);
     });
 }
@@ -76,12 +81,7 @@ fn freeze(world: &Rc<World>, device: &Rc<Device>) {
 fn freeze_leader(world: &Rc<World>, device: &Rc<Device>) {
     let Some(process) = device.leader() else { return };
     world.note(Fault::FrozenLeader, || format!("device {} tab {} freezes while it leads", device.number, process.0));
-    world.executor.freeze(process);
-    let later = Rc::clone(world);
-    world.executor.spawn(WORLD, async move {
-        later.executor.sleep(later.dice.between(MINUTES_MS.0, MINUTES_MS.1)).await;
-        later.executor.thaw(process);
-    });
+    stop(world, process, MINUTES_MS);
 }
 
 /// Somebody takes the lock and gives it back: another tab leads next, and this one learns late that it does not any more.
