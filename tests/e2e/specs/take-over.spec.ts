@@ -13,15 +13,14 @@ test("R1: a tab takes over from one that is frozen in the middle of a run, and t
   await device.open("cleo");
   const first = new RoundsPage(device.page);
   await first.isUpToDate();
-  const page = await device.newTab("cleo");
-  const second = new RoundsPage(page);
-  await second.isUpToDate();
 
-  // The first tab's push is on its way, and stays there, when the tab is frozen.
+  // The first tab's push is on its way, and stays there, when the tab is frozen. The other tab opens later, so it cannot be the one that leads.
   let letGo = (): void => {};
   device.proxy.inject("/v1/push", held(new Promise<void>((resolve) => (letGo = resolve))), 1);
   await first.create({ title: "Pump 4", place: "nairobi", due: "2031-05-06" });
-  await expect(first.syncBar).toContainText("Syncing");
+  await expect.poll(() => device.proxy.seen.some(({ path }) => path === "/v1/push")).toBe(true);
+  const page = await device.newTab("cleo");
+  const second = new RoundsPage(page);
   const session = await device.context.newCDPSession(device.page);
   // As the debugger stops a page: no timer of it fires. (Chromium freezes by itself only pages that are hidden.)
   await session.send("Debugger.enable");
