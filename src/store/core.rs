@@ -11,13 +11,14 @@ use super::line::{Line, Outcome};
 use super::mirror;
 use super::page::Page;
 use super::record;
+use super::repair;
 use super::rewrite::Rewrite;
 use super::state::{Changed, State};
 use super::transaction::Transaction;
 use super::transfer::Tracker;
 use super::txn::Plan;
 use super::upgrade;
-use super::view::{Reading, View};
+use super::view::{Interrupt, Reading, View};
 use crate::error::{Code, Error, Result};
 use crate::ports::{Commit, CommitOutcome, Durability, Head, LogSlice, PageId, Seq, Storage};
 
@@ -40,7 +41,7 @@ pub(super) struct Core<S> {
     listeners: RefCell<Vec<Rc<Listener>>>,
     /// Transactions that have not come to their end.
     transactions: RefCell<Vec<Weak<Transaction>>>,
-    /// A bad page was taken out, and what it has left behind is to be repaired.
+    /// Something was lost, here or in another tab, and there may be marks of what is to be repaired.
     pub(super) needs_repair: Cell<bool>,
     /// What is to be reported.
     pub(super) troubles: RefCell<Vec<Error>>,
@@ -236,7 +237,13 @@ impl<S: Storage> Core<S> {
             let loaded = self.judged(self.storage.load().await);
             let error = match loaded.and_then(|loaded| self.state.borrow_mut().replace(loaded, known)) {
                 Err(error) if error.code() == Code::StoreCorrupt && attempts < LOADS_MAX => error,
-                answer => return answer,
+                answer => {
+                    if attempts > 0 {
+                        // Not before: who reads while this is under way would find no mark.
+                        self.needs_repair.set(true);
+                    }
+                    return answer;
+                }
             };
             attempts += 1;
             Box::pin(self.rescue(&error, false)).await?;
@@ -248,6 +255,7 @@ impl<S: Storage> Core<S> {
     async fn caught_up(&self, known: Seq, changed: Option<Changed>) -> Result<()> {
         let is_other = |changed: &Changed| changed.keys.contains(&State::catalog_key());
         let is_due = self.is_catalog_due.get() || changed.as_ref().is_none_or(is_other);
+        let is_marked = changed.as_ref().is_some_and(|changed| repair::has_mark(&changed.keys));
         self.is_unsure.set(true);
         self.is_catalog_due.set(is_due);
         let news = News { core: self, known, seq: self.seq(), changed };
@@ -255,30 +263,49 @@ impl<S: Storage> Core<S> {
             self.read_catalog().await?;
             self.check_schema()?;
         }
+        if is_marked || is_due && self.read_mark().await? {
+            // Whoever has marked it may be no more.
+            self.needs_repair.set(true);
+        }
         self.is_catalog_due.set(false);
         self.is_unsure.set(false);
         drop(news);
         Ok(())
     }
 
-    /// Reads the catalog of the present state. Pages that are gone cannot be asked for here: the directory is fresh.
+    /// Reads the catalog of the present state.
     pub(super) async fn read_catalog(&self) -> Result<()> {
+        let mut bytes = None;
+        self.read_fresh(&mut |view| {
+            bytes = view.find(&State::catalog_key())?;
+            Ok(())
+        })
+        .await?;
+        self.state.borrow_mut().set_catalog(bytes.as_deref())
+    }
+
+    /// Whether something is marked to be repaired.
+    async fn read_mark(&self) -> Result<bool> {
+        let mut is_marked = false;
+        self.read_fresh(&mut |view| {
+            is_marked = repair::is_marked(view)?;
+            Ok(())
+        })
+        .await?;
+        Ok(is_marked)
+    }
+
+    /// Reads in the present state. Pages that are gone cannot be asked for here: the directory is fresh.
+    async fn read_fresh(&self, read: &mut dyn FnMut(&View<'_>) -> Result<(), Interrupt>) -> Result<()> {
         let mut reading = Reading::default();
         loop {
-            let found = {
-                let state = self.state.borrow();
-                Self::view(&state, &reading).find(&State::catalog_key())
-            };
-            match found {
-                Ok(bytes) => return self.state.borrow_mut().set_catalog(bytes.as_deref()),
-                Err(interrupt) => {
-                    let ids = interrupt.pages()?;
-                    if !self.load_pages(&ids, &mut reading).await? {
-                        // Another tab compacts right now.
-                        Box::pin(self.load(0)).await?;
-                        Box::pin(self.check_named(&ids)).await?;
-                    }
-                }
+            let answer = read(&Self::view(&self.state.borrow(), &reading));
+            let Err(interrupt) = answer else { return Ok(()) };
+            let ids = interrupt.pages()?;
+            if !self.load_pages(&ids, &mut reading).await? {
+                // Another tab compacts right now.
+                Box::pin(self.load(0)).await?;
+                Box::pin(self.check_named(&ids)).await?;
             }
         }
     }

@@ -50,7 +50,9 @@ impl<S: Storage> Core<S> {
             let Some((plan, trouble)) = self.cut_out(id).await? else {
                 let why = Error::new(Code::StoreCorrupt, format!("page {id} is lost, and the catalog with it"));
                 Box::pin(self.rescue(&why, true)).await?;
-                return Box::pin(self.load(0)).await.map(drop);
+                Box::pin(self.load(0)).await?;
+                self.needs_repair.set(true);
+                return Ok(());
             };
             match self.commit(plan).await {
                 Outcome::Again => {}

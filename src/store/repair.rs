@@ -11,7 +11,7 @@ use super::recovery::IN_DOUBT;
 use super::settle::refusal_json;
 use super::system::{self, Bucket, Counter};
 use super::txn::index_key;
-use super::{Bytes, Interrupt, MapId, Read, Store, Txn, keys, pending, rebase, resync};
+use super::{Bytes, Interrupt, MapId, Read, Store, Txn, View, keys, pending, rebase, resync};
 use crate::error::{Code, Error, Result};
 use crate::json::FromJson;
 use crate::model::{RowRef, Table};
@@ -22,6 +22,16 @@ const MARK_PREFIX: &[u8] = b"repair/";
 
 /// Maps that were hit, first and last.
 pub(super) type Maps = (u16, u16);
+
+/// Whether some of these keys is a mark.
+pub(super) fn has_mark(changed: &[Vec<u8>]) -> bool {
+    let prefix = keys::full_key(MapId::SYSTEM, MARK_PREFIX);
+    changed.iter().any(|key| key.starts_with(&prefix))
+}
+
+pub(super) fn is_marked(view: &View<'_>) -> Result<bool, Interrupt> {
+    Ok(!view.keys_with_prefix(MapId::SYSTEM, MARK_PREFIX)?.is_empty())
+}
 
 /// Marks a range of maps.
 pub(super) fn mark(changes: &mut Changes, (first, last): Maps) {
@@ -35,8 +45,7 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// Those of the store.
     pub async fn repair(&self) -> Result<()> {
-        let is_marked = self.read(|view| Ok(!view.keys_with_prefix(MapId::SYSTEM, MARK_PREFIX)?.is_empty())).await?;
-        if is_marked {
+        if self.read(is_marked).await? {
             // A new store becomes a client in its own way.
             let client = Some(self.identity()).filter(|_| !self.is_new());
             self.change(&mut |txn| repair(txn, client.as_deref())).await?;

@@ -66,7 +66,6 @@ impl<S: Storage> Core<S> {
                 drop(self.storage.put_snapshot(seq, snapshot.parts).await);
                 detail.push_str("; changes that waited may be lost: there is no whole mirror of them");
             }
-            self.needs_repair.set(true);
             self.is_rescued.set(true);
             self.troubles.borrow_mut().push(Error::new(Code::StoreCorrupt, detail));
             return Ok(());

@@ -5,7 +5,7 @@ use whimbrel::driver::News;
 use whimbrel::error::Code;
 use whimbrel::memory::{MemoryStorage, Mirroring};
 use whimbrel::ports::Durability;
-use whimbrel::store::Store;
+use whimbrel::store::{Read as _, Store};
 use whimbrel::sync::Settlement;
 
 use crate::device::{Device, HOME, schema};
@@ -170,5 +170,41 @@ local! {
         assert!(other.told.borrow().contains(&News::Recovered));
         assert_eq!(synced(&server, &other).await, list(&["1 New", "2 Changed", "4 Pump", "5 Later"]));
         assert_eq!(synced(&server, &ana).await, other.orders().await);
+    }
+}
+
+/// Two tabs without engines on a store in which somebody else has just made a record, with a log record that says nothing.
+async fn tabs_of_damaged() -> [Store<MemoryStorage>; 2] {
+    let storage = MemoryStorage::new();
+    write_alone(&storage, "4", "Earlier").await;
+    let open = || Store::open(storage.connect(), schema(), Durability::Relaxed, None);
+    let tabs = [open().await.unwrap(), open().await.unwrap()];
+    write_alone(&storage, "5", "Later").await;
+    storage.damage_log(|log| log.last_entry().into_iter().for_each(|mut record| record.get_mut().clear()));
+    storage.set_delay(2);
+    tabs
+}
+
+async fn rows(store: &Store<MemoryStorage>) -> usize {
+    store.read(|view| Ok(view.keys_with_prefix(view.entity_map("workOrder")?, &[])?.len())).await.unwrap()
+}
+
+local! {
+    async fn who_reads_while_a_tab_begins_anew_does_not_take_the_repair_for_done() {
+        let [tab, _] = tabs_of_damaged().await;
+        let reading = async { for _ in 0..100 { rows(&tab).await; tokio::task::yield_now().await } };
+        let (caught_up, ()) = tokio::join!(tab.catch_up(), reading);
+        caught_up.unwrap();
+        assert_eq!(rows(&tab).await, 2);
+    }
+}
+
+local! {
+    async fn a_tab_makes_the_rows_anew_when_the_one_that_began_anew_is_gone() {
+        let [gone, left] = tabs_of_damaged().await;
+        gone.catch_up().await.unwrap();
+        drop(gone);
+        left.catch_up().await.unwrap();
+        assert_eq!(rows(&left).await, 2);
     }
 }
