@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::ports::Storage;
 
 /// Rows of buckets that are gone which one step removes, at most: a step stays short.
-const RETIRED_AT_ONCE: usize = 1_000;
+const RETIRED_AT_ONCE: usize = 5_000;
 
 /// How things stand with the server: what waits for it or for the user, and when all was last well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -171,19 +171,15 @@ impl<S: Storage> Store<S> {
         self.change(&mut restart).await.map(|_| ())
     }
 
-    /// Removes some rows of buckets that are no longer there; the changes that became conflicts by it, and none when all is done.
+    /// Removes the rows of buckets that are no longer there, of all these entities at once if they are not too many; the changes that became conflicts
+    /// by it, and none when all is done.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn retire_step(&self, entities: &[String]) -> Result<Option<Vec<Confirmation>>> {
-        for entity in entities {
-            let Retired { more, confirmed } =
-                self.transact(|txn| resync::retire(txn, entity, RETIRED_AT_ONCE)).await?.value;
-            if more || !confirmed.is_empty() {
-                return Ok(Some(confirmed));
-            }
-        }
-        Ok(None)
+        let Retired { more, confirmed } =
+            self.transact(|txn| resync::retire(txn, entities, RETIRED_AT_ONCE)).await?.value;
+        Ok((more || !confirmed.is_empty()).then_some(confirmed))
     }
 
     /// After a whole pull: how many changes that the server had accepted it has lost; none when it was not put back to an earlier state.

@@ -10,6 +10,10 @@
 //! comes under the new number for the first time is right, whatever its version. Of what is lost then, records that this device's user has changed
 //! lately go to the inbox as they were.
 //!
+//! The rows that have come are not kept apart until all are there: each is right by itself, as in any pull that takes long, and a copy of everything
+//! would need the room twice and stop the page while it takes its place. What leaves, leaves in one transaction, of all entities of the pull; when
+//! it is more than [`Store::retire_step`](super::Store::retire_step) takes at once, in several, for the same reason.
+//!
 //! **Invariant:** what the user has done and the server does not have is never removed without a trace: it is a conflict or in the inbox.
 
 use whimbrel_protocol::{Fields, Op};
@@ -81,16 +85,33 @@ pub(super) struct Retired {
     pub(super) confirmed: Vec<Confirmation>,
 }
 
-/// Removes some rows of an entity's retired buckets, `most` at the most. A bucket that was only retired is forgotten.
+/// Removes the rows of the entities' retired buckets, `most` at the most. A bucket that was only retired is forgotten.
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn retire(txn: &mut Txn<'_>, entity: &str, most: usize) -> Result<Retired, Interrupt> {
-    let mut done = Retired::default();
+pub(super) fn retire(txn: &mut Txn<'_>, entities: &[String], most: usize) -> Result<Retired, Interrupt> {
+    let (mut done, mut left) = (Retired::default(), most);
+    for entity in entities {
+        left -= retire_entity(txn, entity, left, &mut done.confirmed)?;
+        if left == 0 {
+            done.more = true;
+            break;
+        }
+    }
+    Ok(done)
+}
+
+/// How many rows were looked at; `most` when some may be left.
+fn retire_entity(
+    txn: &mut Txn<'_>,
+    entity: &str,
+    most: usize,
+    confirmed: &mut Vec<Confirmation>,
+) -> Result<usize, Interrupt> {
     let buckets = system::buckets_of(txn, entity)?;
     let numbers: Vec<u16> = buckets.iter().flat_map(|(_, bucket)| bucket.retired.iter().copied()).collect();
     if numbers.is_empty() {
-        return Ok(done);
+        return Ok(0);
     }
     // Rows of a bucket that is the user's no longer are refused by the server when they are sent.
     let came_again = buckets.iter().filter(|(_, bucket)| bucket.number != 0);
@@ -107,14 +128,13 @@ pub(super) fn retire(txn: &mut Txn<'_>, entity: &str, most: usize) -> Result<Ret
             continue;
         }
         if before.dirty {
-            done.confirmed.extend(missing(txn, entity, id)?);
+            confirmed.extend(missing(txn, entity, id)?);
         } else {
             keep_lost(txn, entity, id, &before, &own)?;
         }
     }
-    done.more = leaving.len() == most;
-    if done.more {
-        return Ok(done);
+    if leaving.len() == most {
+        return Ok(most);
     }
     for (name, mut bucket) in buckets {
         bucket.retired.clear();
@@ -124,7 +144,7 @@ pub(super) fn retire(txn: &mut Txn<'_>, entity: &str, most: usize) -> Result<Ret
             system::set_bucket(txn, &name, &bucket)?;
         }
     }
-    Ok(done)
+    Ok(leaving.len())
 }
 
 /// Records of an entity that are in one of the buckets.
