@@ -1,6 +1,6 @@
 //! Playing a scenario.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
 
@@ -66,14 +66,22 @@ pub(super) fn look(world: &Rc<World>) -> Vec<String> {
         end.extend(rows.map(|(id, row)| format!("{} {id}: {row:?}", kind.name)));
     }
     for last in finals {
-        end.push(format!(
-            "device {}: conflicts {:?}, kept: {}",
-            last.device,
-            last.conflicts,
-            last.kept.matches("\"entry\"").count()
-        ));
+        end.push(format!("device {}: conflicts {:?}, kept: {:?}", last.device, last.conflicts, values(&last.kept)));
     }
     end
+}
+
+/// What people have written of what is kept, in order. In how many changes it waits depends on when one of them was numbered to be sent.
+fn values(kept: &str) -> BTreeSet<(&'static str, i64)> {
+    let mut found = BTreeSet::new();
+    for name in FIELDS {
+        for (place, before) in kept.match_indices(&format!("\"{name}\":")) {
+            let digits = kept.get(place + before.len()..).unwrap_or_default();
+            let end = digits.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(digits.len());
+            found.extend(digits.get(..end).and_then(|digits| digits.parse().ok()).map(|number| (name, number)));
+        }
+    }
+    found
 }
 
 impl Stage {
@@ -199,6 +207,8 @@ impl Stage {
             let tab = self.tab(who).await;
             let Some(driver) = tab.driver.borrow().clone() else { return false };
             let (id, number) = (id.clone(), *number);
+            // The tab that died may have told nobody of it.
+            drop(driver.store().catch_up().await);
             found.push(is_shown(&driver, act, kind, &id, number).await || self.world.has_arrived(number));
         }
         if found.iter().any(|is_there| *is_there) && found.contains(&false) {
