@@ -32,6 +32,9 @@ pub(crate) enum Effort {
 const TABS: &str = "--transactions=1000";
 const TABS_LONG: &str = "--transactions=10000";
 
+/// Requests of the storm in a long run; a usual one has what the test says.
+const STORM_LONG: &str = "5000";
+
 /// How much is tried, and where.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -146,7 +149,7 @@ impl Step {
                 pkg::build(workspace, pkg::Mode::Release)?;
                 www::build(workspace)
             }
-            Self::E2e => end_to_end(workspace, tools),
+            Self::E2e => end_to_end(workspace, tools, plan.effort),
             Self::Kill => in_chromium(workspace, tools, "kill", &KILL_OPTIONS),
             Self::Tabs => {
                 let transactions = if plan.effort == Effort::Long { TABS_LONG } else { TABS };
@@ -185,11 +188,12 @@ fn in_chromium(workspace: &Workspace, tools: &Tools, program: &str, options: &[&
     kill::call(workspace, &tools.browser, program, &options).run()
 }
 
-fn end_to_end(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {
+fn end_to_end(workspace: &Workspace, tools: &Tools, effort: Effort) -> Result<(), Failure> {
     pkg::build(workspace, pkg::Mode::Release)?;
     www::build(workspace)?;
     let server = server::build(workspace, Profile::Dev)?;
     let call = npm::script(workspace, "test", "tests/e2e").env("WHIMBREL_SERVER", server);
+    let call = if effort == Effort::Long { call.env("STORM_REQUESTS", STORM_LONG) } else { call };
     tools.browser.apply(call).run()
 }
 
