@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: this engine beside other ways to keep rows in a browser, in headless Chromium.
 //!
 //! The bench itself is the npm workspace `benches/browser`, which prints the tables and writes `target/bench/latest.json`. Here is
-//! what it needs: a browser, the package as an app gets it, and its options.
+//! what it needs: a browser, the package as an app gets it, and its options. `cargo xtask bench drain` measures the sync instead.
+
+mod drain;
 
 use crate::failure::Failure;
 use crate::npm;
@@ -18,7 +20,10 @@ const ALL: &str = "all";
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Measures with so many rows; may be given several times [default: 10000 and 100000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
     rows: Vec<u32>,
@@ -36,8 +41,18 @@ pub(crate) struct Arguments {
     profile: bool,
 }
 
+/// What is measured instead.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Measures how fast an outbox becomes the server's over loopback, and what a long one takes of memory
+    Drain(drain::Arguments),
+}
+
 /// Builds the package where it is measured, then measures.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(Other::Drain(arguments)) = &arguments.other {
+        return drain::run(workspace, arguments);
+    }
     let tools = setup::run(workspace)?;
     if arguments.measures(WHIMBREL) {
         pkg::build(workspace, if arguments.profile { pkg::Mode::Profile } else { pkg::Mode::Release })?;
@@ -66,7 +81,7 @@ impl Arguments {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, WHIMBREL};
+    use super::{Arguments, Other, WHIMBREL};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -93,6 +108,13 @@ mod tests {
         assert_eq!(arguments.options(), expected);
         assert!(!arguments.measures(WHIMBREL));
         assert!(parse("bench --peers all").unwrap().measures(WHIMBREL));
+    }
+
+    #[test]
+    fn a_drain_has_options_of_its_own() {
+        let Some(Other::Drain(_)) = parse("bench drain --runs 2 --queue 0").unwrap().other else { panic!("no drain") };
+        assert!(parse("bench --rows 10000 drain").is_err());
+        assert!(parse("bench drain --queue 100001").is_err(), "the outbox takes no more");
     }
 
     #[test]
