@@ -38,6 +38,7 @@ impl FromJson for PushResponse {
             protocol: object.small("protocol")?,
             outcomes: object.objects("outcomes")?,
             last_seq: object.number("last_seq")?,
+            stand: object.optional_text("stand")?,
         })
     }
 }
@@ -144,7 +145,7 @@ mod tests {
         same::<Pong>(r#"{"nonce":"n","protocol":1,"history":"h"}"#);
         same::<Problem>(r#"{"type":"t","code":"push/gap","status":409,"title":"t","detail":"d","retryable":false}"#);
         same::<PushResponse>(
-            r#"{"protocol":1,"last_seq":5,"outcomes":[{"seq":1,"outcome":"accepted","version":7},
+            r#"{"protocol":1,"last_seq":5,"stand":"e.9","outcomes":[{"seq":1,"outcome":"accepted","version":7},
                 {"seq":2,"outcome":"duplicate","version":3},{"seq":3,"outcome":"conflict"},
                 {"seq":4,"outcome":"conflict","row":{"version":2,"fields":{"a":1}}},
                 {"seq":5,"outcome":"rejected","code":"c","message":"m","fields":{"f":"w"}},

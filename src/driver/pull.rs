@@ -1,6 +1,6 @@
 //! A pull: the server's lines, stored as they come, each piece together with the cursor that covers it.
 
-use whimbrel_protocol::{PROTOCOL_VERSION, PullLine, PullRequest, Start};
+use whimbrel_protocol::{PROTOCOL_VERSION, PullLine, PullRequest, Stand, Start};
 
 use super::lines::Lines;
 use super::load::File;
@@ -60,8 +60,8 @@ impl<P: Platform> Driver<P> {
     }
 
     /// A server that was put back to an earlier state has lost what it had accepted: people are told.
-    async fn look_for_lost(&self, entities: &[String]) -> Result<(), Error> {
-        if let Some(lost) = self.store.settle_restored(entities).await? {
+    async fn look_for_lost(&self, entities: &[String], stands: &[Stand]) -> Result<(), Error> {
+        if let Some(lost) = self.store.settle_restored(entities, stands).await? {
             let detail = format!(
                 "the server was put back to an earlier state; {lost} accepted changes of this device are lost there, \
                  and records that are gone with them are in the inbox"
@@ -73,12 +73,13 @@ impl<P: Platform> Driver<P> {
 
     async fn pull_entities(&self, run: RunId, entities: &[String], idle: Option<u32>) -> Result<(), Failure> {
         let unplaced = self.store.unplaced(entities).await?;
-        let request = self.pull_request(entities).await?;
+        let stands = self.store.stands(entities).await?;
+        let request = self.pull_request(entities, stands.clone()).await?;
         let response = self.exchange("pull", request, NDJSON, idle).await?;
         let lines = Lines::new(Source::Network(response.body));
         self.receive(lines, entities, Some(run)).await?;
         self.store.settle_unplaced(&unplaced).await?;
-        self.look_for_lost(entities).await?;
+        self.look_for_lost(entities, &stands).await?;
         Ok(())
     }
 
@@ -94,7 +95,7 @@ impl<P: Platform> Driver<P> {
         Ok(())
     }
 
-    async fn pull_request(&self, entities: &[String]) -> Result<String, Error> {
+    async fn pull_request(&self, entities: &[String], stands: Vec<Stand>) -> Result<String, Error> {
         let store = &self.store;
         let request = PullRequest {
             protocol: PROTOCOL_VERSION,
@@ -103,6 +104,7 @@ impl<P: Platform> Driver<P> {
             user: store.user().await?,
             entities: entities.to_vec(),
             cursors: store.cursors(entities).await?,
+            stands,
         };
         to_text(&request)
     }

@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::json::to_text;
 use crate::model::Unit;
 use crate::ports::{Clock, Platform, Random};
-use crate::store::{Batch, forget_old, next_batch_of, settle};
+use crate::store::{Batch, forget_old, next_batch_of, note_stand, settle};
 use crate::sync::{Event, Failure, PushBatch, RunId, UnitId};
 
 impl<P: Platform> Driver<P> {
@@ -68,7 +68,9 @@ impl<P: Platform> Driver<P> {
         let settled = store
             .transact(|txn| {
                 forget_old(txn, now)?;
-                settle(txn, &answer.outcomes)
+                let settled = settle(txn, &answer.outcomes)?;
+                note_stand(txn, &batch.request.client, answer.stand.as_deref(), &settled.confirmed);
+                Ok(settled)
             })
             .await?
             .value;

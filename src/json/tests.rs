@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use whimbrel_protocol::{BucketCursor, Change, Fields, Json, Op, PullRequest, PushRequest};
+use whimbrel_protocol::{BucketCursor, Change, Fields, Json, Op, PullRequest, PushRequest, Stand};
 
 use super::*;
 use crate::error::Code;
@@ -294,8 +294,9 @@ fn requests_are_written_as_the_server_reads_them() {
     assert_eq!(to_text(&push).unwrap(), serde_json::to_string(&push).unwrap());
     let cursor = BucketCursor { bucket: "order/all".to_owned(), cursor: "x".to_owned(), more: true };
     let (client, entities) = ("c".to_owned(), vec!["order".to_owned()]);
-    let pull =
-        PullRequest { protocol: 1, client, schema: 2, user: Some("ana".to_owned()), entities, cursors: vec![cursor] };
+    let stands = vec![Stand { entity: "order".to_owned(), stand: "e.9".to_owned() }];
+    let user = Some("ana".to_owned());
+    let pull = PullRequest { protocol: 1, client, schema: 2, user, entities, cursors: vec![cursor], stands };
     assert_eq!(to_text(&pull).unwrap(), serde_json::to_string(&pull).unwrap());
 }
 

@@ -1,16 +1,16 @@
 //! The store as a sync sees it: each method one read or one transaction.
 
-use whimbrel_protocol::{BucketCursor, Start};
+use whimbrel_protocol::{BucketCursor, Stand, Start};
 
 use super::confirmation::{self, Confirmation};
 use super::resync::{self, Retired};
 use super::system::{self, Counter};
 use super::unplaced::{self, Unplaced};
-use super::{Piece, Store, Txn, View, apply, lead, send};
+use super::{Piece, Store, Txn, View, apply, lead, send, stands};
 use crate::error::{Code, Error, Result};
 use crate::ports::Storage;
 
-/// Rows of buckets that are gone which one step removes, at most: a step stays short.
+/// Rows of buckets that are gone which leave in one transaction, at most: it stays short.
 const RETIRED_AT_ONCE: usize = 5_000;
 
 /// How things stand with the server: what waits for it or for the user, and when all was last well.
@@ -182,12 +182,24 @@ impl<S: Storage> Store<S> {
         Ok((more || !confirmed.is_empty()).then_some(confirmed))
     }
 
-    /// After a whole pull: how many changes that the server had accepted it has lost; none when it was not put back to an earlier state.
+    /// What the server has said with accepted changes that no whole pull has followed.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn settle_restored(&self, entities: &[String]) -> Result<Option<u64>> {
-        Ok(self.transact(|txn| resync::settle_restored(txn, entities)).await?.value)
+    pub fn stands(&self, entities: &[String]) -> impl Future<Output = Result<Vec<Stand>>> {
+        self.read(move |view| stands::of_entities(view, entities))
+    }
+
+    /// After a whole pull, with which these went: how many changes that the server had accepted it has lost; none when it was not put back to an earlier state.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn settle_restored(&self, entities: &[String], stands: &[Stand]) -> Result<Option<u64>> {
+        let settle = |txn: &mut Txn<'_>| {
+            stands::forget(txn, stands)?;
+            resync::settle_restored(txn, entities)
+        };
+        Ok(self.transact(settle).await?.value)
     }
 
     /// Rows that the server has accepted and that are in no bucket; to be asked for before a pull, for [`Store::settle_unplaced`].

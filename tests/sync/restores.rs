@@ -146,6 +146,51 @@ local! {
     }
 }
 
+/// A device pushes and pulls nothing before the server goes back to a backup that it has a cursor of: nothing that it was given is lost, only what
+/// it has sent.
+async fn pushed_only(has_new_history: bool, pushes_again: bool) {
+    let (server, ana, ben) = two().await;
+    ana.create("1", "Pump").await;
+    ana.sync(HOME).await;
+    ana.sync(HOME).await;
+    let backup = server.backup().await;
+    ana.update("1", json!({"title": "Pump, new"})).await;
+    ana.create("2", "Roof").await;
+    (0..9).for_each(|_| server.network.fail_next("pull", Fault::Unreachable));
+    assert_eq!(ana.sync(HOME).await.0, Settlement::Error);
+    assert_eq!(ana.driver.status().pending, 0);
+    server.network.heal();
+    server.restore(backup, has_new_history).await;
+    // The clock comes to where it was.
+    for count in 0..9 {
+        ben.create(&format!("b{count}"), "Ben").await;
+        ben.sync(HOME).await;
+    }
+    if pushes_again {
+        ana.create("3", "Door").await;
+    }
+    ana.sync(HOME).await;
+    assert_eq!(ana.sync(HOME).await, COMPLETE);
+    assert_eq!(ben.sync(HOME).await, COMPLETE);
+    assert_eq!(ana.orders().await, ben.orders().await, "the server is right");
+    assert!(ana.orders().await.contains(&"1 Pump".to_owned()));
+    let kept = inbox(&ana).await;
+    assert_eq!((kept.len(), &kept[0]["code"], &kept[0]["entry"]["id"]), (1, &json!("server/lost"), &json!("2")));
+    let told = reported(&ana, Code::ServerRestored);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("2 accepted changes of this device are lost"), "{told:?}");
+    let stands = ana.driver.store().stands(&["workOrder".to_owned()]).await.unwrap();
+    assert_eq!(stands, [], "a whole pull has followed");
+}
+
+local! {
+    async fn what_was_only_pushed_before_a_restore_is_missed_at_the_next_pull() {
+        for (has_new_history, pushes_again) in [(true, false), (false, false), (true, true), (false, true)] {
+            pushed_only(has_new_history, pushes_again).await;
+        }
+    }
+}
+
 local! {
     async fn what_was_sent_and_not_answered_before_a_restore_is_sent_again() {
         let (server, ana, ben) = two().await;

@@ -14,7 +14,7 @@ pub use attachment::*;
 pub use json::{Fields, Json, Number};
 pub use limits::*;
 pub use problem::{Problem, ProblemCode};
-pub use pull::{BucketCursor, BucketInfo, Gone, PullLine, PullRequest, RowBatch, Start};
+pub use pull::{BucketCursor, BucketInfo, Gone, PullLine, PullRequest, RowBatch, Stand, Start};
 pub use push::{Change, ChangeOutcome, Op, Outcome, PushRequest, PushResponse, ServerRow};
 
 use serde::{Deserialize, Serialize};

@@ -29,6 +29,19 @@ pub struct PullRequest {
     /// Buckets the client has, with their cursors.
     #[serde(default)]
     pub cursors: Vec<BucketCursor>,
+    /// What the server said when it accepted changes of these entities that no whole pull has followed yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stands: Vec<Stand>,
+}
+
+/// Where the server stood when it last accepted a change of an entity. No cursor says so before a pull has brought the change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stand {
+    /// The entity.
+    pub entity: String,
+    /// Opaque; from [`crate::PushResponse`].
+    pub stand: String,
 }
 
 /// Where a client stands in a bucket.

@@ -81,6 +81,9 @@ pub struct PushResponse {
     pub outcomes: Vec<ChangeOutcome>,
     /// The last `seq` of this client that the server has decided, durably.
     pub last_seq: u64,
+    /// Opaque: where the server stands, with these changes; for [`crate::Stand`]. A server that is never restored needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand: Option<String>,
 }
 
 /// What became of one change.

@@ -102,7 +102,7 @@ fn push_response_and_every_outcome() {
     ];
     let outcomes = outcomes.into_iter().zip(1..).map(|(outcome, seq)| ChangeOutcome { seq, outcome }).collect();
     check(
-        &PushResponse { protocol: 1, outcomes, last_seq: 5 },
+        &PushResponse { protocol: 1, outcomes, last_seq: 5, stand: Some("e.9".into()) },
         concat!(
             r#"{"protocol":1,"outcomes":["#,
             r#"{"seq":1,"outcome":"accepted","version":9},"#,
@@ -110,7 +110,7 @@ fn push_response_and_every_outcome() {
             r#"{"seq":3,"outcome":"conflict","row":{"version":4,"fields":{"title":"t"}}},"#,
             r#"{"seq":4,"outcome":"conflict"},"#,
             r#"{"seq":5,"outcome":"rejected","code":"value/too-long","message":"m","fields":{"title":"f"}},"#,
-            r#"{"seq":6,"outcome":"retry","after_ms":500}],"last_seq":5}"#
+            r#"{"seq":6,"outcome":"retry","after_ms":500}],"last_seq":5,"stand":"e.9"}"#
         ),
     );
 }
@@ -125,14 +125,15 @@ fn pull_request() {
             user: Some("ana".into()),
             entities: vec!["place".into()],
             cursors: vec![BucketCursor { bucket: "place/country:ES".into(), cursor: "x".into(), more: false }],
+            stands: vec![Stand { entity: "place".into(), stand: "e.9".into() }],
         },
         concat!(
             r#"{"protocol":1,"client":"c1","schema":1,"user":"ana","entities":["place"],"#,
-            r#""cursors":[{"bucket":"place/country:ES","cursor":"x","more":false}]}"#
+            r#""cursors":[{"bucket":"place/country:ES","cursor":"x","more":false}],"stands":[{"entity":"place","stand":"e.9"}]}"#
         ),
     );
     let bare: PullRequest = serde_json::from_str(r#"{"protocol":1,"client":"c","schema":1,"entities":[]}"#).unwrap();
-    assert!(bare.cursors.is_empty() && bare.user.is_none());
+    assert!(bare.cursors.is_empty() && bare.stands.is_empty() && bare.user.is_none());
     refused::<PullRequest>(r#"{"protocol":1,"client":"c","schema":1,"entities":[],"usr":"ana"}"#);
 }
 

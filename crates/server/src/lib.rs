@@ -24,6 +24,7 @@ mod retention;
 mod seed;
 mod serve;
 mod sqlite;
+mod stand;
 mod storage;
 
 pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};

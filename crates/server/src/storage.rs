@@ -40,6 +40,19 @@ pub struct Head {
     pub horizon: Version,
 }
 
+impl Head {
+    /// Whether this database, as it is now, stood at a version in an era: what was there then is not lost.
+    pub(crate) async fn has_been_at<S: Storage>(
+        &self,
+        storage: &S,
+        era: &str,
+        version: Version,
+    ) -> StorageResult<bool> {
+        let until = storage.era_until(era).await?;
+        Ok(until.is_some_and(|until| version <= until.min(self.version)))
+    }
+}
+
 /// What [`Storage::compact`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compacted {

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A cursor that cannot be continued begins anew with `resync`: it is of another lineage, below the horizon, or of changes that were lost when the
-//! database was restored. The horizon may pass a position also while an answer is on its way.
+//! database was restored. The horizon may pass a position also while an answer is on its way. An answer in which an era begins ends with an error: the
+//! client asks again, and everything that it says is looked at again.
 //!
 //! **Invariant:** a line is made when it is asked for; nothing is kept but one page.
 
@@ -32,7 +33,8 @@ use whimbrel_protocol::{
 use self::cursor::{Lineage, Place, Position};
 use crate::fault::Fault;
 use crate::model::{Entities, Entity, ROW_BYTES_MAX, User};
-use crate::storage::{Bucket, Head, Page, PageLimit, Storage, StorageResult};
+use crate::stand;
+use crate::storage::{Bucket, Head, Page, PageLimit, Storage, StorageError, StorageResult};
 
 /// Bytes of values in a page, about: the row that exceeds it is the last.
 const PAGE_BYTES_MAX: usize = 256 * 1024;
@@ -60,6 +62,8 @@ struct Progress {
     resync: Option<bool>,
     /// The era of the version in `position`.
     era: String,
+    /// The era that was the present one when the answer began.
+    began_in: String,
     position: Position,
     /// The changes go up to here; known when their phase begins, so that an answer ends however much is being written.
     upto: Option<(String, Version)>,
@@ -81,6 +85,7 @@ impl<S: Storage> Pull<S> {
         }
         user.check(request.user.as_deref())?;
         let head = storage.head().await?;
+        let restored = stand::lost(storage.as_ref(), &head, &request.stands).await?;
         let mut forbidden = Vec::new();
         let mut waiting: VecDeque<Progress> = VecDeque::new();
         for wanted in &request.entities {
@@ -93,7 +98,12 @@ impl<S: Storage> Pull<S> {
                     forbidden.push(entity.name.clone());
                 }
                 for scope in scopes {
-                    waiting.push_back(Progress::begin(storage.as_ref(), &head, entity, scope, &request.cursors).await?);
+                    let mut progress =
+                        Progress::begin(storage.as_ref(), &head, entity, scope, &request.cursors).await?;
+                    if restored.contains(&entity.name.as_str()) {
+                        progress.start_over(&head, true);
+                    }
+                    waiting.push_back(progress);
                 }
             }
         }
@@ -147,14 +157,14 @@ impl Progress {
             lineage,
             resync: sent.map(|_| false),
             era: head.era.clone(),
+            began_in: head.era.clone(),
             position: Position::Snapshot { at: head.version, after: String::new() },
             upto: None,
         };
         let Some(place) = sent.and_then(|sent| progress.lineage.read(&sent.cursor)) else { return Ok(progress) };
         let version = place.position.version();
         if version >= head.horizon {
-            let until = storage.era_until(&place.era).await?;
-            if until.is_some_and(|until| version <= until.min(head.version)) {
+            if head.has_been_at(storage, &place.era, version).await? {
                 progress.resync = None;
                 (progress.era, progress.position) = (place.era, place.position);
             } else {
@@ -162,6 +172,14 @@ impl Progress {
             }
         }
         Ok(progress)
+    }
+
+    /// The whole bucket is to come; whether because the database was restored.
+    fn start_over(&mut self, head: &Head, is_restored: bool) {
+        self.resync = Some(is_restored);
+        self.era.clone_from(&head.era);
+        self.position = Position::Snapshot { at: head.version, after: String::new() };
+        self.upto = None;
     }
 
     async fn count<S: Storage>(&self, storage: &S, entities: &Entities) -> StorageResult<u64> {
@@ -207,12 +225,13 @@ impl Progress {
             }
         };
         let head = storage.head().await?;
+        if head.era != self.began_in {
+            // The database may be another one: restored. What was asked is to be looked at again, all of it.
+            return Err(StorageError::Busy("an era has begun in the middle of an answer".into()));
+        }
         if self.position.version() < head.horizon {
             // Removals after it may have been forgotten before the page was read.
-            self.resync = Some(false);
-            self.era = head.era;
-            self.position = Position::Snapshot { at: head.version, after: String::new() };
-            self.upto = None;
+            self.start_over(&head, false);
             return Ok(false);
         }
         if let Some(restored) = self.resync.take() {

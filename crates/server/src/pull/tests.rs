@@ -55,6 +55,7 @@ async fn what_is_written_while_a_snapshot_is_on_its_way_comes_with_the_same_answ
         user: None,
         entities: vec!["e".into()],
         cursors: Vec::new(),
+        stands: Vec::new(),
     };
     let mut pull = Pull::begin(Arc::clone(&storage), Arc::new(entities), &user, &request).await.unwrap();
     let mut said = Vec::new();

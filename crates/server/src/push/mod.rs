@@ -27,6 +27,7 @@ use self::decide::{Decision, Known, decide};
 use self::refusal::Refusal;
 use crate::fault::Fault;
 use crate::model::{Entities, Entity, FieldType, Policy, User, Value};
+use crate::stand;
 use crate::storage::{Client, Decided, PushTransaction, Record, Storage, StorageResult, Write, Written};
 
 /// The `ack` of a client that has ended: more than was ever decided.
@@ -59,7 +60,8 @@ pub(crate) async fn push<S: Storage>(
         client.ack = ENDED;
         transaction.save_client(&request.client, &client).await?;
         transaction.commit().await?;
-        return Ok(PushResponse { protocol: PROTOCOL_VERSION, outcomes: Vec::new(), last_seq: client.last_seq });
+        let last_seq = client.last_seq;
+        return Ok(PushResponse { protocol: PROTOCOL_VERSION, outcomes: Vec::new(), last_seq, stand: None });
     }
     let (mut outcomes, new) = sequence::split(request, &client, decided)?;
     let mut newest = storage.head().await?.version;
@@ -84,7 +86,10 @@ pub(crate) async fn push<S: Storage>(
     client.ack = client.ack.max(request.ack);
     transaction.save_client(&request.client, &client).await?;
     transaction.commit().await?;
-    Ok(PushResponse { protocol: PROTOCOL_VERSION, outcomes, last_seq: client.last_seq })
+    let is_of_effect =
+        |answer: &ChangeOutcome| matches!(answer.outcome, Outcome::Accepted { .. } | Outcome::Duplicate { .. });
+    let stand = if outcomes.iter().any(is_of_effect) { Some(stand::write(&storage.head().await?)) } else { None };
+    Ok(PushResponse { protocol: PROTOCOL_VERSION, outcomes, last_seq: client.last_seq, stand })
 }
 
 struct Pusher<'a, T> {
