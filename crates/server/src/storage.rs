@@ -264,6 +264,18 @@ pub trait PushTransaction: Send {
         write: Write<'_>,
     ) -> impl Future<Output = StorageResult<Written>> + Send;
 
+    /// Inserts new records at once, all or none: they get consecutive versions in their order, and the last one is the answer. None when it did not go
+    /// like that (an id was here before, a constraint refused a row, other rows changed along), or cannot be done at once at all: nothing was
+    /// done, and they are to be written one by one. Not between a mark and its end.
+    fn insert_new(
+        &mut self,
+        entity: &Entity,
+        rows: &[(String, Row)],
+    ) -> impl Future<Output = StorageResult<Option<Version>>> + Send {
+        let _ = (entity, rows);
+        std::future::ready(Ok(None))
+    }
+
     /// When the values of fields were written, by position, as far as [`PushTransaction::note_times`] was told. A deletion forgets them.
     fn times(&mut self, entity: &Entity, id: &str) -> impl Future<Output = StorageResult<BTreeMap<usize, i64>>> + Send;
 
@@ -292,6 +304,20 @@ pub trait PushTransaction: Send {
         decided: &Decided,
         record: (&str, &str),
     ) -> impl Future<Output = StorageResult<()>> + Send;
+
+    /// Remembers several decisions.
+    fn remember_all(
+        &mut self,
+        client: &str,
+        decided: &[(Decided, (&str, &str))],
+    ) -> impl Future<Output = StorageResult<()>> + Send {
+        async move {
+            for (one, record) in decided {
+                self.remember(client, one, *record).await?;
+            }
+            Ok(())
+        }
+    }
 
     /// Stores the client and forgets its decisions up to `ack`.
     fn save_client(&mut self, id: &str, client: &Client) -> impl Future<Output = StorageResult<()>> + Send;

@@ -4,6 +4,7 @@
 //! envelope ─► sequence (replay | new) ─► per change or group: admit ─► record ─► decide ─► write ─► remember
 //! └ 400, 413  └ 409                      └───────────── one savepoint ─────────────┘
 //! ```
+//! New records in a row are tried at once first (`together`), because a device that was away sends hundreds of them.
 //!
 //! **Invariant:** effects, outcomes and the client's `last_seq` are committed together, or none of them is.
 //! **Invariant:** a refused change leaves nothing behind and stops nothing after it.
@@ -14,6 +15,7 @@ mod decide;
 mod envelope;
 mod refusal;
 mod sequence;
+mod together;
 
 use std::collections::BTreeMap;
 
@@ -78,10 +80,19 @@ pub(crate) async fn push<S: Storage>(
         now,
         written: Vec::new(),
         refused: Vec::new(),
+        decided: Vec::new(),
     };
-    for group in new.chunk_by(|earlier, later| earlier.group.is_some() && earlier.group == later.group) {
-        outcomes.extend(pusher.apply(group).await?);
+    for run in new.chunk_by(|earlier, later| belong_together(earlier, later) || together::are_alike(earlier, later)) {
+        match pusher.insert_together(run).await? {
+            Some(inserted) => outcomes.extend(inserted),
+            None => {
+                for group in run.chunk_by(belong_together) {
+                    outcomes.extend(pusher.apply(group).await?);
+                }
+            }
+        }
     }
+    pusher.transaction.remember_all(client_id, &pusher.decided).await?;
     client.last_seq = new.last().map_or(client.last_seq, |change| change.seq);
     client.ack = client.ack.max(request.ack);
     transaction.save_client(&request.client, &client).await?;
@@ -90,6 +101,10 @@ pub(crate) async fn push<S: Storage>(
         |answer: &ChangeOutcome| matches!(answer.outcome, Outcome::Accepted { .. } | Outcome::Duplicate { .. });
     let stand = if outcomes.iter().any(is_of_effect) { Some(stand::write(&storage.head().await?)) } else { None };
     Ok(PushResponse { protocol: PROTOCOL_VERSION, outcomes, last_seq: client.last_seq, stand })
+}
+
+fn belong_together(earlier: &Change, later: &Change) -> bool {
+    earlier.group.is_some() && earlier.group == later.group
 }
 
 struct Pusher<'a, T> {
@@ -102,6 +117,8 @@ struct Pusher<'a, T> {
     written: Vec<(&'a str, &'a str, Version)>,
     /// The new records that this request was refused, and why.
     refused: Vec<(&'a str, &'a str, Outcome)>,
+    /// What this request decided, and of which record: remembered at its end.
+    decided: Vec<(Decided, (&'a str, &'a str))>,
 }
 
 impl<'a, T: PushTransaction> Pusher<'a, T> {
@@ -128,7 +145,7 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
                 outcomes.splice(failed..=failed, [cause]);
             }
         }
-        self.remember(group, outcomes).await
+        Ok(self.remember(group, outcomes))
     }
 
     async fn apply_one(&mut self, change: &'a Change) -> StorageResult<Outcome> {
@@ -212,7 +229,7 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
         })
     }
 
-    async fn remember(&mut self, group: &'a [Change], outcomes: Vec<Outcome>) -> StorageResult<Vec<ChangeOutcome>> {
+    fn remember(&mut self, group: &'a [Change], outcomes: Vec<Outcome>) -> Vec<ChangeOutcome> {
         let mut answers = Vec::with_capacity(group.len());
         for (change, outcome) in group.iter().zip(outcomes) {
             if change.op == Op::Create
@@ -223,9 +240,9 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
                 self.refused.push((&change.entity, &change.id, refusal));
             }
             let decided = Decided { seq: change.seq, change: change.change.clone(), outcome };
-            self.transaction.remember(self.client, &decided, (&change.entity, &change.id)).await?;
-            answers.push(ChangeOutcome { seq: change.seq, outcome: decided.outcome });
+            answers.push(ChangeOutcome { seq: change.seq, outcome: decided.outcome.clone() });
+            self.decided.push((decided, (&change.entity, &change.id)));
         }
-        Ok(answers)
+        answers
     }
 }

@@ -20,6 +20,7 @@
 //! always bound.
 
 mod attach;
+mod bulk;
 mod eras;
 mod log;
 mod page;

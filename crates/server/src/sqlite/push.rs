@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use sqlx::error::ErrorKind;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
-use whimbrel_protocol::{Outcome, Version};
+use whimbrel_protocol::Version;
 
 use super::tables::select_list;
 use super::values::{SqliteQuery, bind, read};
-use super::{from_sql, to_sql};
+use super::{bulk, from_sql, seed, to_sql};
 use crate::model::{Entity, Row};
 use crate::storage::{
     Client, Constraint, Decided, PushTransaction, Record, StorageError, StorageResult, Write, Written,
@@ -111,6 +111,28 @@ impl PushTransaction for SqlitePush {
         }
     }
 
+    async fn insert_new(&mut self, entity: &Entity, rows: &[(String, Row)]) -> StorageResult<Option<Version>> {
+        if bulk::is_any_known(&mut self.transaction, entity, rows).await? {
+            return Ok(None);
+        }
+        let before = bulk::clock(&mut self.transaction).await?;
+        self.mark().await?;
+        let all = rows.len() as u64;
+        match seed::insert(&mut self.transaction, entity, rows).await {
+            Ok(inserted) => {
+                let last = bulk::clock(&mut self.transaction).await?;
+                if inserted == all && last == before + all {
+                    self.keep().await?;
+                    return Ok(Some(last));
+                }
+            }
+            Err(error) if constraint(&error).is_some() => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.roll_back().await?;
+        Ok(None)
+    }
+
     async fn times(&mut self, entity: &Entity, id: &str) -> StorageResult<BTreeMap<usize, i64>> {
         let query = sqlx::query("SELECT field, at FROM whimbrel_time WHERE entity = ? AND id = ?");
         let rows = query.bind(&entity.name).bind(id).fetch_all(&mut *self.transaction).await?;
@@ -145,16 +167,11 @@ impl PushTransaction for SqlitePush {
     }
 
     async fn remember(&mut self, client: &str, decided: &Decided, record: (&str, &str)) -> StorageResult<()> {
-        let outcome = serde_json::to_string(&decided.outcome).map_err(|error| StorageError::Failed(error.into()))?;
-        let own = match decided.outcome {
-            Outcome::Accepted { version } => Some((record.0, record.1, to_sql(version))),
-            _ => None,
-        };
-        let query = "INSERT INTO whimbrel_outcome (client, seq, change, entity, id, version, outcome) \
-                     VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(query).bind(client).bind(to_sql(decided.seq)).bind(&decided.change);
-        let query = query.bind(own.map(|own| own.0)).bind(own.map(|own| own.1)).bind(own.map(|own| own.2));
-        self.execute(query.bind(outcome)).await
+        bulk::remember(&mut self.transaction, client, &[(decided.clone(), record)]).await
+    }
+
+    async fn remember_all(&mut self, client: &str, decided: &[(Decided, (&str, &str))]) -> StorageResult<()> {
+        bulk::remember(&mut self.transaction, client, decided).await
     }
 
     async fn save_client(&mut self, id: &str, client: &Client) -> StorageResult<()> {

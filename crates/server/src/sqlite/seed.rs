@@ -33,11 +33,8 @@ where
         return Ok(None);
     }
     let mut count = 0;
-    let rows_per_statement = (VALUES_PER_STATEMENT / (entity.fields.len() + 1)).max(1);
     while let Some(some) = rows.next().await? {
-        for chunk in some.chunks(rows_per_statement) {
-            count += insert(&mut transaction, entity, chunk).await?;
-        }
+        count += insert(&mut transaction, entity, &some).await.map_err(StorageError::from)?;
     }
     transaction.commit().await.map_err(StorageError::from)?;
     Ok(Some(count))
@@ -54,19 +51,23 @@ async fn is_untouched(transaction: &mut Transaction<'static, Sqlite>, entity: &E
     Ok(!touched)
 }
 
-async fn insert(
+/// Inserts new rows by statements of many; how many that were.
+pub(super) async fn insert(
     transaction: &mut Transaction<'static, Sqlite>,
     entity: &Entity,
     rows: &[(String, Row)],
-) -> Result<u64, StorageError> {
+) -> sqlx::Result<u64> {
     let columns: String = entity.fields.iter().map(|field| format!(", \"{}\"", field.column)).collect();
     let one = format!("(?{})", ", ?".repeat(entity.fields.len()));
-    let all = vec![one; rows.len()].join(", ");
-    let sql = format!("INSERT INTO \"{}\" (\"id\"{columns}) VALUES {all}", entity.table);
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for (id, row) in rows {
-        query = row.iter().fold(query.bind(id.clone()), bind);
+    let mut count = 0;
+    for rows in rows.chunks((VALUES_PER_STATEMENT / (entity.fields.len() + 1)).max(1)) {
+        let all = vec![one.as_str(); rows.len()].join(", ");
+        let sql = format!("INSERT INTO \"{}\" (\"id\"{columns}) VALUES {all}", entity.table);
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (id, row) in rows {
+            query = row.iter().fold(query.bind(id.clone()), bind);
+        }
+        count += query.execute(&mut **transaction).await?.rows_affected();
     }
-    let result = query.execute(&mut **transaction).await.map_err(StorageError::from)?;
-    Ok(result.rows_affected())
+    Ok(count)
 }

@@ -27,3 +27,4 @@ mod replay;
 mod resume;
 mod seeds;
 mod support;
+mod together;
