@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
 use tempfile::TempDir;
-use whimbrel_server::{Config, Hints, SqliteStorage, Storage, router};
+use whimbrel_server::{Config, Database as _, Hints, SqliteStorage, Storage, router};
 
 use crate::platform::Network;
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-use whimbrel_server::{Config, Entity, SqliteStorage};
+use whimbrel_server::{Config, Database as _, Entity, SqliteStorage};
 
 const USAGE: &str = "batch_insert CONFIG DATABASE ROWS BATCH";
 

@@ -1,13 +1,13 @@
 //! The sync server of Whimbrel: an axum router over a storage, and what a binary needs around it.
 //!
 //! ```text
-//! http ──► push, pull (the rules) ──► storage (the port) ◄── sqlite
+//! http ──► push, pull (the rules) ──► storage (the port) ◄── sqlite, postgres ──► sql
 //!   │            │                        │
 //!   ├────────────┴──────► model ◄─────────┘        config, seed: before anything is served
 //!   └──► attachments: contents in a folder
 //! ```
 //!
-//! **Layer law:** the rules know the model and the port, not HTTP and not SQL. `sqlite` knows the port. `http` knows
+//! **Layer law:** the rules know the model and the port, not HTTP and not SQL. `sqlite` and `postgres` know the port and what they share. `http` knows
 //! the rules. Nothing knows `serve` and the binary.
 //!
 //! `docs/PROTOCOL.md` is the contract with the clients.
@@ -18,11 +18,13 @@ mod fault;
 mod http;
 mod memory;
 mod model;
+mod postgres;
 mod pull;
 mod push;
 mod retention;
 mod seed;
 mod serve;
+mod sql;
 mod sqlite;
 mod stand;
 mod storage;
@@ -36,11 +38,13 @@ pub use model::{
     Entities, Entity, Field, FieldType, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row, ScopeTemplate,
     ScopeTemplateError, User, Value, ValueError,
 };
+pub use postgres::{PostgresPush, PostgresStorage};
 pub use retention::forget_removals;
 pub use seed::{Misfit, SeedError, plant};
 pub use serve::serve;
-pub use sqlite::{AttachError, SeedRows, SqlitePush, SqliteStorage};
+pub use sql::AttachError;
+pub use sqlite::{SqlitePush, SqliteStorage};
 pub use storage::{
-    Bucket, Client, Compacted, Constraint, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Record, Storage,
-    StorageError, StorageResult, Write, Written,
+    Bucket, Client, Compacted, Constraint, Database, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Record,
+    SeedRows, Storage, StorageError, StorageResult, Write, Written,
 };

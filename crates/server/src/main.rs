@@ -11,13 +11,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use whimbrel_server::{
-    Compacted, Config, ConfigError, FolderAttachments, Hints, SeedError, SqliteStorage, forget_removals, plant,
-    router_with, serve,
+    AttachError, Compacted, Config, ConfigError, Database, FolderAttachments, Hints, PostgresStorage, SeedError,
+    SqliteStorage, forget_removals, plant, router_with, serve,
 };
 
 /// An upload to which nothing was added for so long is removed at the next start.
@@ -25,15 +25,50 @@ const UPLOAD_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The sync server of Whimbrel.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version, about, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring a database to where it is to be, without serving it: tables, triggers, the log of what is there
+    Attach {
+        #[command(flatten)]
+        of: DatabaseArguments,
+        /// Print the SQL, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take away what attaching brought; the entities' tables stay as they are
+    Detach {
+        #[command(flatten)]
+        of: DatabaseArguments,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct DatabaseArguments {
+    /// The configuration, a TOML file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The SQLite file
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct ServeArguments {
     /// The configuration, a TOML file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// The address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// The SQLite file, created when absent
+    /// The SQLite file, created when absent; without it, DATABASE_URL or the configuration may name a database of PostgreSQL
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// A folder with an app's files to serve at /
@@ -63,7 +98,9 @@ enum Failure {
     #[error("{0} is not a folder")]
     NoStaticFolder(PathBuf),
     #[error("{file}: {cause}")]
-    Attach { file: PathBuf, cause: whimbrel_server::AttachError },
+    Attach { file: PathBuf, cause: Box<AttachError> },
+    #[error(transparent)]
+    AttachPostgres(Box<AttachError>),
     #[error("{0}: cannot be created: {1}")]
     DataFolder(PathBuf, std::io::Error),
     #[error(transparent)]
@@ -79,7 +116,13 @@ enum Failure {
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Exposed(_) | Self::NoStaticFolder(_) | Self::Attach { .. } => ExitCode::from(2),
+            // What is away may come back.
+            Self::AttachPostgres(cause) if matches!(**cause, AttachError::Database(_)) => ExitCode::FAILURE,
+            Self::Config(_)
+            | Self::Exposed(_)
+            | Self::NoStaticFolder(_)
+            | Self::Attach { .. }
+            | Self::AttachPostgres(_) => ExitCode::from(2),
             Self::Seed(SeedError::Storage(_)) => ExitCode::FAILURE,
             Self::Seed(_) => ExitCode::from(2),
             Self::DataFolder(..) | Self::Listen(..) | Self::Serve(_) | Self::Storage(_) => ExitCode::FAILURE,
@@ -103,14 +146,50 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let arguments = match arguments {
+        Arguments { command: Some(command), .. } => return administer(command).await,
+        Arguments { serve, .. } => serve,
+    };
     let (new_history, compact) = (arguments.new_history, arguments.compact);
     let config = configure(arguments)?;
+    match config.database.clone() {
+        Some(url) => work(&config, open_postgres(&config, &url), new_history, compact).await,
+        None => work(&config, open_sqlite(&config), new_history, compact).await,
+    }
+}
+
+async fn open_postgres(config: &Config, url: &str) -> Result<PostgresStorage, Failure> {
+    PostgresStorage::open(url, &config.entities).await.map_err(postgres_failed)
+}
+
+async fn open_sqlite(config: &Config) -> Result<SqliteStorage, Failure> {
+    if let Some(folder) = config.data.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|cause| Failure::DataFolder(folder.to_owned(), cause))?;
+    }
+    SqliteStorage::open(&config.data, &config.entities).await.map_err(|cause| file_failed(config, cause))
+}
+
+fn postgres_failed(cause: AttachError) -> Failure {
+    Failure::AttachPostgres(Box::new(cause))
+}
+
+fn file_failed(config: &Config, cause: AttachError) -> Failure {
+    Failure::Attach { file: config.data.clone(), cause: Box::new(cause) }
+}
+
+/// Serves a database, or forgets its removals.
+async fn work<D: Database>(
+    config: &Config,
+    open: impl Future<Output = Result<D, Failure>>,
+    new_history: bool,
+    compact: bool,
+) -> Result<(), Failure> {
     if compact {
-        return forget(&config).await;
+        return forget(config, open.await?).await;
     }
     let mut stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(stop_signal()?);
     let started = tokio::select! {
-        started = start(&config, new_history) => started?,
+        started = start(config, open, new_history) => started?,
         // Whatever was being loaded is one transaction; the next start begins it again.
         () = &mut stop => return Ok(()),
     };
@@ -125,36 +204,32 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Err(error) => tracing::warn!("old uploads could not be removed: {error}"),
     }
     let hints = Hints::default();
-    let router = router_with(&config, Arc::clone(&storage), hints.clone(), Arc::new(attachments));
+    let router = router_with(config, Arc::clone(&storage), hints.clone(), Arc::new(attachments));
     serve(listener, router, Arc::clone(&storage), hints, config.tombstones_days, stop).await?;
-    SqliteStorage::clone(&storage).close().await?;
+    storage.close().await?;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Forgets removals, and says what that came to.
-async fn forget(config: &Config) -> Result<(), Failure> {
-    let storage = SqliteStorage::open(&config.data, &config.entities)
-        .await
-        .map_err(|cause| Failure::Attach { file: config.data.clone(), cause })?;
+async fn forget<D: Database>(config: &Config, storage: D) -> Result<(), Failure> {
     let Compacted { horizon, removed } = forget_removals(&storage, config.tombstones_days).await?;
     storage.close().await?;
     writeln!(std::io::stdout(), "removals forgotten: {removed}, horizon: {horizon}")?;
     Ok(())
 }
 
-struct Started {
-    storage: Arc<SqliteStorage>,
+struct Started<D> {
+    storage: Arc<D>,
     listener: TcpListener,
 }
 
-async fn start(config: &Config, new_history: bool) -> Result<Started, Failure> {
-    if let Some(folder) = config.data.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|cause| Failure::DataFolder(folder.to_owned(), cause))?;
-    }
-    let storage = SqliteStorage::open(&config.data, &config.entities)
-        .await
-        .map_err(|cause| Failure::Attach { file: config.data.clone(), cause })?;
+async fn start<D: Database>(
+    config: &Config,
+    open: impl Future<Output = Result<D, Failure>>,
+    new_history: bool,
+) -> Result<Started<D>, Failure> {
+    let storage = open.await?;
     if new_history {
         storage.renew_history().await?;
     }
@@ -163,11 +238,47 @@ async fn start(config: &Config, new_history: bool) -> Result<Started, Failure> {
     Ok(Started { storage: Arc::new(storage), listener })
 }
 
+/// Attaches and detaches.
+async fn administer(command: Command) -> Result<(), Failure> {
+    let (of, is_attach, dry_run) = match command {
+        Command::Attach { of, dry_run } => (of, true, dry_run),
+        Command::Detach { of } => (of, false, false),
+    };
+    let mut config = Config::load(&of.config)?;
+    choose_data(&mut config, of.data);
+    let entities = &config.entities;
+    match (&config.database, is_attach, dry_run) {
+        (Some(url), true, true) => {
+            let script = PostgresStorage::attach_script(url, entities).await.map_err(postgres_failed)?;
+            write!(std::io::stdout(), "{script}")?;
+        }
+        (Some(url), true, false) => open_postgres(&config, url).await?.close().await?,
+        (Some(url), false, _) => PostgresStorage::detach(url, entities).await.map_err(postgres_failed)?,
+        (None, true, false) => open_sqlite(&config).await?.close().await?,
+        (None, true, true) => {
+            let script = SqliteStorage::attach_script(&config.data, entities).await;
+            write!(std::io::stdout(), "{}", script.map_err(|cause| file_failed(&config, cause))?)?;
+        }
+        (None, false, _) => {
+            SqliteStorage::detach(&config.data, entities).await.map_err(|cause| file_failed(&config, cause))?;
+        }
+    }
+    Ok(())
+}
+
+/// A file that the command line names counts before a database.
+fn choose_data(config: &mut Config, data: Option<PathBuf>) {
+    if let Some(data) = data {
+        config.data = data;
+        config.database = None;
+    }
+}
+
 /// The file's settings, and over them those of the command line.
-fn configure(arguments: Arguments) -> Result<Config, Failure> {
+fn configure(arguments: ServeArguments) -> Result<Config, Failure> {
     let mut config = Config::load(&arguments.config)?;
     config.listen = arguments.listen.unwrap_or(config.listen);
-    config.data = arguments.data.unwrap_or(config.data);
+    choose_data(&mut config, arguments.data);
     config.static_files = arguments.static_files.or(config.static_files);
     if !config.listen.ip().is_loopback() && !arguments.insecure_development_tokens {
         return Err(Failure::Exposed(config.listen));

@@ -164,8 +164,13 @@ pub enum Write<'a> {
 pub enum Written {
     /// It is done; the row, or its tombstone, has this version.
     Done(Version),
-    /// A constraint of the database refuses it; nothing was written.
-    Refused(Constraint),
+    /// A constraint of the database refuses it; nothing was written. All that can be done then is [`PushTransaction::roll_back`].
+    Refused {
+        /// Which kind.
+        constraint: Constraint,
+        /// Positions of the fields it is about, as far as the database says.
+        fields: Vec<usize>,
+    },
 }
 
 /// The kinds of constraints a database has of its own.
@@ -235,6 +240,33 @@ pub trait Storage: Send + Sync + 'static {
 
     /// How many rows and removals [`Storage::changes`] would bring, about.
     fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> impl Future<Output = StorageResult<u64>> + Send;
+
+    /// Resolves when somebody has written, whoever it was; it may be late, or for nothing. Never where the database does not tell.
+    fn news(&self) -> impl Future<Output = StorageResult<()>> + Send {
+        std::future::pending()
+    }
+}
+
+/// What a server does with its database besides serving.
+pub trait Database: Storage {
+    /// Gives the database a new history, so that clients begin again with it: after it was restored from a backup,
+    /// cursors and versions from after the backup would be mistaken for its own.
+    fn renew_history(&self) -> impl Future<Output = StorageResult<()>> + Send;
+
+    /// Loads rows into an entity that never had any: all of them in one transaction, or none. How many; none when it had some.
+    fn seed<R: SeedRows>(&self, entity: &Entity, rows: R)
+    -> impl Future<Output = Result<Option<u64>, R::Error>> + Send;
+
+    /// Ends all connections.
+    fn close(&self) -> impl Future<Output = StorageResult<()>> + Send;
+}
+
+/// Rows to load, some at a time.
+pub trait SeedRows: Send {
+    /// Why there may be none.
+    type Error: From<StorageError> + Send;
+    /// The next rows with their ids; none at the end.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Vec<(String, Row)>>, Self::Error>> + Send;
 }
 
 /// A push being applied.

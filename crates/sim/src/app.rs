@@ -122,6 +122,7 @@ pub(crate) fn server() -> Config {
     Config {
         listen: ([127, 0, 0, 1], 0).into(),
         data: PathBuf::new(),
+        database: None,
         static_files: None,
         attachments: whimbrel_server::Attachments::default(),
         tokens: users.collect::<HashMap<_, _>>(),

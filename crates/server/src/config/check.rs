@@ -1,12 +1,13 @@
 //! From the file's shape to a consistent configuration.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use whimbrel_merge::Rule;
 use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
 use super::file::{AttachmentsEntry, AuthEntry, EntityEntry, FieldEntry, File, PolicyEntry, SeedEntry, TypeEntry};
-use super::{Attachments, Config, ConfigError, Seed};
+use super::{Attachments, Config, ConfigError, POSTGRES, Seed};
 use crate::model::{Entities, Entity, Field, FieldType, Policy, ScopeTemplate, User, check_name};
 
 /// Fields of an entity, at most; the same as in the engine.
@@ -14,7 +15,14 @@ const FIELDS_MAX: usize = 256;
 
 type Checked<T> = Result<T, ConfigError>;
 
-pub(super) fn check(file: File) -> Checked<Config> {
+/// `data` is where the data is when the file only names a database.
+pub(super) fn check(file: File, data: &Path) -> Checked<Config> {
+    let database = file.database.map(check_database).transpose()?;
+    let data = match file.data {
+        Some(data) => data.relative(),
+        None if database.is_some() => data.to_owned(),
+        None => return Err(content("the file", "names neither data (a SQLite file) nor a database (of PostgreSQL)")),
+    };
     if file.entity.is_empty() {
         return Err(content("the file", "declares no [[entity]]"));
     }
@@ -38,7 +46,8 @@ pub(super) fn check(file: File) -> Checked<Config> {
     let entities = Entities::new(entities);
     Ok(Config {
         listen: file.listen,
-        data: file.data.relative(),
+        data,
+        database,
         static_files: file.static_files.map(|folder| folder.relative()),
         attachments: check_attachments(file.attachments.unwrap_or_default())?,
         tokens: check_tokens(file.auth)?,
@@ -46,6 +55,13 @@ pub(super) fn check(file: File) -> Checked<Config> {
         seeds: file.seed.into_iter().map(|entry| check_seed(entry, &entities)).collect::<Checked<_>>()?,
         entities,
     })
+}
+
+fn check_database(url: String) -> Checked<String> {
+    if POSTGRES.iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(url);
+    }
+    Err(content("database", "its address begins with postgres://; a SQLite file is named by data"))
 }
 
 fn content(place: impl Into<String>, what: impl ToString) -> ConfigError {
@@ -57,7 +73,7 @@ fn check_entity(entry: EntityEntry, names: &BTreeSet<String>) -> Checked<Entity>
     check_name(&entry.name).map_err(|error| content(&place, error))?;
     let table = entry.table.unwrap_or_else(|| entry.name.clone());
     check_name(&table).map_err(|error| content(&place, error))?;
-    if ["sqlite_", "whimbrel_"].iter().any(|reserved| table.to_lowercase().starts_with(reserved)) {
+    if ["sqlite_", "pg_", "whimbrel_"].iter().any(|reserved| table.to_lowercase().starts_with(reserved)) {
         return Err(content(place, format!("the table name {table} is reserved")));
     }
     if entry.fields.is_empty() || entry.fields.len() > FIELDS_MAX {

@@ -10,7 +10,8 @@ use serde::Deserialize;
 pub(super) struct File {
     #[serde(default = "listen_by_default")]
     pub(super) listen: SocketAddr,
-    pub(super) data: RelativePathBuf,
+    pub(super) data: Option<RelativePathBuf>,
+    pub(super) database: Option<String>,
     #[serde(rename = "static")]
     pub(super) static_files: Option<RelativePathBuf>,
     pub(super) auth: AuthEntry,

@@ -20,15 +20,23 @@ use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 use crate::model::{Entities, User};
 
 /// Settings that the environment may give, as `WHIMBREL_LISTEN` and so on.
-const FROM_ENVIRONMENT: [&str; 3] = ["listen", "data", "static"];
+const FROM_ENVIRONMENT: [&str; 4] = ["listen", "data", "static", "database"];
+/// The variable that hosts of PostgreSQL set; it counts before all others.
+const DATABASE_URL: &str = "DATABASE_URL";
+/// What addresses of PostgreSQL begin with.
+const POSTGRES: [&str; 2] = ["postgres://", "postgresql://"];
+/// Where the data would be when only a database of PostgreSQL is named: attachments are beside it.
+const DATA_NAME: &str = "whimbrel";
 
 /// What a server is.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
-    /// The SQLite file.
+    /// The SQLite file. With [`Config::database`] it only says where attachments are.
     pub data: PathBuf,
+    /// The address of a database of PostgreSQL, which is used instead of a file.
+    pub database: Option<String>,
     /// A folder with the files of an app to serve at `/`.
     pub static_files: Option<PathBuf>,
     /// Where attachments are kept, and how large they may be.
@@ -105,16 +113,26 @@ impl Config {
         })
     }
 
-    /// Reads the file and the environment. Paths in the file are relative to the file.
+    /// Reads the file and the environment, `DATABASE_URL` included. Paths in the file are relative to the file.
     ///
     /// # Errors
     /// [`ConfigError`], with the place.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(file, std::env::var(DATABASE_URL).ok())
+    }
+
+    /// The same with an address of a database that counts before the file's.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the place.
+    pub fn load_with(file: &Path, database: Option<String>) -> Result<Self, ConfigError> {
         if let Err(cause) = std::fs::File::open(file) {
             return Err(ConfigError::Unreadable { file: file.to_owned(), cause });
         }
         let environment = Env::prefixed("WHIMBREL_").only(&FROM_ENVIRONMENT);
         let figment = Figment::new().merge(Toml::file_exact(file)).merge(environment);
-        check::check(figment.extract().map_err(Box::new)?)
+        let mut shape: file::File = figment.extract().map_err(Box::new)?;
+        shape.database = database.or(shape.database);
+        check::check(shape, &file.with_file_name(DATA_NAME))
     }
 }

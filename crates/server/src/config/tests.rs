@@ -32,7 +32,7 @@ fn load(text: &str) -> Result<Config, String> {
     let file = folder.path().join("server.toml");
     std::fs::write(&file, text).unwrap();
     let relative = |path: PathBuf| path.strip_prefix(folder.path()).map(Path::to_owned).unwrap_or(path);
-    let config = Config::load(&file).map_err(|error| error.to_string())?;
+    let config = Config::load_with(&file, None).map_err(|error| error.to_string())?;
     Ok(Config {
         data: relative(config.data),
         static_files: config.static_files.map(relative),
@@ -65,7 +65,9 @@ fn a_good_file() {
 fn what_is_wrong_is_said_with_its_place() {
     let cases = [
         ("data = ", "data == ", "server.toml"),
-        ("data = \"data/x.sqlite\"", "", "missing field `data`"),
+        ("data = \"data/x.sqlite\"", "", "names neither data (a SQLite file) nor a database"),
+        ("data = \"data/x.sqlite\"", "database = \"x.sqlite\"", "database: its address begins with postgres://"),
+        ("\"work_order\"", "\"pg_x\"", "the table name pg_x is reserved"),
         ("[auth]", "surprise = 1\n[auth]", "surprise"),
         ("mode = \"development\"", "", "missing field `mode` for key \"default.auth\""),
         ("mode = \"development\"", "mode = \"open\"", "auth.mode"),
@@ -138,4 +140,16 @@ fn removals_are_kept_for_days() {
     assert_eq!(load(&format!("{GOOD}[retention]\ntombstones_days = 7")).unwrap().tombstones_days, 7);
     let error = load(&format!("{GOOD}[retention]\ntombstones_days = 0")).unwrap_err();
     assert!(error.starts_with("retention: tombstones_days is 0"), "{error}");
+}
+
+#[test]
+fn a_database_takes_the_place_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    std::fs::write(&file, GOOD.replace("data = \"data/x.sqlite\"", "database = \"postgres://a/b\"")).unwrap();
+    let config = Config::load_with(&file, None).unwrap();
+    assert_eq!(config.database.as_deref(), Some("postgres://a/b"));
+    assert_eq!(config.attachments_folder(), folder.path().join("whimbrel.attachments"));
+    let config = Config::load_with(&file, Some("postgresql://c/d".to_owned())).unwrap();
+    assert_eq!(config.database.as_deref(), Some("postgresql://c/d"), "the environment counts before the file");
 }

@@ -145,6 +145,11 @@ impl Entity {
         self.fields.iter().position(|each| each.name == field)
     }
 
+    /// The position of the field with that column, in whatever case.
+    pub(crate) fn position_of_column(&self, column: &str) -> Option<usize> {
+        self.fields.iter().position(|each| each.column.eq_ignore_ascii_case(column))
+    }
+
     /// The positions of the fields that hold addresses of attachments.
     pub(crate) fn attachments(&self) -> impl Iterator<Item = usize> {
         let fields = self.fields.iter().enumerate();

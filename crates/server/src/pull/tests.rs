@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{Field, FieldType, Policy, ScopeTemplate, Value};
-use crate::sqlite::{SeedRows, SqliteStorage};
-use crate::storage::{PushTransaction, StorageError, Write};
+use crate::sqlite::SqliteStorage;
+use crate::storage::{Database as _, PushTransaction, SeedRows, StorageError, Write};
 
 const ROWS: usize = PULL_BATCH_ROWS_MAX + 1;
 

@@ -225,7 +225,7 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
                 self.written.push((&change.entity, &change.id, version));
                 Outcome::Accepted { version }
             }
-            Written::Refused(constraint) => Refusal::from(constraint).outcome(),
+            Written::Refused { constraint, fields } => Refusal::of_database(constraint, entity, &fields),
         })
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use whimbrel_protocol::Outcome;
 
+use crate::model::Entity;
 use crate::storage::Constraint;
 
 macro_rules! refusals {
@@ -76,13 +77,16 @@ impl Refusal {
     }
 }
 
-impl From<Constraint> for Refusal {
-    fn from(constraint: Constraint) -> Self {
-        match constraint {
-            Constraint::Unique => Self::Unique,
-            Constraint::ForeignKey => Self::ForeignKey,
-            Constraint::Check => Self::Check,
-        }
+impl Refusal {
+    /// The refusal by a constraint of the database, with what it says of the fields it is about.
+    pub(crate) fn of_database(constraint: Constraint, entity: &Entity, fields: &[usize]) -> Outcome {
+        let (refusal, what) = match constraint {
+            Constraint::Unique => (Self::Unique, "another record has this value"),
+            Constraint::ForeignKey => (Self::ForeignKey, "there is no such record"),
+            Constraint::Check => (Self::Check, "does not meet a condition of the database"),
+        };
+        let fields = fields.iter().filter_map(|position| entity.fields.get(*position));
+        refusal.with_fields(fields.map(|field| (field.name.clone(), what.to_owned())).collect())
     }
 }
 

@@ -14,8 +14,7 @@ use tokio::sync::mpsc;
 pub use self::convert::Misfit;
 use crate::config::Seed;
 use crate::model::{Entities, Entity, Row};
-use crate::sqlite::{SeedRows, SqliteStorage};
-use crate::storage::StorageError;
+use crate::storage::{Database, SeedRows, StorageError};
 
 /// Rows handed over at once.
 const ROWS_PER_PART: usize = 5_000;
@@ -68,7 +67,7 @@ pub enum SeedError {
 ///
 /// # Errors
 /// [`SeedError`]; what was loaded from earlier seeds stays.
-pub async fn plant(storage: &SqliteStorage, entities: &Entities, seeds: &[Seed]) -> Result<(), SeedError> {
+pub async fn plant<D: Database>(storage: &D, entities: &Entities, seeds: &[Seed]) -> Result<(), SeedError> {
     for seed in seeds {
         let Some(entity) = entities.find(&seed.entity) else { continue };
         let begun = std::time::Instant::now();

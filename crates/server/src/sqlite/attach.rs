@@ -5,73 +5,101 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
 use uuid::Uuid;
 
-use super::tables::{OWN_TABLES, add_column, create_attachment_indexes, create_table};
-use super::triggers::{Counts, scopes_sql, triggers};
+use super::tables::{
+    OWN_NAMES, OWN_TABLES, add_column, create_attachment_indexes, create_table, drop_attachment_indexes,
+};
+use super::triggers::{Counts, drop_triggers, scopes_sql, triggers};
 use crate::model::{Entities, Entity};
+use crate::sql::{AttachError, quoted};
 
-/// The database file cannot be used for these entities.
-#[derive(Debug, thiserror::Error)]
-pub enum AttachError {
-    /// SQLite failed.
-    #[error("the database cannot be used: {0}")]
-    Sqlite(#[from] sqlx::Error),
-    /// The name is taken by something that is no table.
-    #[error("entity {entity}: \"{table}\" is a {found} in the database, not a table")]
-    NotATable {
-        /// The entity.
-        entity: String,
-        /// The name.
-        table: String,
-        /// What it is.
-        found: String,
-    },
-    /// A column is missing and cannot be added, because every row must have a value in it.
-    #[error("entity {entity}: the table \"{table}\" has no column \"{column}\"; add it and fill it first")]
-    MissingColumn {
-        /// The entity.
-        entity: String,
-        /// The table.
-        table: String,
-        /// The column.
-        column: String,
-    },
+/// Attaches the entities; the SQL that it took.
+pub(super) async fn attach(
+    mut transaction: Transaction<'_, Sqlite>,
+    entities: &Entities,
+    is_dry: bool,
+) -> Result<String, AttachError> {
+    let mut script = Script { transaction: &mut transaction, text: String::new() };
+    if script.is_new().await? {
+        script.run(OWN_TABLES.to_owned()).await?;
+        script.run(note("history", &Uuid::new_v4().to_string())).await?;
+    }
+    for entity in entities.iter() {
+        attach_entity(&mut script, entity).await?;
+    }
+    let text = script.text;
+    if is_dry {
+        transaction.rollback().await?;
+    } else {
+        transaction.commit().await?;
+    }
+    Ok(text)
 }
 
-pub(super) async fn attach(writer: &SqlitePool, entities: &Entities) -> Result<(), AttachError> {
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::raw_sql(OWN_TABLES).execute(&mut *transaction).await?;
-    sqlx::query("INSERT OR IGNORE INTO whimbrel_meta (name, value) VALUES ('history', ?)")
-        .bind(Uuid::new_v4().to_string())
-        .execute(&mut *transaction)
-        .await?;
+/// Takes away what attaching brought.
+pub(super) async fn detach(mut transaction: Transaction<'_, Sqlite>, entities: &Entities) -> Result<(), AttachError> {
+    let mut script = Script { transaction: &mut transaction, text: String::new() };
     for entity in entities.iter() {
-        attach_entity(&mut transaction, entity).await?;
+        script.run(drop_triggers(entity) + &drop_attachment_indexes(entity)).await?;
     }
+    script.run(OWN_NAMES.map(|name| format!("DROP TABLE IF EXISTS {name};\n")).concat()).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-async fn attach_entity(transaction: &mut Transaction<'static, Sqlite>, entity: &Entity) -> Result<(), AttachError> {
-    fit_table(transaction, entity).await?;
+/// A transaction, and what was run in it.
+struct Script<'t, 'c> {
+    transaction: &'t mut Transaction<'c, Sqlite>,
+    text: String,
+}
+
+impl Script<'_, '_> {
+    async fn run(&mut self, sql: String) -> Result<(), AttachError> {
+        self.text += sql.trim_end_matches([';', '\n']);
+        self.text += ";\n\n";
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **self.transaction).await?;
+        Ok(())
+    }
+
+    async fn is_new(&mut self) -> Result<bool, AttachError> {
+        let found = sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = 'whimbrel_log'");
+        Ok(found.fetch_optional(&mut **self.transaction).await?.is_none())
+    }
+
+    async fn noted(&mut self, name: &str) -> Result<Option<String>, AttachError> {
+        let known = sqlx::query("SELECT value FROM whimbrel_meta WHERE name = ?").bind(name);
+        let known = known.fetch_optional(&mut **self.transaction).await?;
+        Ok(known.map(|row| row.try_get(0)).transpose()?)
+    }
+}
+
+fn note(name: &str, value: &str) -> String {
+    format!(
+        "INSERT INTO whimbrel_meta (name, value) VALUES ('{}', '{}') \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        quoted(name),
+        quoted(value)
+    )
+}
+
+async fn attach_entity(script: &mut Script<'_, '_>, entity: &Entity) -> Result<(), AttachError> {
+    fit_table(script, entity).await?;
     let key = format!("scopes of {}", entity.name);
     let scopes = format!("{}: {}", entity.table, scopes_sql(entity));
-    let known = sqlx::query("SELECT value FROM whimbrel_meta WHERE name = ?").bind(&key);
-    let known = known.fetch_optional(&mut **transaction).await?.map(|row| row.try_get::<String, _>(0)).transpose()?;
-    if known.as_ref() != Some(&scopes) {
+    if script.noted(&key).await?.as_ref() != Some(&scopes) {
         // Rows from before the triggers, or scoped by other templates: every row goes through the trigger once.
-        run(transaction, triggers(entity, Counts::Everything)).await?;
-        run(transaction, format!("UPDATE \"{}\" SET \"id\" = \"id\"", entity.table)).await?;
-        run(transaction, leave_without_row(entity)).await?;
-        let remember = "INSERT INTO whimbrel_meta (name, value) VALUES (?, ?) \
-                        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        sqlx::query(remember).bind(&key).bind(&scopes).execute(&mut **transaction).await?;
+        script.run(triggers(entity, Counts::Everything)).await?;
+        script.run(format!("UPDATE \"{}\" SET \"id\" = \"id\"", entity.table)).await?;
+        script.run(leave_without_row(entity)).await?;
+        script.run(note(&key, &scopes)).await?;
     }
-    run(transaction, create_attachment_indexes(entity)).await?;
-    run(transaction, triggers(entity, Counts::Differences)).await
+    let indexes = create_attachment_indexes(entity);
+    if !indexes.is_empty() {
+        script.run(indexes).await?;
+    }
+    script.run(triggers(entity, Counts::Differences)).await
 }
 
 /// What the log still has and the table has not: it was another table, or the triggers were away. Each gets a version
@@ -92,17 +120,17 @@ fn leave_without_row(entity: &Entity) -> String {
     )
 }
 
-async fn fit_table(transaction: &mut Transaction<'static, Sqlite>, entity: &Entity) -> Result<(), AttachError> {
+async fn fit_table(script: &mut Script<'_, '_>, entity: &Entity) -> Result<(), AttachError> {
     let found = sqlx::query("SELECT type FROM sqlite_schema WHERE lower(name) = lower(?)").bind(&entity.table);
-    let Some(found) = found.fetch_optional(&mut **transaction).await? else {
-        return run(transaction, create_table(entity)).await;
+    let Some(found) = found.fetch_optional(&mut **script.transaction).await? else {
+        return script.run(create_table(entity)).await;
     };
     let found: String = found.try_get(0)?;
     if found != "table" {
         return Err(AttachError::NotATable { entity: entity.name.clone(), table: entity.table.clone(), found });
     }
     let columns = sqlx::query("SELECT lower(name) FROM pragma_table_info(?)").bind(&entity.table);
-    let columns = columns.fetch_all(&mut **transaction).await?;
+    let columns = columns.fetch_all(&mut **script.transaction).await?;
     let columns: BTreeSet<String> = columns.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let missing = |column: &str| AttachError::MissingColumn {
         entity: entity.name.clone(),
@@ -116,12 +144,7 @@ async fn fit_table(transaction: &mut Transaction<'static, Sqlite>, entity: &Enti
         if field.required {
             return Err(missing(&field.column));
         }
-        run(transaction, add_column(entity, field)).await?;
+        script.run(add_column(entity, field)).await?;
     }
-    Ok(())
-}
-
-async fn run(transaction: &mut Transaction<'static, Sqlite>, sql: String) -> Result<(), AttachError> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **transaction).await?;
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Much at once: a call costs more than a row does.
 
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
-use whimbrel_protocol::{Outcome, Version};
+use whimbrel_protocol::Version;
 
-use super::{from_sql, to_sql};
 use crate::model::{Entity, Row};
+use crate::sql::{from_sql, outcome_to_sql, to_sql};
 use crate::storage::{Decided, StorageError, StorageResult};
 
 /// Decisions that one statement remembers, at most; they have seven values each.
@@ -44,13 +44,10 @@ pub(super) async fn remember(
             vec!["(?, ?, ?, ?, ?, ?, ?)"; some.len()].join(", ")
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (Decided { seq, change, outcome }, record) in some {
-            let own = match outcome {
-                Outcome::Accepted { version } => Some((record.0, record.1, to_sql(*version))),
-                _ => None,
-            };
-            let outcome = serde_json::to_string(outcome).map_err(|error| StorageError::Failed(error.into()))?;
-            query = query.bind(client).bind(to_sql(*seq)).bind(change);
+        for (decided, record) in some {
+            let (outcome, version) = outcome_to_sql(decided)?;
+            let own = version.map(|version| (record.0, record.1, to_sql(version)));
+            query = query.bind(client).bind(to_sql(decided.seq)).bind(&decided.change);
             query =
                 query.bind(own.map(|own| own.0)).bind(own.map(|own| own.1)).bind(own.map(|own| own.2)).bind(outcome);
         }

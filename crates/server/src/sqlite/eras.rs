@@ -7,7 +7,7 @@ use sqlx::sqlite::SqlitePool;
 use uuid::Uuid;
 use whimbrel_protocol::Version;
 
-use super::from_sql;
+use crate::sql::from_sql;
 use crate::storage::{Compacted, StorageResult};
 
 /// Removals that one transaction forgets, at most: nobody waits for long meanwhile.

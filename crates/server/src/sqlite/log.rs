@@ -4,7 +4,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row as _, SqliteExecutor};
 use whimbrel_protocol::Version;
 
-use super::{from_sql, to_sql};
+use crate::sql::{from_sql, to_sql};
 use crate::storage::{Bucket, Head, StorageResult};
 
 pub(super) async fn read_head(executor: impl SqliteExecutor<'_>) -> StorageResult<Head> {

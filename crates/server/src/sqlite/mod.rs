@@ -33,19 +33,20 @@ mod values;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection as _};
 use whimbrel_protocol::Version;
 
 use self::log::read_head;
 
 use crate::model::{Entities, Entity};
 use crate::retention::now_ms;
-use crate::storage::{Bucket, Compacted, Head, Page, PageLimit, Storage, StorageError, StorageResult};
+use crate::sql::AttachError;
+use crate::storage::{
+    Bucket, Compacted, Database, Head, Page, PageLimit, SeedRows, Storage, StorageError, StorageResult,
+};
 
-pub use self::attach::AttachError;
 pub use self::push::SqlitePush;
-pub use self::seed::SeedRows;
 
 /// Readers at the same time, at most. Writers there is one.
 const READERS: u32 = 8;
@@ -68,49 +69,59 @@ impl SqliteStorage {
     /// # Errors
     /// [`AttachError`] when the file cannot be used or a table does not fit its entity.
     pub async fn open(file: &Path, entities: &Entities) -> Result<Self, AttachError> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
+        let options = options(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging()
-            .pragma("cache_size", CACHE_KIB)
-            .foreign_keys(true);
+            .pragma("cache_size", CACHE_KIB);
         let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(BUSY_TIMEOUT);
         let writer = pool(1).connect_with(options.clone()).await?;
-        attach::attach(&writer, entities).await?;
+        attach::attach(writer.begin_with("BEGIN IMMEDIATE").await?, entities, false).await?;
         // Whoever restores a file opens it afterwards: cursors that are not this file's can be told by their era.
         eras::begin(&writer, now_ms()).await?;
         let readers = pool(READERS).connect_with(options).await?;
         Ok(Self { writer, readers })
     }
+}
 
-    /// Gives the database a new history, so that clients begin again with it: after it was restored from a backup,
-    /// cursors and versions from after the backup would be mistaken for its own.
+impl SqliteStorage {
+    /// The SQL by which the entities would be attached to the file as it is. Nothing is changed.
     ///
     /// # Errors
-    /// [`StorageError`].
-    pub async fn renew_history(&self) -> StorageResult<()> {
+    /// [`AttachError`], the same as when they are attached.
+    pub async fn attach_script(file: &Path, entities: &Entities) -> Result<String, AttachError> {
+        // Where there is no file yet, it is what a new one would take.
+        let options = if file.exists() { options(file) } else { options(Path::new(":memory:")) };
+        let mut connection = options.connect().await?;
+        attach::attach(connection.begin().await?, entities, true).await
+    }
+
+    /// Takes away what attaching brought: triggers, and the server's own tables. The entities' tables stay as they are.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn detach(file: &Path, entities: &Entities) -> Result<(), AttachError> {
+        let mut connection = options(file).connect().await?;
+        attach::detach(connection.begin_with("BEGIN IMMEDIATE").await?, entities).await
+    }
+}
+
+fn options(file: &Path) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::new().filename(file).busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
+    options.disable_statement_logging()
+}
+
+impl Database for SqliteStorage {
+    async fn renew_history(&self) -> StorageResult<()> {
         Ok(eras::renew_history(&self.writer).await?)
     }
 
-    /// Loads rows into an entity that never had any: all of them in one transaction, or none.
-    ///
-    /// # Errors
-    /// [`StorageError`]; [`SeedRows::Error`] when the rows cannot be had.
-    pub async fn seed<R: SeedRows>(&self, entity: &Entity, rows: R) -> Result<Option<u64>, R::Error>
-    where
-        R::Error: From<StorageError>,
-    {
+    async fn seed<R: SeedRows>(&self, entity: &Entity, rows: R) -> Result<Option<u64>, R::Error> {
         seed::seed(&self.writer, entity, rows).await
     }
 
-    /// Ends all connections after folding the write-ahead log into the file.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the fold fails; the data is safe in the write-ahead log.
-    pub async fn close(self) -> StorageResult<()> {
+    /// The write-ahead log is folded into the file. When that fails, the data is safe in the log.
+    async fn close(&self) -> StorageResult<()> {
         self.readers.close().await;
         let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await;
         self.writer.close().await;
@@ -170,32 +181,4 @@ impl Storage for SqliteStorage {
     async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
         log::count_changes(&self.readers, bucket, after).await
     }
-}
-
-/// SQLite's primary result codes for "somebody else holds it".
-const SQLITE_BUSY: i32 = 5;
-const SQLITE_LOCKED: i32 = 6;
-
-impl From<sqlx::Error> for StorageError {
-    fn from(error: sqlx::Error) -> Self {
-        let busy = match &error {
-            sqlx::Error::PoolTimedOut => true,
-            sqlx::Error::Database(cause) => {
-                let code = cause.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
-                matches!(code & 0xff, SQLITE_BUSY | SQLITE_LOCKED)
-            }
-            _ => false,
-        };
-        if busy { Self::Busy(error.into()) } else { Self::Failed(error.into()) }
-    }
-}
-
-/// A version as SQLite keeps it. Versions stay below 2⁵³, so nothing is ever cut off.
-fn to_sql(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A version or count as SQLite gave it.
-fn from_sql(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

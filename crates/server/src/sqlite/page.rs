@@ -4,15 +4,15 @@
 //! bucket.
 
 use futures_util::TryStreamExt;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row as _};
 use whimbrel_protocol::Version;
 
 use super::tables::select_list;
 use super::values::{SqliteQuery, read};
-use super::{from_sql, to_sql};
-use crate::model::{Entity, Value};
-use crate::storage::{Bucket, Page, PageLimit, PageRow, StorageResult};
+use crate::model::Entity;
+use crate::sql::{Filling, from_sql, to_sql};
+use crate::storage::{Bucket, Page, PageLimit, StorageResult};
 
 /// Which index is used is not left to SQLite, which has no statistics here and guesses wrong. `CROSS JOIN` fixes the
 /// order: along the log, then into the table.
@@ -56,29 +56,14 @@ pub(super) async fn changes(
 async fn collect(pool: &SqlitePool, query: SqliteQuery<'_>, entity: &Entity, limit: PageLimit) -> StorageResult<Page> {
     let one_more = to_sql(limit.rows as u64 + 1);
     let mut results = query.bind(one_more).fetch(pool);
-    let mut page = Page { complete: true, ..Page::default() };
-    let mut bytes = 0;
+    let mut page = Filling::new(limit);
     while let Some(result) = results.try_next().await? {
-        if page.rows.len() + page.gone.len() >= limit.rows || bytes >= limit.bytes {
-            page.complete = false;
+        if page.is_full() {
             break;
         }
-        bytes += add(&mut page, entity, &result)?;
+        let gone: bool = result.try_get_unchecked(2)?;
+        let row = if gone { None } else { Some(read(entity, &result, 3)?) };
+        page.add(result.try_get(0)?, from_sql(result.try_get(1)?), row);
     }
-    Ok(page)
-}
-
-fn add(page: &mut Page, entity: &Entity, result: &SqliteRow) -> sqlx::Result<usize> {
-    let id: String = result.try_get(0)?;
-    let version = from_sql(result.try_get(1)?);
-    let gone: bool = result.try_get_unchecked(2)?;
-    let bytes = id.len() + 16;
-    if gone {
-        page.gone.push((id, version));
-        return Ok(bytes);
-    }
-    let row = read(entity, result, 3)?;
-    let bytes = bytes + row.iter().map(Value::weight).sum::<usize>();
-    page.rows.push(PageRow { id, version, row });
-    Ok(bytes)
+    Ok(page.done())
 }

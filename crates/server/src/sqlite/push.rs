@@ -8,11 +8,10 @@ use whimbrel_protocol::Version;
 
 use super::tables::select_list;
 use super::values::{SqliteQuery, bind, read};
-use super::{bulk, from_sql, seed, to_sql};
+use super::{bulk, seed};
 use crate::model::{Entity, Row};
-use crate::storage::{
-    Client, Constraint, Decided, PushTransaction, Record, StorageError, StorageResult, Write, Written,
-};
+use crate::sql::{from_sql, outcome_from_sql, to_sql};
+use crate::storage::{Client, Constraint, Decided, PushTransaction, Record, StorageResult, Write, Written};
 
 /// The newest version of a record, also when its removal is not in the log any more.
 const NEWEST_VERSION: &str = "(SELECT max(version) FROM (\
@@ -55,8 +54,7 @@ impl PushTransaction for SqlitePush {
         let query = "SELECT seq, change, outcome FROM whimbrel_outcome WHERE client = ? AND seq >= ? ORDER BY seq";
         let rows = sqlx::query(query).bind(client).bind(to_sql(from)).fetch_all(&mut *self.transaction).await?;
         let decided = rows.iter().map(|row| {
-            let outcome: String = row.try_get(2)?;
-            let outcome = serde_json::from_str(&outcome).map_err(|error| StorageError::Failed(error.into()))?;
+            let outcome = outcome_from_sql(row.try_get(2)?)?;
             Ok(Decided { seq: from_sql(row.try_get(0)?), change: row.try_get(1)?, outcome })
         });
         decided.collect()
@@ -107,7 +105,7 @@ impl PushTransaction for SqlitePush {
         }
         match done {
             Ok(_) => Ok(Written::Done(self.version_of(entity, id).await?)),
-            Err(error) => constraint(&error).map(Written::Refused).ok_or_else(|| error.into()),
+            Err(error) => refused(entity, &error).ok_or_else(|| error.into()),
         }
     }
 
@@ -126,7 +124,7 @@ impl PushTransaction for SqlitePush {
                     return Ok(Some(last));
                 }
             }
-            Err(error) if constraint(&error).is_some() => {}
+            Err(error) if refused(entity, &error).is_some() => {}
             Err(error) => return Err(error.into()),
         }
         self.roll_back().await?;
@@ -208,15 +206,23 @@ fn bind_all<'q>(query: SqliteQuery<'q>, row: &Row, fields: impl Iterator<Item = 
 /// and `SQLITE_MISMATCH`.
 const REFUSALS: [i32; 2] = [19, 20];
 
-fn constraint(error: &sqlx::Error) -> Option<Constraint> {
+fn refused(entity: &Entity, error: &sqlx::Error) -> Option<Written> {
     let error = error.as_database_error()?;
-    match error.kind() {
-        ErrorKind::UniqueViolation => Some(Constraint::Unique),
-        ErrorKind::ForeignKeyViolation => Some(Constraint::ForeignKey),
-        ErrorKind::NotNullViolation | ErrorKind::CheckViolation => Some(Constraint::Check),
+    let constraint = match error.kind() {
+        ErrorKind::UniqueViolation => Constraint::Unique,
+        ErrorKind::ForeignKeyViolation => Constraint::ForeignKey,
+        ErrorKind::NotNullViolation | ErrorKind::CheckViolation => Constraint::Check,
         _ => {
             let code: i32 = error.code()?.parse().ok()?;
-            REFUSALS.contains(&(code & 0xff)).then_some(Constraint::Check)
+            REFUSALS.contains(&(code & 0xff)).then_some(Constraint::Check)?
         }
-    }
+    };
+    Some(Written::Refused { constraint, fields: fields_of(entity, error.message()) })
+}
+
+/// `UNIQUE constraint failed: note.title, note.count`: the fields of the columns that SQLite names.
+fn fields_of(entity: &Entity, message: &str) -> Vec<usize> {
+    let Some((_, named)) = message.split_once("constraint failed: ") else { return Vec::new() };
+    let columns = named.split(", ").filter_map(|column| Some(column.split_once('.')?.1));
+    columns.filter_map(|column| entity.position_of_column(column)).collect()
 }

@@ -1,33 +1,20 @@
 //! Loading many rows at once, through the same triggers as any other write.
 
-use std::future::Future;
-
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
 
 use super::values::bind;
 use crate::model::{Entity, Row};
-use crate::storage::StorageError;
+use crate::storage::{SeedRows, StorageError};
 
 /// Values bound by one statement, at most. SQLite takes 32,766; more than this gains nothing.
 const VALUES_PER_STATEMENT: usize = 2_000;
-
-/// Rows to load, some at a time.
-pub trait SeedRows: Send {
-    /// Why there may be none.
-    type Error;
-    /// The next rows with their ids; none at the end.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Vec<(String, Row)>>, Self::Error>> + Send;
-}
 
 pub(super) async fn seed<R: SeedRows>(
     writer: &SqlitePool,
     entity: &Entity,
     mut rows: R,
-) -> Result<Option<u64>, R::Error>
-where
-    R::Error: From<StorageError>,
-{
+) -> Result<Option<u64>, R::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(StorageError::from)?;
     if !is_untouched(&mut transaction, entity).await? {
         return Ok(None);

@@ -68,6 +68,18 @@ CREATE TABLE IF NOT EXISTS whimbrel_outcome (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Their names.
+pub(super) const OWN_NAMES: [&str; 8] = [
+    "whimbrel_outcome",
+    "whimbrel_time",
+    "whimbrel_client",
+    "whimbrel_era",
+    "whimbrel_deleted",
+    "whimbrel_log",
+    "whimbrel_clock",
+    "whimbrel_meta",
+];
+
 /// The statement that creates an entity's table.
 pub(super) fn create_table(entity: &Entity) -> String {
     let mut sql = format!(
@@ -92,12 +104,22 @@ pub(super) fn add_column(entity: &Entity, field: &Field) -> String {
 
 /// The indexes by which a row is found that refers to an attachment.
 pub(super) fn create_attachment_indexes(entity: &Entity) -> String {
-    let fields = entity.attachments().filter_map(|position| entity.fields.get(position));
-    let index = |field: &Field| {
-        let Entity { name, table, .. } = entity;
-        format!("CREATE INDEX IF NOT EXISTS \"whimbrel_{name}_{0}\" ON \"{table}\" (\"{0}\");\n", field.column)
+    let Entity { name, table, .. } = entity;
+    let index = |column: &str| {
+        format!("CREATE INDEX IF NOT EXISTS \"whimbrel_{name}_{column}\" ON \"{table}\" (\"{column}\");\n")
     };
-    fields.map(index).collect()
+    attachment_columns(entity).map(index).collect()
+}
+
+/// The statements that take them away.
+pub(super) fn drop_attachment_indexes(entity: &Entity) -> String {
+    attachment_columns(entity)
+        .map(|column| format!("DROP INDEX IF EXISTS \"whimbrel_{}_{column}\";\n", entity.name))
+        .collect()
+}
+
+fn attachment_columns(entity: &Entity) -> impl Iterator<Item = &str> {
+    entity.attachments().filter_map(|position| Some(entity.fields.get(position)?.column.as_str()))
 }
 
 fn column(field: &Field) -> String {

@@ -10,7 +10,8 @@
 //! The conflict clause of the statement that fires a trigger overrides those inside it; an upsert with a named target
 //! is not overridden.
 
-use crate::model::{Entity, ScopeTemplate};
+use crate::model::Entity;
+use crate::sql;
 
 /// When an `UPDATE` counts as a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,13 +64,26 @@ fn leave(entity: &Entity, row: &str) -> String {
 }
 
 fn trigger(entity: &Entity, event: &str, when: &str, steps: &[&str]) -> String {
-    let name = format!("whimbrel_{}_{}", entity.name, event.to_lowercase());
     format!(
-        "DROP TRIGGER IF EXISTS \"{name}\";\n\
-         CREATE TRIGGER \"{name}\" AFTER {event} ON \"{}\" {when} BEGIN\n  {}\nEND;\n",
+        "{}CREATE TRIGGER \"{}\" AFTER {event} ON \"{}\" {when} BEGIN\n  {}\nEND;\n",
+        drop_trigger(entity, event),
+        trigger_name(entity, event),
         entity.table,
         steps.join("\n  ")
     )
+}
+
+fn trigger_name(entity: &Entity, event: &str) -> String {
+    format!("whimbrel_{}_{}", entity.name, event.to_lowercase())
+}
+
+fn drop_trigger(entity: &Entity, event: &str) -> String {
+    format!("DROP TRIGGER IF EXISTS \"{}\";\n", trigger_name(entity, event))
+}
+
+/// The statements that take an entity's triggers away.
+pub(super) fn drop_triggers(entity: &Entity) -> String {
+    ["INSERT", "UPDATE", "DELETE"].map(|event| drop_trigger(entity, event)).concat()
 }
 
 fn differs(entity: &Entity) -> String {
@@ -77,28 +91,10 @@ fn differs(entity: &Entity) -> String {
     format!("WHEN OLD.\"id\" IS NOT NEW.\"id\"{}", fields.collect::<String>())
 }
 
-/// A query with one column `scope`: the scopes of the new row.
+/// The scopes of the new row.
 pub(super) fn scopes_sql(entity: &Entity) -> String {
-    let mut parts = Vec::with_capacity(entity.scopes.len() + 1);
-    let mut nowhere = Vec::new();
-    for template in &entity.scopes {
-        match template {
-            ScopeTemplate::Everyone(scope) => {
-                parts.push(format!("SELECT '{}' AS scope", quoted(scope)));
-                nowhere.push("false".to_owned());
-            }
-            ScopeTemplate::ByField { prefix, field } => {
-                let Some(field) = entity.fields.get(*field) else { continue };
-                let column = format!("NEW.\"{}\"", field.column);
-                parts.push(format!("SELECT '{}' || {column} AS scope WHERE {column} IS NOT NULL", quoted(prefix)));
-                nowhere.push(format!("{column} IS NULL"));
-            }
-        }
-    }
-    parts.push(format!("SELECT '' AS scope WHERE {}", nowhere.join(" AND ")));
-    parts.join(" UNION ")
-}
-
-fn quoted(text: &str) -> String {
-    text.replace('\'', "''")
+    sql::scopes_sql(entity, &|field: usize| match entity.fields.get(field) {
+        Some(field) => format!("NEW.\"{}\"", field.column),
+        None => "NULL".to_owned(),
+    })
 }

@@ -6,7 +6,8 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Api, Server, code_of};
+use super::Server;
+use crate::support::{Api, code_of};
 
 const CONFIG: &str = r#"
 data = "test.sqlite"

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::{Replica, Server};
+use super::Server;
+use crate::support::Replica;
 
 const PUSHERS: usize = 6;
 const PUSHES: usize = 12;

@@ -1,12 +1,15 @@
-//! The storage port's contract: whatever is done to a database in memory and to one in SQLite, both say the same.
+//! The storage port's contract: whatever is done to a database in memory, to one in SQLite and to one in PostgreSQL, all say the same.
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 use whimbrel_protocol::Outcome;
 use whimbrel_server::{
-    Bucket, Client, Decided, Entities, Entity, Field, FieldType, MemoryStorage, PageLimit, Policy, PushTransaction,
-    ScopeTemplate, SqliteStorage, Storage, Value, Write, Written,
+    Bucket, Client, Database as _, Decided, Entities, Entity, Field, FieldType, MemoryStorage, PageLimit, Policy,
+    PostgresStorage, PushTransaction, ScopeTemplate, SqliteStorage, Storage, Value, Write, Written,
 };
+
+use crate::support::cluster;
 
 /// A call of a push.
 #[derive(Debug, Clone)]
@@ -224,12 +227,34 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (folder, entities) = (TempDir::new().unwrap(), entities());
-            let mut memory = Side::new(MemoryStorage::new("h")).await;
             let sqlite = SqliteStorage::open(&folder.path().join("it.sqlite"), &entities).await.unwrap();
-            let mut sqlite = Side::new(sqlite).await;
-            for step in &steps {
-                assert_eq!(memory.step(&entities, step).await, sqlite.step(&entities, step).await, "{step:?}");
-            }
+            compare(Side::new(sqlite).await, &entities, &steps).await;
         });
+    }
+}
+
+/// All cases in one database, which is emptied in between: to make one takes longer than a case.
+#[test]
+fn memory_says_what_postgresql_says() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let url = runtime.block_on(cluster::new_database());
+    let mut runner = TestRunner::new(ProptestConfig { source_file: Some(file!()), ..ProptestConfig::with_cases(32) });
+    let tried = runner.run(&prop::collection::vec(steps(), 1..16), |steps| {
+        runtime.block_on(async {
+            let entities = entities();
+            let postgres = PostgresStorage::open(&url, &entities).await.unwrap();
+            compare(Side::new(postgres.clone()).await, &entities, &steps).await;
+            postgres.close().await.unwrap();
+            cluster::empty_database(&url).await;
+        });
+        Ok(())
+    });
+    tried.unwrap();
+}
+
+async fn compare<S: Storage>(mut other: Side<S>, entities: &Entities, steps: &[Step]) {
+    let mut memory = Side::new(MemoryStorage::new("h")).await;
+    for step in steps {
+        assert_eq!(memory.step(entities, step).await, other.step(entities, step).await, "{step:?}");
     }
 }

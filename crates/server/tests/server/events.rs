@@ -2,7 +2,8 @@
 
 use futures_util::StreamExt;
 
-use crate::support::{Api, Server};
+use super::Server;
+use crate::support::Api;
 use serde_json::json;
 
 struct Events {
@@ -50,5 +51,8 @@ async fn hints_name_the_buckets_of_the_user_that_changed() {
     assert_eq!(of_ana.next().await.unwrap(), r#"{"buckets":["place/all"]}"#);
     // Listeners do not keep the server from stopping.
     server.stop().await;
-    assert_eq!(of_ana.next().await, None);
+    // A hint may come twice, when the look at what has changed met the next change.
+    while let Some(again) = of_ana.next().await {
+        assert_eq!(again, r#"{"buckets":["place/all"]}"#);
+    }
 }

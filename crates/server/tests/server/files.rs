@@ -5,7 +5,8 @@ use std::sync::Arc;
 use reqwest::header;
 use tempfile::TempDir;
 
-use crate::support::{CONFIG, Server, code_of};
+use super::Server;
+use crate::support::{CONFIG, code_of};
 
 async fn server_with_files() -> Server {
     let folder = Arc::new(TempDir::new().unwrap());

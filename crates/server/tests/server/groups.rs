@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{Replica, Server};
+use super::Server;
+use crate::support::Replica;
 
 #[tokio::test]
 async fn a_group_is_applied_together_or_not_at_all() {

@@ -1,9 +1,10 @@
 //! Removals that are forgotten, and databases that were restored from a backup.
 
 use serde_json::json;
-use whimbrel_server::Storage;
+use whimbrel_server::{Database as _, Storage as _};
 
-use crate::support::{Api, Lines, Replica, Server, code_of, number_on};
+use super::{Here, Server};
+use crate::support::{Api, Backend as _, Lines, Replica, code_of};
 
 /// Far behind everything that is written here.
 const LATER_MS: i64 = 9_000_000_000_000;
@@ -34,7 +35,7 @@ async fn who_stands_below_the_horizon_begins_anew_and_nobody_else() {
     ana.accepted("delete", "note", "1", json!({})).await;
     young.sync(&ana, &["note"]).await;
     assert_eq!(forget(&server).await, 1);
-    assert_eq!(number_on(&server.file(), "SELECT count(*) FROM whimbrel_log WHERE gone = 1").await, 0);
+    assert_eq!(server.number("SELECT count(*) FROM whimbrel_log WHERE gone").await, 0);
 
     let lines = young.sync(&ana, &["note"]).await;
     assert_eq!(kinds(&lines), ["start", "cursor", "end"], "it has everything up to the horizon");
@@ -67,19 +68,17 @@ async fn a_deleted_record_stays_deleted_when_its_removal_is_forgotten() {
     assert_eq!(ana.push_one("update", "note", "1", set).await["outcome"], "accepted");
 }
 
-/// Stops a server, puts a backup in place of its file, and starts it again.
-async fn restored(server: Server, backup: Vec<u8>, config: &str) -> Server {
-    let file = server.file();
+/// Stops a server, puts the backup in place of its database, and starts it again.
+async fn restored(server: Server) -> Server {
     let folder = server.stop().await;
-    std::fs::write(&file, backup).unwrap();
-    Server::start_in(folder, config).await
+    Here::restore(folder.path()).await;
+    Server::start_in(folder, crate::support::CONFIG).await
 }
 
-async fn backup(server: Server) -> (Server, Vec<u8>) {
-    let file = server.file();
+async fn backed_up(server: Server) -> Server {
     let folder = server.stop().await;
-    let backup = std::fs::read(file).unwrap();
-    (Server::start_in(folder, crate::support::CONFIG).await, backup)
+    Here::back_up(folder.path()).await;
+    Server::start_in(folder, crate::support::CONFIG).await
 }
 
 #[tokio::test]
@@ -89,7 +88,7 @@ async fn a_restored_database_is_noticed_also_when_it_was_given_no_new_history() 
     ana.accepted("create", "note", "1", json!({"set": {"title": "t"}})).await;
     let mut before = Replica::default();
     before.sync(&ana, &["note"]).await;
-    let (server, backup) = backup(server).await;
+    let server = backed_up(server).await;
     let mut ana = ana.moved(&server.url);
     for id in ["2", "3"] {
         ana.accepted("create", "note", id, json!({"set": {"title": id}})).await;
@@ -98,7 +97,7 @@ async fn a_restored_database_is_noticed_also_when_it_was_given_no_new_history() 
     after.sync(&ana, &["note"]).await;
     let mut ahead = after.clone();
 
-    let server = restored(server, backup, crate::support::CONFIG).await;
+    let server = restored(server).await;
     let api = ana.moved(&server.url);
     let lines = ahead.sync(&api, &["note"]).await;
     assert_eq!(resync(&lines), &json!({"bucket": "note/all", "restored": true}), "the clock is behind the cursor");

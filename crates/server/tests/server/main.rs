@@ -1,4 +1,4 @@
-//! The server over real HTTP, on real SQLite files.
+//! The server over real HTTP, on SQLite files and on PostgreSQL: the same suite twice.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,23 +8,51 @@
     missing_docs,
     reason = "test code"
 )]
+#![allow(clippy::duplicate_mod, reason = "the suite is there once for each back end")]
+
+/// The tests that every back end must pass. `Here` is the back end, `Server` one on it.
+macro_rules! suite {
+    ($backend:ty) => {
+        type Here = $backend;
+        type Server = crate::support::Server<Here>;
+
+        #[path = "attachments.rs"]
+        mod attachments;
+        #[path = "concurrency.rs"]
+        mod concurrency;
+        #[path = "events.rs"]
+        mod events;
+        #[path = "files.rs"]
+        mod files;
+        #[path = "groups.rs"]
+        mod groups;
+        #[path = "horizon.rs"]
+        mod horizon;
+        #[path = "merge.rs"]
+        mod merge;
+        #[path = "plain_sql.rs"]
+        mod plain_sql;
+        #[path = "policies.rs"]
+        mod policies;
+        #[path = "problems.rs"]
+        mod problems;
+        #[path = "program.rs"]
+        mod program;
+        #[path = "pull.rs"]
+        mod pull;
+        #[path = "replay.rs"]
+        mod replay;
+        #[path = "resume.rs"]
+        mod resume;
+        #[path = "seeds.rs"]
+        mod seeds;
+        #[path = "together.rs"]
+        mod together;
+    };
+}
 
 mod attachment_stores;
-mod attachments;
-mod concurrency;
 mod contract;
-mod events;
-mod files;
-mod groups;
-mod horizon;
-mod merge;
-mod plain_sql;
-mod policies;
-mod problems;
-mod program;
-mod pull;
-mod replay;
-mod resume;
-mod seeds;
+mod postgres;
+mod sqlite;
 mod support;
-mod together;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{CONFIG, Replica, Server};
+use super::Server;
+use crate::support::{CONFIG, Replica};
 
 const STOCK: &str = r#"
 [[entity]]

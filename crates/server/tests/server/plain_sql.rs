@@ -1,47 +1,10 @@
 //! Tables stay everybody's: writes past the server sync as well, and tables that were there before are used.
 
-use std::sync::Arc;
-
 use serde_json::json;
 use tempfile::TempDir;
-use whimbrel_server::{Config, SqliteStorage};
 
-use crate::support::{CONFIG, Replica, Server, number_on, sql_on};
-
-#[tokio::test]
-async fn writes_by_plain_sql_sync_as_well() {
-    let server = Server::start().await;
-    let ana = server.ana();
-    let mut replica = Replica::default();
-    replica.sync(&ana, &["task"]).await;
-    let steps = [
-        ("INSERT INTO task VALUES ('1', 'one', 'a'), ('2', 'two', 'b')", "1:one", "2:two"),
-        ("UPDATE task SET title = 'uno' WHERE id = '1'", "1:uno", "2:two"),
-        ("UPDATE task SET team = 'b' WHERE id = '1'", "", "1:uno 2:two"),
-        // REPLACE removes the old row without telling a delete trigger.
-        ("INSERT OR REPLACE INTO task VALUES ('1', 'one', 'a')", "1:one", "2:two"),
-        ("INSERT OR IGNORE INTO task VALUES ('1', 'x', 'b'), ('3', 'three', 'a')", "1:one 3:three", "2:two"),
-        ("INSERT INTO task VALUES ('3', 'x', 'b') ON CONFLICT DO UPDATE SET team = 'b'", "1:one", "2:two 3:three"),
-        ("UPDATE OR REPLACE task SET id = '1' WHERE id = '3'", "", "1:three 2:two"),
-        ("UPDATE task SET team = NULL WHERE id = '1'", "", "2:two"),
-        ("UPDATE task SET id = '9' WHERE id = '2'", "", "9:two"),
-        ("BEGIN; INSERT INTO task VALUES ('5', 'x', 'a'); ROLLBACK", "", "9:two"),
-        ("DELETE FROM task", "", ""),
-        ("INSERT INTO task VALUES ('1', 'again', 'a')", "1:again", ""),
-    ];
-    for (sql, a, b) in steps {
-        server.sql(sql).await;
-        replica.sync(&ana, &["task"]).await;
-        for (bucket, expected) in [("task/team:a", a), ("task/team:b", b)] {
-            let rows = replica.rows(bucket);
-            let found: Vec<String> =
-                rows.iter().map(|(id, fields)| format!("{id}:{}", fields["title"].as_str().unwrap())).collect();
-            assert_eq!(found.join(" "), expected, "{bucket} after {sql}");
-        }
-        let shared = "SELECT count(*) - count(DISTINCT entity || '/' || scope || '/' || version) FROM whimbrel_log";
-        assert_eq!(number_on(&server.file(), shared).await, 0, "two changes of a bucket share a version after {sql}");
-    }
-}
+use super::{Here, Server};
+use crate::support::{Backend as _, CONFIG, Replica, config_in};
 
 #[tokio::test]
 async fn a_push_meets_what_plain_sql_did() {
@@ -59,16 +22,11 @@ async fn a_push_meets_what_plain_sql_did() {
 #[tokio::test]
 async fn triggers_of_the_app_that_write_on_are_synced_with_the_right_versions() {
     let server = Server::start().await;
-    server
-        .sql(
-            "CREATE TRIGGER audit AFTER INSERT ON note
-             BEGIN INSERT INTO entry VALUES ('log of ' || NEW.id, NEW.title); END",
-        )
-        .await;
+    server.sql(Here::AUDIT_NOTES).await;
     let mut ana = server.ana();
     let first = ana.accepted("create", "note", "1", json!({"set": {"title": "t"}})).await;
     let folder = server.stop().await;
-    // Which trigger fires first is SQLite's choice; a start makes ours anew, and so the newer of the two.
+    // Which trigger fires first is the database's choice; a start makes ours anew, and so the newer of the two.
     let server = Server::start_in(folder, CONFIG).await;
     let mut ana = server.ana();
     let second = ana.accepted("create", "note", "2", json!({"set": {"title": "t"}})).await;
@@ -76,34 +34,6 @@ async fn triggers_of_the_app_that_write_on_are_synced_with_the_right_versions() 
     replica.sync(&ana, &["note", "entry"]).await;
     assert_eq!((replica.version("note/all", "1"), replica.version("note/all", "2")), (first, second));
     assert_eq!(replica.rows("entry/all")["log of 2"], json!({"text": "t"}));
-}
-
-#[tokio::test]
-async fn a_table_that_was_there_before_is_attached_with_its_rows() {
-    let folder = Arc::new(TempDir::new().unwrap());
-    let file = folder.path().join("test.sqlite");
-    sql_on(
-        &file,
-        "CREATE TABLE Task (title VARCHAR(80), ID INTEGER PRIMARY KEY, team, budget DECIMAL);
-         INSERT INTO task VALUES ('one', 1, 'a', 3.5), ('two', 2, 'b', NULL), ('nowhere', 3, NULL, 0);",
-    )
-    .await;
-    let config = CONFIG.replace(
-        r#"{ name = "team", type = "text" }]"#,
-        r#"{ name = "team", type = "text" }, { name = "added", type = "integer" }]"#,
-    );
-    let server = Server::start_in(folder, &config).await;
-    let mut ana = server.ana();
-    let mut replica = Replica::default();
-    replica.sync(&ana, &["task"]).await;
-    assert_eq!(replica.rows("task/team:a")["1"], json!({"title": "one", "team": "a", "added": null}));
-    assert_eq!(replica.rows("task/team:b").len(), 1);
-    ana.accepted("update", "task", "1", json!({"set": {"added": 5}, "base": replica.version("task/team:a", "1")}))
-        .await;
-    server.sql("UPDATE task SET team = 'a' WHERE id = 3").await;
-    replica.sync(&ana, &["task"]).await;
-    assert_eq!(replica.rows("task/team:a").len(), 2);
-    assert_eq!(replica.rows("task/team:a")["1"]["added"], 5);
 }
 
 #[tokio::test]
@@ -132,8 +62,8 @@ async fn another_table_at_the_next_start_takes_the_place_of_the_first() {
     let mut replica = Replica::default();
     replica.sync(&server.ana(), &["task"]).await;
     let folder = server.stop().await;
-    sql_on(
-        &folder.path().join("test.sqlite"),
+    Here::sql(
+        folder.path(),
         "CREATE TABLE job (id TEXT PRIMARY KEY, title TEXT, team TEXT); INSERT INTO job VALUES ('2', 'deux', 'a')",
     )
     .await;
@@ -155,19 +85,11 @@ async fn a_database_that_does_not_fit_is_left_as_it_was() {
     ];
     for (sql, expected) in cases {
         let folder = TempDir::new().unwrap();
-        let file = folder.path().join("test.sqlite");
-        sql_on(&file, sql).await;
-        std::fs::write(folder.path().join("server.toml"), CONFIG).unwrap();
-        let config = Config::load(&folder.path().join("server.toml")).unwrap();
-        let error = SqliteStorage::open(&file, &config.entities).await.unwrap_err().to_string();
+        Here::sql(folder.path(), sql).await;
+        let config = config_in(folder.path(), CONFIG);
+        let error = Here::open(folder.path(), &config).await.err().unwrap().to_string();
         assert!(error.contains("entity task") && error.contains(expected), "{error}");
-        let tables = number_on(&file, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'whimbrel%'");
-        assert_eq!(tables.await, 0);
+        // Nothing of the server's is there, so it can be made.
+        Here::sql(folder.path(), "CREATE TABLE whimbrel_meta (name text); CREATE TABLE note (id text)").await;
     }
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("test.sqlite");
-    std::fs::write(&file, "this is not a database, and longer than a header of one hundred bytes would be ……………………")
-        .unwrap();
-    let config = whimbrel_server::Entities::default();
-    assert!(SqliteStorage::open(&file, &config).await.is_err());
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Replica, Server};
+use super::{Here, Server};
+use crate::support::{Backend as _, CONFIG, Replica};
 
 fn rejected(outcome: &Value) -> &str {
     assert_eq!(outcome["outcome"], "rejected", "{outcome}");
@@ -40,7 +41,7 @@ async fn every_type_travels_there_and_back() {
     let server = Server::start().await;
     let mut ana = server.ana();
     let fields = json!({
-        "title": "ñ🐦\0\"\\", "count": -9_007_199_254_740_991_i64, "ratio": 0.1, "done": true,
+        "title": Here::ODD_TITLE, "count": -9_007_199_254_740_991_i64, "ratio": 0.1, "done": true,
         "dueAt": 1_700_000_000_123_i64, "noteId": "other", "body": "x".repeat(100_000),
     });
     ana.accepted("create", "note", "n", json!({"set": fields})).await;
@@ -211,17 +212,14 @@ async fn nobody_changes_what_is_in_none_of_their_scopes() {
 #[tokio::test]
 async fn constraints_of_the_database_are_refusals() {
     let server = Server::start().await;
-    server
-        .sql(
-            "CREATE UNIQUE INDEX one_title ON note (title);
-             CREATE TRIGGER no_bad BEFORE INSERT ON note WHEN NEW.title = 'bad'
-             BEGIN SELECT RAISE(ABORT, 'bad'); END;",
-        )
-        .await;
+    server.sql("CREATE UNIQUE INDEX one_title ON note (title)").await;
+    server.sql(Here::NO_BAD_NOTES).await;
+    let server = Server::start_in(server.stop().await, CONFIG).await;
     let mut ana = server.ana();
     ana.accepted("create", "note", "1", json!({"set": {"title": "t"}})).await;
     let twice = ana.push_one("create", "note", "2", json!({"set": {"title": "t"}})).await;
     assert_eq!(rejected(&twice), "constraint/unique");
+    assert_eq!(twice["fields"], json!({"title": "another record has this value"}), "{twice}");
     let bad = ana.push_one("create", "note", "2", json!({"set": {"title": "bad"}})).await;
     assert_eq!(rejected(&bad), "constraint/check");
     ana.accepted("create", "note", "2", json!({"set": {"title": "u"}})).await;

@@ -5,7 +5,8 @@ use std::io::Write;
 use reqwest::header;
 use serde_json::{Value, json};
 
-use crate::support::{Api, Server, code_of, number_on};
+use super::{Here, Server};
+use crate::support::{Api, Backend as _, code_of};
 
 async fn send(request: reqwest::RequestBuilder) -> String {
     let response = request.send().await.unwrap();
@@ -137,7 +138,7 @@ async fn shapes() {
     for body in [r#"{"protocol":1}"#, r#"{"protocol":1,"client":"me","schema":1,"entities":[]}"#] {
         assert_eq!(send(post(&api, "/v1/pull").body(body)).await, "request/malformed", "{body}");
     }
-    assert_eq!(number_on(&server.file(), "SELECT last_seq FROM whimbrel_client").await, 1);
+    assert_eq!(server.number("SELECT last_seq FROM whimbrel_client").await, 1);
 }
 
 #[tokio::test]
@@ -193,8 +194,8 @@ async fn a_body_over_its_limit_is_refused_as_sent() {
     use tower::ServiceExt;
     let server = Server::start().await;
     let folder = server.stop().await;
-    let config = whimbrel_server::Config::load(&folder.path().join("server.toml")).unwrap();
-    let storage = whimbrel_server::SqliteStorage::open(&config.data, &config.entities).await.unwrap();
+    let config = crate::support::config_in(folder.path(), crate::support::CONFIG);
+    let storage = Here::open(folder.path(), &config).await.unwrap();
     let router = whimbrel_server::router(&config, storage.into(), whimbrel_server::Hints::default());
     for (bytes, status) in [(1024 * 1024 + 1, 413), (1024 * 1024, 400)] {
         let request = axum::http::Request::post("/v1/push")

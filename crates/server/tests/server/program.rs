@@ -3,11 +3,14 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
-use crate::support::{Api, CONFIG, Replica, number_on};
+use super::Here;
+use crate::support::{Api, Backend as _, CONFIG, Replica};
 
 struct Program {
     child: Child,
@@ -46,6 +49,7 @@ impl Drop for Program {
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_whimbrel-server"));
     command.arg("--config").arg(folder.join("server.toml")).env("RUST_LOG", "error").stderr(Stdio::piped());
+    Here::hand_over(folder, &mut command);
     command
 }
 
@@ -68,7 +72,7 @@ async fn a_signal_stops_it_cleanly() {
         assert_eq!(program.wait().code(), Some(0), "{signal}");
         let wal = std::fs::metadata(folder.path().join("test.sqlite-wal")).map_or(0, |wal| wal.len());
         assert_eq!(wal, 0, "the write-ahead log was folded");
-        assert_eq!(number_on(&folder.path().join("test.sqlite"), "SELECT count(*) FROM note").await, 1);
+        assert_eq!(Here::number(folder.path(), "SELECT count(*) FROM note").await, 1);
     }
 }
 
@@ -79,6 +83,8 @@ struct Stubborn {
     pushes: usize,
     /// `seq` → outcome, each as it was first answered.
     answered: Vec<Value>,
+    /// Has a permit for each answer.
+    answers: Arc<Semaphore>,
 }
 
 impl Stubborn {
@@ -107,7 +113,10 @@ impl Stubborn {
                 Err(error) => Err(error),
             };
             match answer {
-                Ok(answer) => self.answered.extend(answer["outcomes"].as_array().unwrap().clone()),
+                Ok(answer) => {
+                    self.answered.extend(answer["outcomes"].as_array().unwrap().clone());
+                    self.answers.add_permits(1);
+                }
                 Err(_) => {
                     self.unanswered = Some(request);
                     return;
@@ -119,12 +128,18 @@ impl Stubborn {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_being_killed_and_nothing_is_there_twice() {
-    const ROUNDS: u64 = 6;
+    const ROUNDS: u32 = 6;
     const CLIENTS: usize = 3;
     let folder = TempDir::new().unwrap();
-    let mut clients: Vec<Stubborn> = (0..CLIENTS)
-        .map(|_| Stubborn { api: Api::new("", "t-ana"), unanswered: None, pushes: 0, answered: Vec::new() })
-        .collect();
+    let answers = Arc::new(Semaphore::new(0));
+    let client = |_| Stubborn {
+        api: Api::new("", "t-ana"),
+        unanswered: None,
+        pushes: 0,
+        answered: Vec::new(),
+        answers: Arc::clone(&answers),
+    };
+    let mut clients: Vec<Stubborn> = (0..CLIENTS).map(client).collect();
     for round in 0..ROUNDS {
         let program = Program::start(folder.path());
         let mut running = Vec::new();
@@ -135,7 +150,8 @@ async fn what_was_acknowledged_survives_being_killed_and_nothing_is_there_twice(
                 client
             }));
         }
-        tokio::time::sleep(std::time::Duration::from_millis(120 + 37 * round)).await;
+        // In the middle of the next ones.
+        answers.acquire_many(7 + 5 * round).await.unwrap().forget();
         program.signal("-KILL");
         assert_eq!(program.wait().code(), None);
         for client in running {
@@ -184,8 +200,7 @@ async fn removals_are_forgotten_on_demand() {
     let said = String::from_utf8(compacted.stdout).unwrap();
     assert_eq!(said, "removals forgotten: 0, horizon: 0\n", "they are of today");
     // As if that had been two hundred days ago.
-    let file = folder.path().join("test.sqlite");
-    crate::support::sql_on(&file, "UPDATE whimbrel_era SET at = at - 200 * 86400000").await;
+    Here::sql(folder.path(), "UPDATE whimbrel_era SET at = at - 17280000000").await;
     let compacted = command(folder.path()).arg("--compact").output().unwrap();
     let said = String::from_utf8(compacted.stdout).unwrap();
     assert_eq!(said, "removals forgotten: 1, horizon: 2\n");

@@ -3,7 +3,10 @@
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use crate::support::{Replica, Server, code_of};
+use whimbrel_server::Database as _;
+
+use super::Server;
+use crate::support::{Replica, code_of, insert};
 
 fn kinds(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line.as_object().unwrap().keys().next().unwrap().as_str()).collect()
@@ -150,18 +153,9 @@ async fn another_history_or_another_shape_is_a_resync() {
 #[tokio::test]
 async fn batches_are_bounded_in_rows_and_bytes() {
     let server = Server::start().await;
-    server
-        .sql(
-            "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 4500)
-             INSERT INTO place SELECT 'p' || v, 'n' FROM n",
-        )
-        .await;
-    server
-        .sql(
-            "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 30)
-             INSERT INTO note (id, title, body) SELECT v, 't', replace(hex(zeroblob(30000)), '0', char(1)) FROM n",
-        )
-        .await;
+    server.sql(&insert("place", 4500, |n| format!("'p{n}', 'n'"))).await;
+    let body = "\u{1}".repeat(60_000);
+    server.sql(&insert("note (id, title, body)", 30, |n| format!("'{n}', 't', '{body}'"))).await;
     let ana = server.ana();
     let mut replica = Replica::default();
     let lines = replica.sync(&ana, &["place"]).await;
@@ -179,7 +173,8 @@ async fn batches_are_bounded_in_rows_and_bytes() {
 #[tokio::test]
 async fn a_row_that_no_line_can_hold_ends_the_answer_with_an_error() {
     let server = Server::start().await;
-    server.sql("INSERT INTO note (id, title, body) VALUES ('n', 't', hex(zeroblob(2200000)))").await;
+    let body = "0".repeat(4_400_000);
+    server.sql(&format!("INSERT INTO note (id, title, body) VALUES ('n', 't', '{body}')")).await;
     let lines = server.ana().pull(&["note"], &json!([])).await;
     assert_eq!(kinds(&lines), ["start", "error"]);
     let problem = &lines[1]["error"];
@@ -190,12 +185,7 @@ async fn a_row_that_no_line_can_hold_ends_the_answer_with_an_error() {
 #[tokio::test]
 async fn an_answer_is_a_stream_of_lines_compressed_line_by_line() {
     let server = Server::start().await;
-    server
-        .sql(
-            "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 9000)
-             INSERT INTO place SELECT 'p' || v, 'name' FROM n",
-        )
-        .await;
+    server.sql(&insert("place", 9000, |n| format!("'p{n}', 'name'"))).await;
     let ana = server.ana();
     let request = json!({"protocol": 1, "client": ana.client, "schema": 1, "entities": ["place"]});
     let request = ana.http.post(format!("{}/v1/pull", ana.url)).bearer_auth(&ana.token).json(&request);

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Replica, Server, number_on, outcomes_of};
+use super::Server;
+use crate::support::{Replica, outcomes_of};
 
 #[tokio::test]
 async fn a_lost_answer_is_given_again_and_nothing_is_done_twice() {
@@ -57,9 +58,9 @@ async fn outcomes_are_forgotten_once_acknowledged() {
         (0..5).map(|n| ana.change("create", "note", &format!("n{n}"), json!({"set": {"title": "t"}}))).collect();
     ana.push(&changes).await;
     let count = "SELECT count(*) FROM whimbrel_outcome";
-    assert_eq!(number_on(&server.file(), count).await, 5);
+    assert_eq!(server.number(count).await, 5);
     ana.push_raw(&ana.request(&[], 3)).await;
-    assert_eq!(number_on(&server.file(), count).await, 2);
+    assert_eq!(server.number(count).await, 2);
     // What is left can still be asked for, what is forgotten cannot.
     let (status, body) = ana.push_raw(&ana.request(&changes[3..], 3)).await;
     assert_eq!(status, 200);
@@ -82,8 +83,8 @@ async fn a_seq_with_another_change_is_a_fork_and_changes_nothing() {
     let next = other.change("create", "note", "b", json!({"set": {"title": "t"}}));
     let (status, body) = ana.push_raw(&ana.request(&[forged, next], 0)).await;
     assert_eq!((status.as_u16(), &body["code"]), (409, &json!("push/fork")));
-    assert_eq!(number_on(&server.file(), "SELECT count(*) FROM note").await, 1);
-    assert_eq!(number_on(&server.file(), "SELECT last_seq FROM whimbrel_client").await, 1);
+    assert_eq!(server.number("SELECT count(*) FROM note").await, 1);
+    assert_eq!(server.number("SELECT last_seq FROM whimbrel_client").await, 1);
 }
 
 #[tokio::test]
@@ -110,5 +111,5 @@ async fn a_client_belongs_to_its_first_user() {
     let change = thief.change("create", "note", "b", json!({"set": {"title": "t"}}));
     let (status, body) = thief.push_raw(&thief.request(&[change], 0)).await;
     assert_eq!((status.as_u16(), &body["code"]), (403, &json!("auth/other-user")));
-    assert_eq!(number_on(&server.file(), "SELECT count(*) FROM note").await, 1);
+    assert_eq!(server.number("SELECT count(*) FROM note").await, 1);
 }

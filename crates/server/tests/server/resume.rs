@@ -2,28 +2,33 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Replica, Server};
+use super::Server;
+use crate::support::{Replica, insert};
 
 const ROWS: usize = 6_500;
 
 async fn fill(server: &Server) {
-    let sql = format!(
-        "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < {ROWS})
-         INSERT INTO task (id, title, team) SELECT printf('%05d', v * 7919 % 100000), 't' || v, 'a' FROM n"
-    );
+    let sql = insert("task (id, title, team)", ROWS, |n| {
+        let v = n + 1;
+        format!("'{:05}', 't{v}', 'a'", v * 7919 % 100_000)
+    });
     server.sql(&sql).await;
+}
+
+/// Rows whose number is `rest` when divided by fifty.
+fn every_fiftieth(rest: usize) -> String {
+    format!("substr(id, 4, 2) IN ('{:02}', '{:02}')", rest % 50, rest % 50 + 50)
 }
 
 /// A write of every kind, over the whole range of ids; told apart by `round`.
 async fn disturb(server: &Server, round: usize) {
+    let [changed, deleted, moved] = [round, round + 10, round + 20].map(every_fiftieth);
     server
         .sql(&format!(
-            "UPDATE task SET title = 'r{round}' WHERE CAST(id AS INTEGER) % 50 = {round};
-             DELETE FROM task WHERE CAST(id AS INTEGER) % 50 = {};
-             UPDATE task SET team = 'b' WHERE CAST(id AS INTEGER) % 50 = {};
+            "UPDATE task SET title = 'r{round}' WHERE {changed};
+             DELETE FROM task WHERE {deleted};
+             UPDATE task SET team = 'b' WHERE {moved};
              INSERT INTO task VALUES ('!{round}', 'first', 'a'), ('~{round}', 'last', 'a');",
-            round + 10,
-            round + 20,
         ))
         .await;
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Replica, Server};
+use super::{Here, Server};
+use crate::support::{Backend as _, Replica};
 
 /// Kinds of new records in a row, the last one being what a record usually is.
 const KINDS: u32 = 12;
@@ -76,10 +77,7 @@ async fn whoever_pushes_cannot_tell_whether_they_went_at_once() {
 
 #[tokio::test]
 async fn an_app_that_writes_on_gets_the_versions_of_one_after_the_other() {
-    let writing_on = "CREATE TRIGGER audit AFTER INSERT ON note
-                      BEGIN INSERT INTO entry VALUES ('log of ' || NEW.id, NEW.title); END";
-    let leaving_out = "CREATE TRIGGER some BEFORE INSERT ON note WHEN NEW.id = 'n3' BEGIN SELECT RAISE(IGNORE); END";
-    for sql in [writing_on, leaving_out] {
+    for sql in [Here::AUDIT_NOTES, Here::NO_N3] {
         let (together, rows) = push(None, false, sql).await;
         let (alone, expected) = push(None, true, sql).await;
         assert_eq!((together, rows), (alone, expected), "{sql}");

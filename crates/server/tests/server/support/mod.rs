@@ -1,20 +1,22 @@
 //! A server of its own for every test, and clients for it.
 
 mod api;
+mod backend;
+pub(crate) mod cluster;
 mod replica;
 
 pub(crate) use api::{Api, Lines, code_of, outcomes_of};
+pub(crate) use backend::{Backend, Postgres, Sqlite};
 pub(crate) use replica::Replica;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::Connection;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use whimbrel_server::{Config, Hints, SqliteStorage, plant, router, serve};
+use whimbrel_server::{Config, Database as _, Hints, plant, router, serve};
 
 /// One entity for each policy, and every type of field.
 pub(crate) const CONFIG: &str = r#"
@@ -61,15 +63,15 @@ scopes = ["all"]
 fields = [{ name = "name", type = "text", required = true }]
 "#;
 
-pub(crate) struct Server {
+pub(crate) struct Server<B: Backend> {
     pub(crate) url: String,
-    pub(crate) storage: Arc<SqliteStorage>,
+    pub(crate) storage: Arc<B::Storage>,
     folder: Arc<TempDir>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
 
-impl Server {
+impl<B: Backend> Server<B> {
     pub(crate) async fn start() -> Self {
         Self::start_with(CONFIG).await
     }
@@ -79,11 +81,9 @@ impl Server {
     }
 
     pub(crate) async fn start_in(folder: Arc<TempDir>, config: &str) -> Self {
-        let file = folder.path().join("server.toml");
-        std::fs::write(&file, config).unwrap();
-        let config = Config::load(&file).unwrap();
-        let storage = Arc::new(SqliteStorage::open(&config.data, &config.entities).await.unwrap());
-        plant(&storage, &config.entities, &config.seeds).await.unwrap();
+        let config = config_in(folder.path(), config);
+        let storage = Arc::new(B::open(folder.path(), &config).await.unwrap());
+        plant(storage.as_ref(), &config.entities, &config.seeds).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let hints = Hints::default();
@@ -101,7 +101,7 @@ impl Server {
     pub(crate) async fn stop(self) -> Arc<TempDir> {
         self.stop.send(()).unwrap();
         self.serving.await.unwrap();
-        SqliteStorage::clone(&self.storage).close().await.unwrap();
+        self.storage.close().await.unwrap();
         self.folder
     }
 
@@ -113,38 +113,28 @@ impl Server {
         Api::new(&self.url, "t-ben")
     }
 
-    pub(crate) fn file(&self) -> PathBuf {
-        self.folder.path().join("test.sqlite")
+    pub(crate) async fn hold(&self) -> Box<dyn std::any::Any> {
+        B::hold(self.folder.path()).await
     }
 
-    /// Holds the database for writing until it is dropped.
-    pub(crate) async fn hold(&self) -> sqlx::SqliteConnection {
-        let mut connection = connect(&self.file()).await;
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-        connection
-    }
-
-    /// Runs SQL past the server, on a connection of its own.
     pub(crate) async fn sql(&self, sql: &str) {
-        sql_on(&self.file(), sql).await;
+        B::sql(self.folder.path(), sql).await;
+    }
+
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        B::number(self.folder.path(), sql).await
     }
 }
 
-pub(crate) async fn sql_on(file: &Path, sql: &str) {
-    let mut connection = connect(file).await;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+/// A configuration in its folder. What the environment says of databases is for others.
+pub(crate) fn config_in(folder: &Path, config: &str) -> Config {
+    let file = folder.join("server.toml");
+    std::fs::write(&file, config).unwrap();
+    Config::load_with(&file, None).unwrap()
 }
 
-/// The first column of the first row, as a number.
-pub(crate) async fn number_on(file: &Path, sql: &str) -> i64 {
-    let mut connection = connect(file).await;
-    let number = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    number
-}
-
-async fn connect(file: &Path) -> sqlx::SqliteConnection {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true);
-    sqlx::SqliteConnection::connect_with(&options).await.unwrap()
+/// The statement that inserts a row for each number below `count`.
+pub(crate) fn insert(into: &str, count: usize, values: impl Fn(usize) -> String) -> String {
+    let rows: Vec<String> = (0..count).map(|number| format!("({})", values(number))).collect();
+    format!("INSERT INTO {into} VALUES {}", rows.join(", "))
 }

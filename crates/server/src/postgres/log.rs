@@ -1,0 +1,58 @@
+//! The clock and the change log: where the database stands, and how much of a bucket is ahead of somebody.
+
+use sqlx::postgres::PgPool;
+use sqlx::{AssertSqlSafe, Row as _};
+use whimbrel_protocol::Version;
+
+use super::shape::Shape;
+use super::triggers::NEWEST;
+use super::values::plain;
+use crate::sql::{from_sql, to_sql};
+use crate::storage::{Bucket, Head, StorageResult};
+
+pub(super) async fn read_head(readers: &PgPool) -> StorageResult<Head> {
+    let sql = format!(
+        "SELECT (SELECT value FROM whimbrel_meta WHERE name = 'history'), {NEWEST}, \
+         (SELECT name FROM whimbrel_era ORDER BY number DESC LIMIT 1), \
+         (SELECT value::bigint FROM whimbrel_meta WHERE name = 'horizon')"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(readers).await?;
+    Ok(Head {
+        history: row.try_get(0)?,
+        version: from_sql(row.try_get(1)?),
+        era: row.try_get::<Option<String>, _>(2)?.unwrap_or_default(),
+        horizon: from_sql(row.try_get::<Option<i64>, _>(3)?.unwrap_or(0)),
+    })
+}
+
+pub(super) async fn count_snapshot(readers: &PgPool, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
+    let query = "SELECT count(*) FROM whimbrel_log WHERE entity = $1 AND scope = $2 AND id > $3 AND NOT gone";
+    let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(plain(after));
+    Ok(from_sql(query.fetch_one(readers).await?.try_get(0)?))
+}
+
+pub(super) async fn count_changes(readers: &PgPool, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
+    let query = "SELECT count(*) FROM whimbrel_log WHERE entity = $1 AND scope = $2 AND version > $3";
+    let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(to_sql(after));
+    Ok(from_sql(query.fetch_one(readers).await?.try_get(0)?))
+}
+
+pub(super) async fn has_text(
+    readers: &PgPool,
+    shape: &Shape,
+    bucket: Bucket<'_>,
+    position: usize,
+    text: &str,
+) -> StorageResult<bool> {
+    let Bucket { entity, scope } = bucket;
+    let Some(field) = entity.fields.get(position) else { return Ok(false) };
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM \"{}\" AS t JOIN whimbrel_log AS l ON {} = t.\"id\" \
+         WHERE l.entity = $1 AND l.scope = $2 AND NOT l.gone AND t.\"{}\" = $3)",
+        entity.table,
+        shape.id_of("l.id"),
+        field.column
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(&entity.name).bind(scope).bind(plain(text));
+    Ok(query.fetch_one(readers).await?.try_get(0)?)
+}

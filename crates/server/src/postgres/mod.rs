@@ -1,0 +1,225 @@
+//! The storage port over PostgreSQL: the entities' own tables, and a change log that triggers write. Any number of servers may use one database.
+//!
+//! ```text
+//! place, workOrder, …   the entities' tables; anybody may write them
+//!        │ triggers                                                      ──► NOTIFY whimbrel
+//!        ▼
+//! whimbrel_clock        one row, and its lock: who numbers changes now
+//! whimbrel_log          per record and scope the newest change: version, and whether it is gone
+//! whimbrel_deleted      ids of records whose removal is not in the log any more
+//! whimbrel_era          when the clock stood where; another one from every opening on
+//! whimbrel_client       per client: its user, its last seq, what it acknowledged
+//! whimbrel_outcome      decisions that a client has not acknowledged
+//! whimbrel_meta         the history's identity; the horizon; what each entity looked like when it was attached
+//! ```
+//!
+//! **Invariant:** a transaction holds the clock's row from its first change until it has ended, and PostgreSQL shows a
+//! transaction before it releases its locks. So who numbers a change sees all changes with lower numbers, and version
+//! order is commit order, for psql as for pushes.
+//! **Invariant:** a page is one statement at `READ COMMITTED`, which is one state of the database.
+//! **Invariant:** what was committed is on disk before it is acknowledged, whatever `synchronous_commit` says here.
+//! **Invariant:** SQL stands in this folder and in `sql/`.
+
+mod attach;
+mod bulk;
+mod catalog;
+mod eras;
+mod log;
+mod page;
+mod push;
+mod refusal;
+mod seed;
+mod shape;
+mod tables;
+mod triggers;
+mod values;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Executor as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
+use tokio::sync::Mutex;
+use whimbrel_protocol::Version;
+
+use self::catalog::Shapes;
+use self::triggers::CHANNEL;
+use crate::model::{Entities, Entity};
+use crate::retention::now_ms;
+use crate::sql::AttachError;
+use crate::storage::{
+    Bucket, Compacted, Database, Head, Page, PageLimit, SeedRows, Storage, StorageError, StorageResult,
+};
+
+pub use self::push::PostgresPush;
+
+/// Readers at the same time, at most, and one connection that listens.
+const READERS: u32 = 9;
+/// Pushes at the same time, at most. One has the clock, the others wait for it.
+const WRITERS: u32 = 4;
+/// How long to wait for a free connection, and for somebody else's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A database of PostgreSQL. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct PostgresStorage(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Apart from the readers: a push that has the clock must not wait for a connection that one has that waits for the clock.
+    writers: PgPool,
+    readers: PgPool,
+    shapes: Arc<Shapes>,
+    listener: Mutex<Option<PgListener>>,
+}
+
+impl PostgresStorage {
+    /// Opens the database and attaches the entities: tables, triggers, log.
+    ///
+    /// # Errors
+    /// [`AttachError`] when it cannot be reached or a table does not fit its entity.
+    pub async fn open(url: &str, entities: &Entities) -> Result<Self, AttachError> {
+        let options = options(url)?;
+        let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(BUSY_TIMEOUT);
+        let writers = pool(WRITERS)
+            .after_connect(|connection, _| Box::pin(prepare_writer(connection)))
+            .connect_with(options.clone())
+            .await?;
+        let shapes = attach::attach(&writers, entities).await?;
+        // Whoever restores a database opens it afterwards: cursors that are not its own can be told by their era.
+        eras::begin(&writers, now_ms()).await?;
+        let readers = pool(READERS).connect_with(options).await?;
+        let inner = Inner { writers, readers, shapes: Arc::new(shapes), listener: Mutex::default() };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The SQL by which the entities would be attached to the database as it is. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`AttachError`], the same as when they are attached.
+    pub async fn attach_script(url: &str, entities: &Entities) -> Result<String, AttachError> {
+        attach::script(&mut connect(url).await?, entities).await
+    }
+
+    /// Takes away what attaching brought: triggers, their functions, the server's own tables. The entities' tables stay as they are.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn detach(url: &str, entities: &Entities) -> Result<(), AttachError> {
+        attach::detach(&mut connect(url).await?, entities).await
+    }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, AttachError> {
+    let options = PgConnectOptions::from_str(url).map_err(AttachError::Address)?;
+    let options = options.application_name("whimbrel-server");
+    Ok(sqlx::ConnectOptions::disable_statement_logging(options))
+}
+
+async fn connect(url: &str) -> Result<PgConnection, AttachError> {
+    Ok(sqlx::ConnectOptions::connect(&options(url)?).await?)
+}
+
+/// A commit that is acknowledged is durable, also where the database is told otherwise for others.
+async fn prepare_writer(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let timeout = BUSY_TIMEOUT.as_millis();
+    let settings = format!(
+        "SET lock_timeout = {timeout}; SELECT set_config('synchronous_commit', 'on', false) \
+         WHERE current_setting('synchronous_commit') = 'off'"
+    );
+    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(settings))).await?;
+    Ok(())
+}
+
+impl Database for PostgresStorage {
+    async fn renew_history(&self) -> StorageResult<()> {
+        Ok(eras::renew_history(&self.0.writers).await?)
+    }
+
+    async fn seed<R: SeedRows>(&self, entity: &Entity, rows: R) -> Result<Option<u64>, R::Error> {
+        let shape = self.0.shapes.of(entity)?;
+        seed::seed(&self.0.writers, entity, shape, rows).await
+    }
+
+    async fn close(&self) -> StorageResult<()> {
+        self.0.readers.close().await;
+        self.0.writers.close().await;
+        Ok(())
+    }
+}
+
+impl Storage for PostgresStorage {
+    type Push = PostgresPush;
+
+    async fn begin_push(&self) -> StorageResult<PostgresPush> {
+        PostgresPush::begin(&self.0.writers, Arc::clone(&self.0.shapes)).await
+    }
+
+    async fn begin_era(&self, now_ms: i64) -> StorageResult<()> {
+        Ok(eras::begin(&self.0.writers, now_ms).await?)
+    }
+
+    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
+        eras::until(&self.0.readers, era).await
+    }
+
+    async fn history_until(&self, history: &str) -> StorageResult<Option<Version>> {
+        eras::history_until(&self.0.readers, history).await
+    }
+
+    async fn compact(&self, before_ms: i64) -> StorageResult<Compacted> {
+        eras::compact(&self.0.writers, before_ms).await
+    }
+
+    async fn head(&self) -> StorageResult<Head> {
+        log::read_head(&self.0.readers).await
+    }
+
+    async fn snapshot(&self, bucket: Bucket<'_>, at: Version, after: &str, limit: PageLimit) -> StorageResult<Page> {
+        let shape = self.0.shapes.of(bucket.entity)?;
+        page::snapshot(&self.0.readers, shape, bucket, at, after, limit).await
+    }
+
+    async fn changes(
+        &self,
+        bucket: Bucket<'_>,
+        after: Version,
+        upto: Version,
+        limit: PageLimit,
+    ) -> StorageResult<Page> {
+        let shape = self.0.shapes.of(bucket.entity)?;
+        page::changes(&self.0.readers, shape, bucket, (after, upto), limit).await
+    }
+
+    async fn has_text(&self, bucket: Bucket<'_>, position: usize, text: &str) -> StorageResult<bool> {
+        let shape = self.0.shapes.of(bucket.entity)?;
+        log::has_text(&self.0.readers, shape, bucket, position, text).await
+    }
+
+    async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
+        log::count_snapshot(&self.0.readers, bucket, after).await
+    }
+
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
+        log::count_changes(&self.0.readers, bucket, after).await
+    }
+
+    /// A lost connection is news, too: what was said meanwhile is not said again.
+    async fn news(&self) -> StorageResult<()> {
+        let mut place = self.0.listener.lock().await;
+        let listener = match place.as_mut() {
+            Some(listener) => listener,
+            None => {
+                let mut listener = PgListener::connect_with(&self.0.readers).await?;
+                listener.listen(CHANNEL).await?;
+                place.insert(listener)
+            }
+        };
+        let heard = listener.try_recv().await;
+        if !matches!(heard, Ok(Some(_))) {
+            *place = None;
+        }
+        heard.map(|_| ()).map_err(StorageError::from)
+    }
+}

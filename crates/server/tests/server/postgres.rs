@@ -1,0 +1,3 @@
+//! The suite on PostgreSQL, and what is special there.
+
+suite!(crate::support::Postgres);
