@@ -12,6 +12,7 @@ mod debian_std;
 mod engines;
 mod node;
 mod notice;
+mod postgres;
 mod rust_target;
 
 use crate::failure::Failure;
@@ -36,6 +37,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Tools, Failure> {
     let wasm = rust_target::provide(workspace, &mut apt)?;
     cargo_tools::provide(workspace)?;
     let browser = browser::provide(&mut apt)?;
+    postgres::provide(&mut apt)?;
     node::packages(workspace)?;
     Ok(Tools { wasm, browser })
 }
