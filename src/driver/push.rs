@@ -17,12 +17,17 @@ impl<P: Platform> Driver<P> {
         let mut is_renewed = false;
         loop {
             let most = self.inner.batch_limit.get();
-            let batch = self.store.transact(|txn| next_batch_of(txn, &entities, size.min(most))).await?.value;
+            let numbered = self.numbered(run, unit);
+            let batch = match numbered {
+                Some(batch) => Some(batch),
+                None => self.store.transact(|txn| next_batch_of(txn, &entities, size.min(most))).await?.value,
+            };
             let Some(batch) = batch else {
                 self.feed(Event::Pushed(run, PushBatch::default()));
                 return Ok(());
             };
-            match self.push_batch(run, &batch, policy.idle_timeout_ms).await {
+            let next = Next { run, unit, entities: &entities, size: size.min(most.saturating_mul(2)) };
+            match self.push_batch(&next, &batch, policy.idle_timeout_ms).await {
                 // One way out; a server that refuses the new client as well is beyond help.
                 Err(failure) if failure.error.code() == Code::PushRefused && !is_renewed => {
                     is_renewed = true;
@@ -58,26 +63,40 @@ impl<P: Platform> Driver<P> {
         Ok(())
     }
 
-    async fn push_batch(&self, run: RunId, batch: &Batch, idle: Option<u32>) -> Result<(), Failure> {
+    /// The batch that was numbered with the last answer of this run.
+    fn numbered(&self, run: RunId, unit: UnitId) -> Option<Batch> {
+        let (of_run, of_unit, batch) = self.inner.numbered.take()?;
+        (of_run == run && of_unit == unit).then_some(batch)
+    }
+
+    async fn push_batch(&self, next: &Next<'_>, batch: &Batch, idle: Option<u32>) -> Result<(), Failure> {
         let store = &self.store;
         let body = to_text(&batch.request)?;
         let response = self.exchange("push", body, "application/json", idle).await?;
         let answer: PushResponse = exchange::read_json(response.body).await?;
         check(&answer)?;
         let now = self.inner.ports.clock.now_ms();
-        let settled = store
+        let (settled, numbered) = store
             .transact(|txn| {
                 forget_old(txn, now)?;
                 let settled = settle(txn, &answer.outcomes)?;
                 note_stand(txn, &batch.request.client, answer.stand.as_deref(), &settled.confirmed);
-                Ok(settled)
+                // What follows is numbered in the same commit: a commit of its own for each batch is half of a long queue's time.
+                let goes_on = batch.remaining > 0 && settled.retry_after_ms.is_none();
+                let numbered = if goes_on { next_batch_of(txn, next.entities, next.size) } else { Ok(None) };
+                match numbered {
+                    // What was answered is stored in any case.
+                    Err(interrupt) if interrupt.is_failure() => Ok((settled, None)),
+                    numbered => Ok((settled, numbered?)),
+                }
             })
             .await?
             .value;
+        self.inner.numbered.replace(numbered.map(|batch| (next.run, next.unit, batch)));
         self.tell_confirmed(settled.confirmed);
         self.after_commit().await;
         self.feed(Event::Pushed(
-            run,
+            next.run,
             PushBatch {
                 decided: settled.decided,
                 rejected: settled.rejected,
@@ -88,6 +107,15 @@ impl<P: Platform> Driver<P> {
         ));
         Ok(())
     }
+}
+
+/// What follows a batch.
+struct Next<'a> {
+    run: RunId,
+    unit: UnitId,
+    entities: &'a [String],
+    /// Changes, at most.
+    size: usize,
 }
 
 fn check(answer: &PushResponse) -> Result<(), Error> {

@@ -32,7 +32,8 @@ impl Interrupt {
     }
 
     /// Whether it failed.
-    pub(super) fn is_failure(&self) -> bool {
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
         self.0.pages().is_empty()
     }
 
