@@ -95,6 +95,8 @@ codes! {
     RefRestricted = "constraint/ref-restricted", App, false;
     /// A deletion concerns more records than one may.
     CascadeLimit = "constraint/cascade-limit", App, false;
+    /// A record that stands for a pair of others has their id, and keeps both.
+    PairFixed = "constraint/pair", App, false;
     /// The entity is read-only on this device.
     ReadOnly = "policy/read-only", App, false;
     /// The entity only takes new records.

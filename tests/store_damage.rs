@@ -118,7 +118,9 @@ async fn pull(store: &Store<MemoryStorage>, rows: &BTreeMap<String, (u64, String
     let columns = ["id", "_version", "kind", "title"];
     let line = json!({"rows": {"bucket": "order/all", "columns": columns, "data": data}}).to_string();
     let mut piece = Piece::rows(store.decode_rows(line.as_bytes()).unwrap());
-    piece.close(BucketCursor { bucket: "order/all".to_owned(), cursor: "c".to_owned(), more: false }).unwrap();
+    piece
+        .close(BucketCursor { bucket: "order/all".to_owned(), cursor: "c".to_owned(), more: false, version: None })
+        .unwrap();
     store.apply(piece).await.unwrap();
 }
 

@@ -27,7 +27,7 @@ async fn pull(store: &Store<MemoryStorage>, entity: &str, rows: usize) {
     let data: Vec<Json> = (0..rows).map(|row| json!([format!("{row:05}"), 1, "Pump"])).collect();
     let line = json!({"rows": {"bucket": bucket, "columns": ["id", "_version", "title"], "data": data}}).to_string();
     let mut piece = Piece::rows(store.decode_rows(line.as_bytes()).unwrap());
-    piece.close(BucketCursor { bucket, cursor: "c".to_owned(), more: false }).unwrap();
+    piece.close(BucketCursor { bucket, cursor: "c".to_owned(), more: false, version: None }).unwrap();
     store.apply(piece).await.unwrap();
 }
 

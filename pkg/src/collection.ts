@@ -14,7 +14,6 @@ import {
   type QueryPlan,
   toPlainQuery,
 } from "./query.js";
-import { newRecordId } from "./record-id.js";
 import type { AnyRecord, RecordShape } from "./records.js";
 import type { Entities } from "./schema.js";
 import { watch, type Watch, type WatchOptions } from "./watch.js";
@@ -206,8 +205,8 @@ export class Collection implements Omit<AnyCollection, "query" | "first" | "watc
 
 /** A new record, with an id if it has none. */
 export function createDto(shape: RecordShape, input: AnyFields): Extract<WriteDto, { op: "create" }> & { id: string } {
-  const { id = newRecordId(), ...fields } = shape.encodeNew(input);
-  return { op: "create", entity: shape.entity, id: checkId(id), fields };
+  const { id, ...fields } = shape.encodeNew(input);
+  return { op: "create", entity: shape.entity, id: checkId(id === undefined ? shape.newId(fields) : id), fields };
 }
 
 export function updateDto(shape: RecordShape, id: string, input: AnyFields): WriteDto {

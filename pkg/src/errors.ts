@@ -32,6 +32,7 @@ export const ENGINE_CODES = [
   "constraint/ref-missing",
   "constraint/ref-restricted",
   "constraint/cascade-limit",
+  "constraint/pair",
   "policy/read-only",
   "policy/append-only",
   "policy/locked-offline",

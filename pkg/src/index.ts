@@ -24,6 +24,7 @@ export const Whimbrel = {
 } as const;
 
 export { attachment, boolean, entity, integer, real, ref, text, timestamp } from "./schema.js";
+export { pairId } from "./record-id.js";
 export { UnsentChangesError, WhimbrelError } from "./errors.js";
 
 export type {

@@ -18,9 +18,12 @@ export type RecordOf<E extends Entity> = Flatten<
   { readonly id: string } & { readonly [K in keyof E["fields"]]: Stored<E["fields"][K]> }
 >;
 
-/** What `create` takes. Optional fields, those with a default, and the id may be left out. */
+/** The id of a pair is made of its fields. */
+type NewId<E extends Entity> = E["pair"] extends readonly [string, string] ? never : string;
+
+/** What `create` takes. Optional fields, those with a default, and the id may be left out; a pair takes none. */
 export type CreateInput<E extends Entity> = Flatten<
-  { readonly id?: string | undefined } & {
+  { readonly id?: NewId<E> | undefined } & {
     readonly [K in Exclude<RequiredNames<E["fields"]>, DefaultedNames<E["fields"]>>]: ValueOf<E["fields"][K]>;
   } & {
     readonly [K in Extract<RequiredNames<E["fields"]>, DefaultedNames<E["fields"]>>]?:

@@ -192,7 +192,8 @@ function entityDto(name: string, entity: Entity): EntityDto {
   if (RESERVED_NAMES.some((reserved) => reserved === name)) {
     throw appError("schema/invalid", `"${name}" is a name that the database has for itself`);
   }
-  const { policy, fields, indexes, unique, lockedOffline } = entity;
+  const { policy, fields, indexes, unique, lockedOffline, pair } = entity;
+  check(pair === undefined || isPair(pair), `the pair of entities.${name} is a list of two names`);
   check(isListOfLists(indexes) && isListOfLists(unique), `the indexes of entities.${name} are lists of names`);
   return {
     name,
@@ -204,6 +205,7 @@ function entityDto(name: string, entity: Entity): EntityDto {
       ...unique.map((fields) => ({ fields: [...fields], unique: true })),
     ],
     ...(lockedOffline && { lockedOffline }),
+    ...(pair !== undefined && { pair: [...pair] }),
   };
 }
 
@@ -279,6 +281,10 @@ function isList(unit: UnitSpec<Entities>): unit is readonly string[] {
 
 function isListOfLists(value: unknown): boolean {
   return Array.isArray(value) && value.every((one) => Array.isArray(one));
+}
+
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every((name) => typeof name === "string");
 }
 
 function isObject(value: unknown): value is object {

@@ -1,5 +1,13 @@
 /** Ids of records: UUID version 7 (RFC 9562), so that records made one after the other stand together in the store. */
 
+/**
+ * The id of a record that stands for a pair of others: both ids with `~` between them. Those signs in them that would make another pair of it are
+ * written otherwise, so no two pairs share an id.
+ */
+export function pairId(first: string, second: string): string {
+  return [first, second].map((id) => id.replaceAll("%", "%25").replaceAll("~", "%7E")).join("~");
+}
+
 /** Milliseconds since 1970 in the first 48 bits, then version, variant and randomness. */
 export function newRecordId(now: number = Date.now()): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,7 +1,8 @@
 /** Records on their way between the app and the engine: JSON text there, objects with `Date`s here. */
 import { appError } from "./errors.js";
 import { type Json, toPlainObject } from "./guard.js";
-import type { Entity, FieldSpec } from "./schema.js";
+import { newRecordId, pairId } from "./record-id.js";
+import type { AnyPair, Entity, FieldSpec } from "./schema.js";
 
 /** A record before its type is known. */
 export interface AnyRecord {
@@ -23,9 +24,11 @@ export interface Along {
 export class RecordShape {
   readonly entity: string;
   readonly #fields: readonly (readonly [string, FieldSpec])[];
+  readonly #pair: AnyPair;
 
   constructor(entity: string, declared: Entity) {
     this.entity = entity;
+    this.#pair = declared.pair;
     this.#fields = Object.entries(declared.fields).map(([name, field]) => [name, field.spec]);
   }
 
@@ -51,6 +54,12 @@ export class RecordShape {
       if (spec.default !== undefined && fields[name] === undefined) fields[name] = spec.default;
     }
     return fields;
+  }
+
+  /** The id of a new record. What a pair lacks, the engine says. */
+  newId(fields: { readonly [field: string]: Json }): string {
+    const [first, second] = (this.#pair ?? []).map((name) => fields[name]);
+    return typeof first === "string" && typeof second === "string" ? pairId(first, second) : newRecordId();
   }
 
   /** One record from the engine. */

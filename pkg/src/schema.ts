@@ -112,19 +112,34 @@ export interface Fields {
   readonly [name: string]: AnyField;
 }
 
+/** Two fields of an entity: refs that every record has. */
+type PairOf<F extends Fields> = readonly [PairName<F>, PairName<F>];
+type PairName<F extends Fields> = {
+  [K in keyof F]: [F[K][typeof types]["target"]] extends [never]
+    ? never
+    : F[K][typeof types]["optional"] extends true
+      ? never
+      : K;
+}[keyof F] &
+  string;
+
+/** The names of a pair's fields; none when an entity is not one. */
+export type AnyPair = readonly [string, string] | undefined;
+
 /** One kind of record. */
-export interface Entity<F extends Fields = Fields, P extends Policy = Policy> {
+export interface Entity<F extends Fields = Fields, P extends Policy = Policy, R extends AnyPair = AnyPair> {
   readonly fields: F;
   readonly policy: P;
   readonly indexes: readonly (readonly string[])[];
   readonly unique: readonly (readonly string[])[];
   readonly lockedOffline: boolean;
+  readonly pair: R;
 }
 
 /** The fields of an index, by their names: one to eight. */
 type IndexFields<F extends Fields> = readonly [keyof F & string, ...(keyof F & string)[]];
 
-export interface EntityOptions<F extends Fields, P extends Policy> {
+export interface EntityOptions<F extends Fields, P extends Policy, R extends AnyPair = AnyPair> {
   /** See {@link Policy}; `lastWriteWins` when absent. */
   readonly sync?: P;
   /** Indexes over several fields: `["status", "dueAt"]` is for an equal `status` and any condition or order of `dueAt`. */
@@ -133,6 +148,11 @@ export interface EntityOptions<F extends Fields, P extends Policy> {
   readonly unique?: readonly IndexFields<NoInfer<F>>[];
   /** It is not written while it is known that there is no network: `policy/locked-offline`. For records that nobody may change twice. */
   readonly lockedOffline?: boolean;
+  /**
+   * Its records stand for a pair of others, as those of a junction do: the two refs that are named. The id is made of both (`pairId`), so each pair
+   * is there once or not: adding one that is there is no error. Of an add and a removal that did not know of each other, the later one counts.
+   */
+  readonly pair?: R;
 }
 
 /** The entities of an app, by name. */
@@ -172,12 +192,13 @@ export function ref(entity: string, { onDelete }: { readonly onDelete?: OnDelete
 export const attachment = (): Field<string> => field({ type: "attachment", optional: false, index: true });
 
 /** One kind of record. Every record also has an `id` (text), which the engine makes when none is given. */
-export function entity<F extends Fields, const P extends Policy = "lastWriteWins">(
-  fields: F & { readonly id?: never },
-  options: EntityOptions<F, P> = {},
-): Entity<F, P> {
-  const { sync = "lastWriteWins" as P, indexes = [], unique = [], lockedOffline = false } = options;
-  return { fields, policy: sync, indexes, unique, lockedOffline };
+export function entity<
+  F extends Fields,
+  const P extends Policy = "lastWriteWins",
+  const R extends PairOf<NoInfer<F>> | undefined = undefined,
+>(fields: F & { readonly id?: never }, options: EntityOptions<F, P, R> = {}): Entity<F, P, R> {
+  const { sync = "lastWriteWins" as P, indexes = [], unique = [], lockedOffline = false, pair } = options;
+  return { fields, policy: sync, indexes, unique, lockedOffline, pair: pair as R };
 }
 
 /** All fields are made of one kind of object; their interfaces say which steps make sense for which type. */

@@ -55,6 +55,10 @@ impl FromJson for ChangeOutcome {
                 message: object.text("message")?,
                 fields: object.map("fields")?.into_iter().filter_map(said_of_field).collect(),
             },
+            "superseded" => Outcome::Superseded {
+                version: object.number("version")?,
+                fields: Some(object.map("fields")?).filter(|fields| !fields.is_empty()),
+            },
             "retry" => Outcome::Retry { after_ms: object.number("after_ms")? },
             _ => return Err(object.wrong("outcome")),
         };
@@ -111,7 +115,12 @@ impl FromJson for BucketInfo {
 
 impl FromJson for BucketCursor {
     fn from_json(mut object: Object) -> Result<Self> {
-        Ok(Self { bucket: object.text("bucket")?, cursor: object.text("cursor")?, more: object.flag("more")? })
+        Ok(Self {
+            bucket: object.text("bucket")?,
+            cursor: object.text("cursor")?,
+            more: object.flag("more")?,
+            version: object.optional_number("version")?,
+        })
     }
 }
 
@@ -149,7 +158,8 @@ mod tests {
                 {"seq":2,"outcome":"duplicate","version":3},{"seq":3,"outcome":"conflict"},
                 {"seq":4,"outcome":"conflict","row":{"version":2,"fields":{"a":1}}},
                 {"seq":5,"outcome":"rejected","code":"c","message":"m","fields":{"f":"w"}},
-                {"seq":6,"outcome":"retry","after_ms":50}]}"#,
+                {"seq":6,"outcome":"retry","after_ms":50},{"seq":7,"outcome":"superseded","version":4},
+                {"seq":8,"outcome":"superseded","version":4,"fields":{"a":1}}]}"#,
         );
         for line in [
             r#"{"start":{"protocol":1,"history":"h","buckets":[{"bucket":"a/all","pending":3}]}}"#,
@@ -157,6 +167,7 @@ mod tests {
             r#"{"gone":{"bucket":"a/all","rows":[["1",2],["x",3]]}}"#,
             r#"{"cursor":{"bucket":"a/all","cursor":"c","more":true}}"#,
             r#"{"cursor":{"bucket":"a/all","cursor":"c"}}"#,
+            r#"{"cursor":{"bucket":"a/all","cursor":"c","more":false,"version":7}}"#,
             r#"{"resync":{"bucket":"a/all"}}"#,
             r#"{"resync":{"bucket":"a/all","restored":true}}"#,
             r#"{"error":{"type":"t","code":"server/internal","status":500,"title":"t","retryable":true}}"#,

@@ -47,7 +47,7 @@ pub struct OpenDto {
 #[wasm_bindgen::prelude::wasm_bindgen(typescript_custom_section)]
 const SCHEMA_TYPES: &str = r#"
 export interface SchemaDto { version: number; entities: EntityDto[]; units: UnitDto[] }
-export interface EntityDto { name: string; policy: PolicyDto; fields: FieldDto[]; indexes?: IndexDto[]; lockedOffline?: boolean }
+export interface EntityDto { name: string; policy: PolicyDto; fields: FieldDto[]; indexes?: IndexDto[]; lockedOffline?: boolean; pair?: readonly string[] }
 export interface IndexDto { fields: string[]; unique: boolean }
 export type PolicyDto = "readOnly" | "appendOnly" | "lastWriteWins" | "merge" | "detectConflicts";
 export interface FieldDto {
@@ -169,9 +169,12 @@ impl FromJson for Entity {
             "detectConflicts" => Policy::DetectConflicts,
             _ => return Err(object.wrong("policy")),
         };
+        let pair = object.texts("pair")?;
+        let pair = if pair.is_empty() { None } else { Some(pair.try_into().map_err(|_| object.wrong("pair"))?) };
         Ok(Self {
             name: object.text("name")?,
             policy,
+            pair,
             fields: object.objects("fields")?,
             indexes: object.objects("indexes")?,
             locked_offline: object.flag("lockedOffline")?,

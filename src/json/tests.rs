@@ -292,7 +292,7 @@ fn requests_are_written_as_the_server_reads_them() {
     };
     assert_eq!(serde_json::from_str::<PushRequest>(&to_text(&push).unwrap()).unwrap(), push);
     assert_eq!(to_text(&push).unwrap(), serde_json::to_string(&push).unwrap());
-    let cursor = BucketCursor { bucket: "order/all".to_owned(), cursor: "x".to_owned(), more: true };
+    let cursor = BucketCursor { bucket: "order/all".to_owned(), cursor: "x".to_owned(), more: true, version: None };
     let (client, entities) = ("c".to_owned(), vec!["order".to_owned()]);
     let stands = vec![Stand { entity: "order".to_owned(), stand: "e.9".to_owned() }];
     let user = Some("ana".to_owned());

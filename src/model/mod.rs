@@ -4,6 +4,7 @@ mod catalog;
 mod evolve;
 mod id;
 pub mod key;
+mod pair;
 mod query;
 mod row;
 mod schema;

@@ -48,6 +48,8 @@ pub struct Entity {
     pub indexes: Vec<IndexSpec>,
     /// Whether it must not be written while there is no network.
     pub locked_offline: bool,
+    /// The two references that a record of it stands for; see [`Entity::pair_places`].
+    pub pair: Option<[String; 2]>,
 }
 
 /// One field of an entity.
@@ -240,6 +242,7 @@ impl Schema {
                 Error::new(error.code(), format!("{}.{}: {}", entity.name, field.name, error.detail()))
             })?;
         }
+        entity.check_pair()?;
         check_indexes(entity)
     }
 

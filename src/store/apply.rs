@@ -97,7 +97,7 @@ pub(super) fn gone(txn: &mut Txn<'_>, entity: &str, bucket: u16, id: &str) -> Re
 /// Those of the store.
 pub(super) fn cursor(txn: &mut Txn<'_>, cursor: &BucketCursor) -> Result<(), Interrupt> {
     let mut bucket = system::bucket(txn, &cursor.bucket)?.unwrap_or_default();
-    bucket.cursor = Some(cursor.cursor.clone());
+    (bucket.cursor, bucket.version) = (Some(cursor.cursor.clone()), cursor.version);
     system::set_bucket(txn, &cursor.bucket, &bucket)
 }
 
@@ -109,7 +109,7 @@ pub(super) fn cursors(view: &impl Read, entities: &[String]) -> Result<Vec<Bucke
     let mut cursors = Vec::new();
     for entity in entities {
         for (bucket, record) in system::buckets_of(view, entity)? {
-            cursors.extend(record.cursor.map(|cursor| BucketCursor { bucket, cursor, more: false }));
+            cursors.extend(record.cursor.map(|cursor| BucketCursor { bucket, cursor, more: false, version: None }));
         }
     }
     Ok(cursors)

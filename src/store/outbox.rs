@@ -35,12 +35,12 @@ pub(super) struct Entry {
     pub id: String,
     /// What was done.
     pub op: Op,
-    /// The server's version of the row it was done on; none for a new record.
+    /// The server's version of the row it was done on; none for a new record. Of a new pair, the version up to which its buckets were known here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<Version>,
     /// The new values.
     pub set: Fields,
-    /// The values before.
+    /// The values before. Of a new pair, those of the one that was deleted right before, when that folded.
     pub was: Fields,
     /// The app's schema version that wrote it.
     pub schema: u32,
@@ -80,21 +80,26 @@ impl Entry {
         self.seq.is_none() && !self.conflict
     }
 
-    /// Folds a later change of the same record into this one. Neither was sent.
-    pub(super) fn fold(mut self, later: Self) -> Folded {
-        let unknown = self.op == Op::Create;
+    /// Folds a later change of the same record into this one. Neither was sent; `known`: somebody else has the record as well, as a pair can be.
+    pub(super) fn fold(mut self, later: Self, known: bool) -> Folded {
+        let unknown = self.op == Op::Create && self.was.is_empty() && !known;
         match later.op {
             Op::Delete => {
                 self.op = Op::Delete;
                 self.set = Fields::new();
             }
-            Op::Create | Op::Update => {
+            // A pair that comes back.
+            Op::Create => {
+                self.op = Op::Create;
+                self.base = self.base.max(later.base);
+                self.set = later.set;
+            }
+            Op::Update => {
                 // Of the values before, the oldest counts; of the new ones, the newest.
-                self.was = later.was.into_iter().chain(self.was).collect();
-                self.set = self.set.into_iter().chain(later.set).collect();
-                if self.op == Op::Create {
-                    self.was = Fields::new();
+                if self.op != Op::Create {
+                    self.was = later.was.into_iter().chain(self.was).collect();
                 }
+                self.set = self.set.into_iter().chain(later.set).collect();
             }
         }
         self.folded.push(std::mem::replace(&mut self.change, later.change));
@@ -189,7 +194,7 @@ mod tests {
     }
 
     fn folded(first: Entry, second: Entry) -> Entry {
-        match first.fold(second) {
+        match first.fold(second, false) {
             Folded::Into(entry) => *entry,
             Folded::Nothing(_) => panic!("nothing is left"),
         }
@@ -236,9 +241,25 @@ mod tests {
         let both = folded(update, entry("b", Op::Delete, json!({}), json!({})));
         assert_eq!((both.op, both.set.len()), (Op::Delete, 0));
         let create = entry("a", Op::Create, json!({"x": 2}), json!({}));
-        let Folded::Nothing(both) = create.fold(entry("b", Op::Delete, json!({}), json!({}))) else {
+        let Folded::Nothing(both) = create.fold(entry("b", Op::Delete, json!({}), json!({})), false) else {
             panic!("the server would hear of it");
         };
         assert_eq!(both.change_ids().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_pair_that_is_deleted_and_comes_back_is_created_again() {
+        let delete = Entry { base: Some(4), ..entry("a", Op::Delete, json!({}), json!({"x": 1})) };
+        let create = Entry { base: Some(7), ..entry("b", Op::Create, json!({"x": 2}), json!({})) };
+        let both = folded(delete, create);
+        assert_eq!((both.op, both.base, json!(both.set)), (Op::Create, Some(7), json!({"x": 2})));
+        let gone = folded(both, entry("c", Op::Delete, json!({}), json!({})));
+        assert_eq!((gone.op, gone.base, json!(gone.was)), (Op::Delete, Some(7), json!({"x": 1})));
+        // Somebody else has made it meanwhile.
+        let create = entry("a", Op::Create, json!({"x": 2}), json!({}));
+        let Folded::Into(both) = create.fold(entry("b", Op::Delete, json!({}), json!({})), true) else {
+            panic!("the server would not hear of it");
+        };
+        assert_eq!((both.op, both.set.len()), (Op::Delete, 0));
     }
 }

@@ -52,6 +52,10 @@ pub(super) fn lay_over(view: &impl Read, row: &mut Row, entry: &Entry, is_server
     row.values.resize(entity.fields.len(), Value::Null);
     for (field, slot) in entity.fields.iter().zip(&mut row.values) {
         let Some(json) = entry.set.get(&field.name) else { continue };
+        // A pair that somebody else has made as well keeps what this one has no value for.
+        if is_servers && entry.op == Op::Create && entity.pair.is_some() && json.is_null() {
+            continue;
+        }
         let merged = if is_servers && entity.policy == Policy::Merge && entry.op == Op::Update {
             let (was, current) = (entry.was.get(&field.name), slot.to_json());
             merge(field.rule, Meeting { was, current: &current, new: json, is_newer: true })

@@ -35,7 +35,7 @@ pub(super) fn restart_bucket(txn: &mut Txn<'_>, name: &str) -> Result<(), Interr
     let Some(mut bucket) = system::bucket(txn, name)? else { return Ok(()) };
     bucket.retired.push(bucket.number);
     bucket.number = apply::new_number(txn)?;
-    bucket.cursor = None;
+    (bucket.cursor, bucket.version) = (None, None);
     system::set_bucket(txn, name, &bucket)
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use whimbrel_protocol::{ChangeOutcome, Op, Outcome, ServerRow};
+use whimbrel_protocol::{ChangeOutcome, Fields, Op, Outcome, ServerRow};
 
 use super::confirmation::{self, Confirmation, Ending};
 use super::outbox::Entry;
@@ -69,6 +69,13 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
                 let refusal = Refusal { code, message, fields };
                 reject(txn, &mut settled, position, &entry, &refusal)?;
             }
+            Outcome::Superseded { version, fields } => {
+                pending::remove(txn, position, &entry)?;
+                settled.confirmed.extend(confirmation::accepted(txn, &entry, Some(*version))?);
+                if is_known {
+                    settled.confirmed.extend(supersede(txn, &entry, *version, fields.as_ref())?);
+                }
+            }
             Outcome::Retry { .. } => {}
         }
         if *seq > Counter::Ack.get(txn)? {
@@ -104,13 +111,18 @@ fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Resu
     };
     for (position, mut later) in pending::of_record(txn, &entry.entity, &entry.id)? {
         // It was written on top of the change that has just become the server's version.
-        if later.seq.is_none() && later.base == entry.base {
-            later.base = Some(version);
+        let is_on_top = match later.op {
+            Op::Create => entry.op == Op::Delete,
+            Op::Update | Op::Delete => entry.op == Op::Create || later.base == entry.base,
+        };
+        if later.seq.is_none() && is_on_top {
+            later.base = later.base.max(Some(version));
             pending::put(txn, position, &later)?;
         }
     }
-    if server.as_ref().is_some_and(|row| row.buckets.is_empty()) {
-        unplaced::mark(txn, &entry.entity, &entry.id)?;
+    let is_pair = || Ok::<_, Interrupt>(txn.schema().entity(&entry.entity)?.pair.is_some());
+    if server.as_ref().map_or_else(is_pair, |row| Ok(row.buckets.is_empty()))? {
+        unplaced::mark(txn, &entry.entity, &entry.id, version)?;
     }
     rebase::rebuild(txn, &entry.entity, &entry.id, server.as_ref())
 }
@@ -130,16 +142,48 @@ pub(super) fn meet(
     // What the server has is kept up to date by pulls; a newer row may have come already.
     let server = match (server, base) {
         (Some(row), Some(base)) if base.version >= row.version => Some(base),
-        (Some(row), base) => {
-            if base.as_ref().is_none_or(|base| base.buckets.is_empty()) {
-                unplaced::mark(txn, &entry.entity, &entry.id)?;
-            }
-            let met = conflict::to_row(txn, &entry.entity, row, base.as_ref())?;
-            Some(Row { buckets: base.map(|base| base.buckets).unwrap_or_default(), ..met })
-        }
+        (Some(row), base) => Some(met(txn, entry, row, base)?),
         (None, _) => None,
     };
     rebase::rebuild(txn, &entry.entity, &entry.id, server.as_ref())
+}
+
+/// The row that the server has said, in the buckets of the one that was known.
+fn met(txn: &mut Txn<'_>, entry: &Entry, row: &ServerRow, base: Option<Row>) -> Result<Row, Interrupt> {
+    if base.as_ref().is_none_or(|base| base.buckets.is_empty()) {
+        unplaced::mark(txn, &entry.entity, &entry.id, row.version)?;
+    }
+    let met = conflict::to_row(txn, &entry.entity, row, base.as_ref())?;
+    Ok(Row { buckets: base.map(|base| base.buckets).unwrap_or_default(), ..met })
+}
+
+/// Somebody else has added or removed the pair after this change: it is as the server has it. What was written to a pair that is gone is gone with
+/// it. Returns what has come to its end by that.
+fn supersede(
+    txn: &mut Txn<'_>,
+    entry: &Entry,
+    version: u64,
+    fields: Option<&Fields>,
+) -> Result<Vec<Confirmation>, Interrupt> {
+    let Entry { entity, id, .. } = entry;
+    let mut ended = Vec::new();
+    let server = match (fields, pending::base(txn, entity, id)?) {
+        (_, Some(base)) if base.version >= version => Some(base),
+        (Some(fields), base) => Some(met(txn, entry, &ServerRow { version, fields: fields.clone() }, base)?),
+        (None, _) => {
+            unplaced::mark(txn, entity, id, version)?;
+            for (position, later) in pending::of_record(txn, entity, id)? {
+                if later.op != Op::Update || later.seq.is_some() {
+                    break;
+                }
+                pending::remove(txn, position, &later)?;
+                ended.extend(confirmation::accepted(txn, &later, Some(version))?);
+            }
+            None
+        }
+    };
+    rebase::rebuild(txn, entity, id, server.as_ref())?;
+    Ok(ended)
 }
 
 /// A refused change as it is kept.

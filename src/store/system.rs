@@ -129,6 +129,9 @@ pub(super) struct Bucket {
     /// Numbers it had before; rows that still carry one are to lose it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) retired: Vec<u16>,
+    /// All of its changes up to this version are here; none while it is being loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<u64>,
 }
 
 impl FromJson for Bucket {
@@ -139,6 +142,7 @@ impl FromJson for Bucket {
             number: object.small("number")?,
             cursor: object.optional_text("cursor")?,
             retired: retired.collect::<Option<_>>().ok_or_else(|| object.wrong("retired"))?,
+            version: object.optional_number("version")?,
         })
     }
 }
@@ -170,6 +174,13 @@ pub(super) fn buckets_of(view: &impl Read, entity: &str) -> Result<Vec<(String, 
         found.push((String::from_utf8_lossy(name).into_owned(), from_json(&value)?));
     }
     Ok(found)
+}
+
+/// The version up to which all changes of an entity are here; none when that is not known of one of its buckets.
+pub(super) fn seen(view: &impl Read, entity: &str) -> Result<Option<u64>, Interrupt> {
+    let buckets = buckets_of(view, entity)?;
+    // None is the least.
+    Ok(buckets.iter().filter(|(_, bucket)| bucket.number != 0).map(|(_, bucket)| bucket.version).min().flatten())
 }
 
 /// An entity has another name, and its buckets with it.

@@ -1,8 +1,10 @@
 //! Rows that the server has accepted and that no pull has brought yet: they are in no bucket, so no removal from one would take them away.
 //!
 //! A pull that begins later brings each of them, or the server has no such row for this user: it was deleted or has left the user's scopes
-//! meanwhile. So what was here when the pull began, and is in no bucket when it has ended, is gone.
+//! meanwhile. A pair that was removed here is among them until a pull has seen that: who adds it again before knows that it was removed.
+//! So what was here when the pull began, and is in no bucket when it has ended, is gone.
 
+use super::system::number;
 use super::{Interrupt, MapId, Read, Txn, pending, rebase};
 use crate::model::{Row, key};
 
@@ -12,11 +14,16 @@ const AT_ONCE: usize = 256;
 /// Entity and id.
 pub type Unplaced = (String, String);
 
-/// Remembers a row that is in no bucket.
-pub(super) fn mark(txn: &mut Txn<'_>, entity: &str, id: &str) -> Result<(), Interrupt> {
+/// Remembers a row that is in no bucket, or a removed pair, and its version.
+pub(super) fn mark(txn: &mut Txn<'_>, entity: &str, id: &str, version: u64) -> Result<(), Interrupt> {
     let key = mark_key(txn, entity, id)?;
-    txn.put(MapId::UNPLACED, &key, Vec::new());
+    txn.put(MapId::UNPLACED, &key, version.to_be_bytes().to_vec());
     Ok(())
+}
+
+/// The version of a marked row, or of a removed pair.
+pub(super) fn version(view: &impl Read, entity: &str, id: &str) -> Result<Option<u64>, Interrupt> {
+    Ok(view.read(MapId::UNPLACED, &mark_key(view, entity, id)?)?.map(|bytes| number(&bytes)))
 }
 
 /// The rows of these entities that are in no bucket.

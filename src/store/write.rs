@@ -7,7 +7,7 @@ use super::outbox::{Entry, Folded, OUTBOX_MAX};
 use super::pending;
 use super::system::Counter;
 use super::transfer::check_importing;
-use super::{Interrupt, Read, Txn, constraints};
+use super::{Interrupt, Read, Txn, constraints, rebase, system, unplaced};
 use crate::error::{Code, Error};
 use crate::model::{Entity, FieldType, Policy, Row, Value, changed_fields, check_id, new_record};
 
@@ -47,6 +47,10 @@ fn write_one(txn: &mut Txn<'_>, write: &LocalWrite, is_asked_for: bool) -> Resul
     let mut confirmed = Vec::new();
     let entry = match (write.op, before.as_ref().filter(|row| !row.deleted)) {
         (Op::Create, None) => create(txn, entity, write, before.as_ref())?,
+        (Op::Create, Some(row)) if entity.pair.is_some() => match add_again(txn, entity, write, row)? {
+            Some(entry) => entry,
+            None => return confirmation::accepted(txn, &unchanged(txn, write, row), None),
+        },
         (Op::Create, Some(_)) => return Err(refused(Code::RowExists, "exists already", write)),
         (Op::Update, Some(row)) => match update(txn, entity, write, row)? {
             Some(entry) => entry,
@@ -99,14 +103,37 @@ fn refused(code: Code, why: &str, write: &LocalWrite) -> Interrupt {
 }
 
 fn create(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, gone: Option<&Row>) -> Result<Entry, Interrupt> {
-    if gone.is_some() {
+    if gone.is_some() && entity.pair.is_none() {
         let detail = format!("{} \"{}\" was deleted and the server does not know yet", write.entity, write.id);
         return Err(Error::new(Code::RowExists, detail).into());
     }
     let values = new_record(entity, &write.fields)?;
+    entity.check_identity(&write.id, None, &values)?;
     constraints::check(&txn.view(), entity, &write.id, None, &values)?;
-    let entry = entry(txn, write, None, by_name(entity, values.iter().enumerate()), Fields::new());
-    txn.put_row(&write.entity, &write.id, &Row { dirty: true, values, ..Row::default() })?;
+    let mut entry = entry(txn, write, None, by_name(entity, values.iter().enumerate()), Fields::new());
+    if entity.pair.is_some() {
+        let seen = system::seen(txn, &write.entity)?;
+        entry.base = seen.max(unplaced::version(txn, &write.entity, &write.id)?);
+    }
+    let row = gone.cloned().unwrap_or_default();
+    txn.put_row(&write.entity, &write.id, &Row { dirty: true, deleted: false, values, ..row })?;
+    Ok(entry)
+}
+
+/// A pair that is there stays there once. What it is added with are changes of the row; unless its creation is still to be sent: that is made anew,
+/// now, in knowledge of what came meanwhile.
+fn add_again(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, row: &Row) -> Result<Option<Entry>, Interrupt> {
+    let last = pending::of_record(txn, &write.entity, &write.id)?.pop();
+    if last.is_some_and(|(_, last)| last.is_open() && last.op == Op::Create) {
+        let known = by_name(entity, row.values.iter().enumerate());
+        let fields = known.into_iter().chain(write.fields.iter().cloned()).collect();
+        return create(txn, entity, &LocalWrite { fields, ..write.clone() }, Some(row)).map(Some);
+    }
+    entity.check_identity(&write.id, None, &new_record(entity, &write.fields)?)?;
+    let entry = update(txn, entity, &LocalWrite { op: Op::Update, ..write.clone() }, row)?;
+    if entry.is_some() {
+        check_policy(entity, Op::Update)?;
+    }
     Ok(entry)
 }
 
@@ -123,6 +150,7 @@ fn update(txn: &mut Txn<'_>, entity: &Entity, write: &LocalWrite, row: &Row) -> 
     if set.is_empty() {
         return Ok(None);
     }
+    entity.check_identity(&write.id, Some(&row.values), &values)?;
     constraints::check(&txn.view(), entity, &write.id, Some(&row.values), &values)?;
     let names = |fields: &[(usize, Value)]| by_name(entity, fields.iter().map(|(place, value)| (*place, value)));
     let entry = entry(txn, write, Some(row), names(&set), names(&was));
@@ -181,7 +209,9 @@ fn enqueue(txn: &mut Txn<'_>, mut entry: Entry) -> Result<Vec<Confirmation>, Int
             is_apart = true;
             break;
         }
-        match last.fold(entry) {
+        let is_ended = (last.op, entry.op) == (Op::Create, Op::Delete);
+        let is_known = is_ended && (!waiting.is_empty() || pending::base(txn, &entry.entity, &entry.id)?.is_some());
+        match last.fold(entry, is_known) {
             // It goes where it was written: behind the deletions of those that referred to the record.
             Folded::Into(deletion) if deletion.op == Op::Delete => {
                 pending::remove(txn, position, &deletion)?;
@@ -190,7 +220,7 @@ fn enqueue(txn: &mut Txn<'_>, mut entry: Entry) -> Result<Vec<Confirmation>, Int
             Folded::Into(both) => return put(txn, position, &both),
             Folded::Nothing(both) => {
                 pending::remove(txn, position, &both)?;
-                txn.delete_row(&both.entity, &both.id)?;
+                rebase::rebuild(txn, &both.entity, &both.id, None)?;
                 return confirmation::accepted(txn, &both, None);
             }
         }

@@ -98,7 +98,7 @@ pub(crate) async fn happen(tab: &Tab, number: usize, what: &Happens) {
             let columns = ["id", "_version", "title", "due"];
             let line = json!({ "rows": { "bucket": bucket, "columns": columns, "data": data } }).to_string();
             let mut piece = Piece::rows(tab.decode_rows(line.as_bytes()).unwrap());
-            piece.close(BucketCursor { bucket, cursor: format!("c{number}"), more: false }).unwrap();
+            piece.close(BucketCursor { bucket, cursor: format!("c{number}"), more: false, version: None }).unwrap();
             tab.apply(piece).await.unwrap();
         }
         Happens::Gone(entity, bucket, records) => {

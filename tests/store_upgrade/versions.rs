@@ -136,7 +136,7 @@ impl Device {
             json!(data)
         );
         let mut piece = Piece::rows(self.store.decode_rows(line.as_bytes()).unwrap());
-        piece.close(BucketCursor { bucket, cursor: "c".to_owned(), more: false }).unwrap();
+        piece.close(BucketCursor { bucket, cursor: "c".to_owned(), more: false, version: None }).unwrap();
         self.store.apply(piece).await.unwrap();
     }
 

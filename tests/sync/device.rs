@@ -23,6 +23,12 @@ pub(crate) const OFFICE: UnitId = UnitId(2);
 /// The same without pushing.
 pub(crate) const READ: UnitId = UnitId(3);
 
+/// Labels, which are pairs.
+pub(crate) const LABELS: UnitId = UnitId(4);
+/// The same without pulling, and without pushing.
+pub(crate) const SEND_LABELS: UnitId = UnitId(5);
+pub(crate) const FETCH_LABELS: UnitId = UnitId(6);
+
 /// Who looks at what devices commit: the device's number, and the commit.
 pub(crate) type Watcher = Rc<dyn Fn(u64, &Commit)>;
 
@@ -77,6 +83,7 @@ pub(crate) fn schema() -> Schema {
                 ],
                 ..Entity::default()
             },
+            label(),
         ],
         units: vec![
             Unit {
@@ -88,12 +95,36 @@ pub(crate) fn schema() -> Schema {
             Unit { name: "fetch".to_owned(), push: Vec::new(), pull: vec!["workOrder".to_owned()], ..Unit::default() },
             Unit { name: "office".to_owned(), push: office(), pull: office(), ..Unit::default() },
             Unit { name: "read".to_owned(), push: Vec::new(), pull: office(), ..Unit::default() },
+            unit("labels", true, true),
+            unit("sendLabels", true, false),
+            unit("fetchLabels", false, true),
         ],
     }
 }
 
 fn office() -> Vec<String> {
     ["doc", "stock", "part"].map(str::to_owned).to_vec()
+}
+
+fn unit(name: &str, pushes: bool, pulls: bool) -> Unit {
+    let labels = |wanted: bool| if wanted { vec!["label".to_owned()] } else { Vec::new() };
+    Unit { name: name.to_owned(), push: labels(pushes), pull: labels(pulls), ..Unit::default() }
+}
+
+fn label() -> Entity {
+    let reference = |name: &str, entity: &str| Field {
+        name: name.to_owned(),
+        kind: FieldType::Ref { entity: entity.to_owned(), on_delete: OnDelete::Keep },
+        ..Field::default()
+    };
+    let body = Field { name: "body".to_owned(), optional: true, ..Field::default() };
+    Entity {
+        name: "label".to_owned(),
+        policy: Policy::LastWriteWins,
+        fields: vec![reference("orderId", "workOrder"), reference("docId", "doc"), body],
+        pair: Some(["orderId", "docId"].map(str::to_owned)),
+        ..Entity::default()
+    }
 }
 
 fn stock() -> Entity {

@@ -8,6 +8,7 @@ mod damages;
 mod device;
 mod faults;
 mod leaders;
+mod pairs;
 mod platform;
 mod refusals;
 mod restores;

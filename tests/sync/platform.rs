@@ -189,13 +189,18 @@ impl Body for Pieces {
 #[derive(Clone)]
 pub(crate) struct FastClock;
 
+thread_local!(
+    /// How wrong all clocks of devices are from now on, in milliseconds.
+    pub(crate) static CLOCK_OFF_BY: Cell<i64> = const { Cell::new(0) };
+);
+
 impl Clock for FastClock {
     fn now_ms(&self) -> i64 {
         // Of today at first: the time in change ids has 48 bits.
         static START: LazyLock<(SystemTime, Instant)> = LazyLock::new(|| (SystemTime::now(), Instant::now()));
         let (date, start) = *START;
         let passed = i64::try_from(start.elapsed().as_micros()).unwrap();
-        i64::try_from(date.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap() + passed
+        i64::try_from(date.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap() + passed + CLOCK_OFF_BY.get()
     }
 
     async fn sleep(&self, ms: u32) {

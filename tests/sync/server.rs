@@ -79,6 +79,17 @@ name = "part"
 policy = "lastWriteWins"
 scopes = ["all"]
 fields = [{ name = "docId", type = "ref", entity = "doc" }, { name = "name", type = "text" }]
+
+[[entity]]
+name = "label"
+policy = "lastWriteWins"
+scopes = ["all"]
+pair = ["orderId", "docId"]
+fields = [
+  { name = "orderId", type = "ref", entity = "workOrder" },
+  { name = "docId", type = "ref", entity = "doc" },
+  { name = "body", type = "text" },
+]
 "#;
 
 /// A server on a file of its own, gone with it.

@@ -42,6 +42,32 @@ text().oneOf();
 // @ts-expect-error only text is one of a list
 integer().oneOf("a");
 
+const link = entity(
+  { noteId: ref("note"), placeId: ref("place", { onDelete: "cascade" }), rank: integer().optional() },
+  { pair: ["noteId", "placeId"], sync: "detectConflicts" },
+);
+expectTypeOf<RecordOf<typeof link>>().toEqualTypeOf<{
+  readonly id: string;
+  readonly noteId: string;
+  readonly placeId: string;
+  readonly rank: number | null;
+}>();
+expectTypeOf<CreateInput<typeof link>>().toEqualTypeOf<{
+  readonly id?: undefined;
+  readonly noteId: string;
+  readonly placeId: string;
+  readonly rank?: number | null | undefined;
+}>();
+expectTypeOf<CreateInput<typeof note>["id"]>().toEqualTypeOf<string | undefined>();
+// @ts-expect-error a pair is of refs
+entity({ noteId: ref("note"), rank: integer() }, { pair: ["noteId", "rank"] });
+// @ts-expect-error both are always there
+entity({ noteId: ref("note"), placeId: ref("place").optional() }, { pair: ["noteId", "placeId"] });
+// @ts-expect-error there is no such field
+entity({ noteId: ref("note"), placeId: ref("place") }, { pair: ["noteId", "place"] });
+// @ts-expect-error two
+entity({ noteId: ref("note") }, { pair: ["noteId"] });
+
 const parent = ref("note", { onDelete: "cascade" });
 expectTypeOf(parent).toEqualTypeOf(ref("note"));
 entity({ a: ref("note", { onDelete: "restrict" }).optional(), b: ref("note", { onDelete: "setNull" }).index().optional() });

@@ -1,11 +1,12 @@
 //! The wire types of the Whimbrel sync protocol, version 1: JSON over HTTP.
 //!
-//! Both sides compile this crate, so the two cannot drift. It holds shapes and limits and no
-//! behaviour. `docs/PROTOCOL.md` is the contract in prose; `tests/golden.rs` pins every shape.
+//! Both sides compile this crate, so the two cannot drift. It holds shapes and limits, and no
+//! behaviour but how the id of a pair is made. `docs/PROTOCOL.md` is the contract in prose; `tests/golden.rs` pins every shape.
 
 mod attachment;
 mod json;
 mod limits;
+mod pair;
 mod problem;
 mod pull;
 mod push;
@@ -13,6 +14,7 @@ mod push;
 pub use attachment::*;
 pub use json::{Fields, Json, Number};
 pub use limits::*;
+pub use pair::pair_id;
 pub use problem::{Problem, ProblemCode};
 pub use pull::{BucketCursor, BucketInfo, Gone, PullLine, PullRequest, RowBatch, Stand, Start};
 pub use push::{Change, ChangeOutcome, Op, Outcome, PushRequest, PushResponse, ServerRow};

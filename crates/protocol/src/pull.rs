@@ -55,6 +55,9 @@ pub struct BucketCursor {
     /// In an answer: whether more of this bucket follows in the same answer.
     #[serde(default)]
     pub more: bool,
+    /// In an answer: every change of the bucket up to this version is covered; left out while its snapshot is on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
 }
 
 /// One line of a pull's answer: an object with exactly one key.

@@ -44,7 +44,8 @@ pub struct Change {
     pub id: String,
     /// What was done.
     pub op: Op,
-    /// The server's version of the row the change was made on; none for a record the server never had.
+    /// The server's version of the row the change was made on; none for a record the server never had. Of the create of a pair: the version up to
+    /// which the device knew its buckets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Version>,
     /// The fields that changed and their new values; empty for a delete.
@@ -56,7 +57,8 @@ pub struct Change {
     /// Changes with the same group are applied together or not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// The device's clock when it was written, in milliseconds since 1970. For people, never for decisions.
+    /// The device's clock when it was written, in milliseconds since 1970. Decides in the rule `newest` and between two changes of a pair of which
+    /// none knew of the other; all else is for people.
     pub at: i64,
 }
 
@@ -96,7 +98,7 @@ pub struct ChangeOutcome {
     pub outcome: Outcome,
 }
 
-/// The five outcomes.
+/// The six outcomes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "camelCase")]
 pub enum Outcome {
@@ -116,6 +118,15 @@ pub enum Outcome {
         /// The server's row, or nothing when it is deleted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         row: Option<ServerRow>,
+    },
+    /// Of a pair: added or removed by somebody else after it, though it arrives now. It counts as if it had been there before that: nothing is left
+    /// of it.
+    Superseded {
+        /// The version of what is there: the row's, or that of its removal.
+        version: Version,
+        /// All of the row's fields, or nothing when it is removed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fields: Option<Fields>,
     },
     /// Refused for good; sending it again unchanged gives the same answer.
     Rejected {

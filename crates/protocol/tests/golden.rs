@@ -99,6 +99,8 @@ fn push_response_and_every_outcome() {
             fields: [("title".to_owned(), "f".to_owned())].into(),
         },
         Outcome::Retry { after_ms: 500 },
+        Outcome::Superseded { version: 7, fields: Some(fields(json!({"title": "t"}))) },
+        Outcome::Superseded { version: 7, fields: None },
     ];
     let outcomes = outcomes.into_iter().zip(1..).map(|(outcome, seq)| ChangeOutcome { seq, outcome }).collect();
     check(
@@ -110,7 +112,9 @@ fn push_response_and_every_outcome() {
             r#"{"seq":3,"outcome":"conflict","row":{"version":4,"fields":{"title":"t"}}},"#,
             r#"{"seq":4,"outcome":"conflict"},"#,
             r#"{"seq":5,"outcome":"rejected","code":"value/too-long","message":"m","fields":{"title":"f"}},"#,
-            r#"{"seq":6,"outcome":"retry","after_ms":500}],"last_seq":5,"stand":"e.9"}"#
+            r#"{"seq":6,"outcome":"retry","after_ms":500},"#,
+            r#"{"seq":7,"outcome":"superseded","version":7,"fields":{"title":"t"}},"#,
+            r#"{"seq":8,"outcome":"superseded","version":7}],"last_seq":5,"stand":"e.9"}"#
         ),
     );
 }
@@ -124,7 +128,12 @@ fn pull_request() {
             schema: 1,
             user: Some("ana".into()),
             entities: vec!["place".into()],
-            cursors: vec![BucketCursor { bucket: "place/country:ES".into(), cursor: "x".into(), more: false }],
+            cursors: vec![BucketCursor {
+                bucket: "place/country:ES".into(),
+                cursor: "x".into(),
+                more: false,
+                version: None,
+            }],
             stands: vec![Stand { entity: "place".into(), stand: "e.9".into() }],
         },
         concat!(
@@ -172,8 +181,12 @@ fn every_line_of_a_pull() {
         r#"{"gone":{"bucket":"b","rows":[["p1",7]]}}"#,
     );
     check(
-        &PullLine::Cursor(BucketCursor { bucket: "b".into(), cursor: "x".into(), more: true }),
+        &PullLine::Cursor(BucketCursor { bucket: "b".into(), cursor: "x".into(), more: true, version: None }),
         r#"{"cursor":{"bucket":"b","cursor":"x","more":true}}"#,
+    );
+    check(
+        &PullLine::Cursor(BucketCursor { bucket: "b".into(), cursor: "x".into(), more: false, version: Some(7) }),
+        r#"{"cursor":{"bucket":"b","cursor":"x","more":false,"version":7}}"#,
     );
     check(&PullLine::Resync { bucket: "b".into(), restored: false }, r#"{"resync":{"bucket":"b"}}"#);
     check(&PullLine::Resync { bucket: "b".into(), restored: true }, r#"{"resync":{"bucket":"b","restored":true}}"#);

@@ -308,7 +308,8 @@ pub trait PushTransaction: Send {
         std::future::ready(Ok(None))
     }
 
-    /// When the values of fields were written, by position, as far as [`PushTransaction::note_times`] was told. A deletion forgets them.
+    /// When the values of fields were written, by position, as far as [`PushTransaction::note_times`] was told. A deletion forgets
+    /// them; of a pair, what is told after it is there all the same.
     fn times(&mut self, entity: &Entity, id: &str) -> impl Future<Output = StorageResult<BTreeMap<usize, i64>>> + Send;
 
     /// Remembers that fields were written at a time, in milliseconds since 1970.

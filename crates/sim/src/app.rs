@@ -114,6 +114,7 @@ pub(crate) fn server() -> Config {
         } else {
             ScopeTemplate::Everyone("all".to_owned())
         }],
+        pair: None,
     });
     let users = USERS.iter().map(|(name, teams)| {
         let scopes = std::iter::once("all".to_owned()).chain(teams.iter().map(|team| format!("team:{team}")));

@@ -92,6 +92,7 @@ fn check_entity(entry: EntityEntry, names: &BTreeSet<String>) -> Checked<Entity>
         }
         fields.push(field);
     }
+    let pair = entry.pair.map(|names| check_pair(&names, &mut fields, &place)).transpose()?;
     let policy = match entry.policy {
         PolicyEntry::ReadOnly => Policy::ReadOnly,
         PolicyEntry::AppendOnly => Policy::AppendOnly,
@@ -100,7 +101,27 @@ fn check_entity(entry: EntityEntry, names: &BTreeSet<String>) -> Checked<Entity>
         PolicyEntry::DetectConflicts => Policy::DetectConflicts,
     };
     let scopes = check_scopes(&entry.scopes, &fields, &place)?;
-    Ok(Entity { name: entry.name, table, policy, fields, scopes })
+    Ok(Entity { name: entry.name, table, policy, fields, scopes, pair })
+}
+
+/// The two refs of a pair, which every record then has.
+fn check_pair(names: &[String; 2], fields: &mut [Field], place: &str) -> Checked<[usize; 2]> {
+    let mut pair = [0; 2];
+    for (position, name) in pair.iter_mut().zip(names) {
+        let Some((found, field)) = fields.iter_mut().enumerate().find(|(_, field)| field.name == *name) else {
+            return Err(content(place, format!("pair names {name}, which is not a field")));
+        };
+        if !matches!(field.kind, FieldType::Ref { .. }) || field.rule.is_some() {
+            return Err(content(place, format!("pair names {name}; a pair is of two refs without a merge rule")));
+        }
+        field.required = true;
+        *position = found;
+    }
+    let [first, second] = pair;
+    if first == second {
+        return Err(content(place, "pair names the same field twice"));
+    }
+    Ok(pair)
 }
 
 fn check_field(entry: FieldEntry, names: &BTreeSet<String>, place: &str, policy: PolicyEntry) -> Checked<Field> {

@@ -79,6 +79,7 @@ pub(super) struct EntityEntry {
     pub(super) policy: PolicyEntry,
     pub(super) scopes: Vec<String>,
     pub(super) fields: Vec<FieldEntry>,
+    pub(super) pair: Option<[String; 2]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

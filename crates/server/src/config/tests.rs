@@ -110,12 +110,32 @@ fn what_is_wrong_is_said_with_its_place() {
         let error = load(&GOOD.replacen(good, bad, 1)).expect_err(bad);
         assert!(error.contains(expected), "{bad}: {error}");
     }
+    let pair = |pair: &str| load(&GOOD.replacen("detectConflicts\"", &format!("detectConflicts\"\npair = {pair}"), 1));
+    for (names, expected) in [
+        ("[\"placeId\", \"nope\"]", "entity workOrder: pair names nope, which is not a field"),
+        ("[\"placeId\", \"score\"]", "entity workOrder: pair names score; a pair is of two refs"),
+        ("[\"placeId\", \"placeId\"]", "entity workOrder: pair names the same field twice"),
+        ("[\"placeId\"]", "entity.1.pair"),
+    ] {
+        let error = pair(names).expect_err(names);
+        assert!(error.contains(expected), "{names}: {error}");
+    }
     let fields =
         "fields = [{ name = \"placeId\", type = \"ref\", entity = \"place\" }, { name = \"score\", type = \"real\" }]";
     let error = load(&GOOD.replace(fields, "fields = []")).expect_err("no fields");
     assert!(error.contains("entity workOrder: has 0 fields"), "{error}");
     let error = load("data = \"x\"\nauth = { mode = \"development\" }").expect_err("no entities");
     assert!(error.contains("declares no [[entity]]"), "{error}");
+}
+
+#[test]
+fn both_refs_of_a_pair_are_required() {
+    let pair = GOOD.replace("type = \"real\"", "type = \"ref\", entity = \"place\"");
+    let pair = pair.replacen("detectConflicts\"", "detectConflicts\"\npair = [\"score\", \"placeId\"]", 1);
+    let config = load(&pair).unwrap();
+    let order = config.entities.find("workOrder").unwrap();
+    assert_eq!(order.pair, Some([1, 0]));
+    assert!(order.fields.iter().all(|field| field.required));
 }
 
 #[test]

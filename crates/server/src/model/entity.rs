@@ -40,6 +40,8 @@ pub struct Entity {
     pub fields: Vec<Field>,
     /// How its rows are scoped.
     pub scopes: Vec<ScopeTemplate>,
+    /// The positions of the two refs that a record stands for: its id is made of them, they never change, and each pair is there once or not.
+    pub pair: Option<[usize; 2]>,
 }
 
 /// One field of an entity.
@@ -133,10 +135,11 @@ pub enum Policy {
 }
 
 impl Entity {
-    /// Whether the times at which values were written count.
+    /// Whether the times at which values were written count, or those at which pairs were added and removed.
     #[must_use]
     pub fn keeps_times(&self) -> bool {
-        self.policy == Policy::Merge && self.fields.iter().any(|field| field.rule == Some(Rule::Newest))
+        let has_newest = || self.fields.iter().any(|field| field.rule == Some(Rule::Newest));
+        self.pair.is_some() || (self.policy == Policy::Merge && has_newest())
     }
 
     /// The position of a field.

@@ -93,7 +93,14 @@ mod tests {
     fn entity(field: &str) -> Entity {
         let field =
             Field { name: field.into(), column: field.into(), kind: FieldType::Integer, required: false, rule: None };
-        Entity { name: "e".into(), table: "e".into(), policy: Policy::ReadOnly, fields: vec![field], scopes: vec![] }
+        Entity {
+            name: "e".into(),
+            table: "e".into(),
+            policy: Policy::ReadOnly,
+            fields: vec![field],
+            scopes: vec![],
+            pair: None,
+        }
     }
 
     fn lineage(history: &str, field: &str, scope: &str) -> Lineage {

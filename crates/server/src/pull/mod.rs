@@ -240,8 +240,12 @@ impl Progress {
         self.push_page(entity, page, lines);
         let place = Place { era, position };
         let cursor = self.lineage.write(&place);
+        let version = match place.position {
+            Position::Changes { after } => Some(after),
+            Position::Snapshot { .. } => None,
+        };
         (self.era, self.position) = (place.era, place.position);
-        lines.push_back(PullLine::Cursor(BucketCursor { bucket: self.name.clone(), cursor, more: !complete }));
+        lines.push_back(PullLine::Cursor(BucketCursor { bucket: self.name.clone(), cursor, more: !complete, version }));
         Ok(complete)
     }
 

@@ -8,7 +8,14 @@ const ROWS: usize = PULL_BATCH_ROWS_MAX + 1;
 fn entity() -> Entity {
     let field = Field { name: "n".into(), column: "n".into(), kind: FieldType::Integer, required: false, rule: None };
     let scopes = vec![ScopeTemplate::Everyone("all".into())];
-    Entity { name: "e".into(), table: "e".into(), policy: Policy::LastWriteWins, fields: vec![field], scopes }
+    Entity {
+        name: "e".into(),
+        table: "e".into(),
+        policy: Policy::LastWriteWins,
+        fields: vec![field],
+        scopes,
+        pair: None,
+    }
 }
 
 struct Rows(bool);

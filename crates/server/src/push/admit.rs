@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use whimbrel_protocol::{Change, Op, Outcome};
 
+use super::pair;
 use super::refusal::Refusal;
 use crate::model::{Entities, Entity, Policy, Value, ValueError, is_id};
 
@@ -29,6 +30,11 @@ pub(crate) fn admit<'a>(entities: &'a Entities, change: &'a Change) -> Result<Ad
         return Err(Refusal::InvalidId.outcome());
     }
     let set = read_fields(entity, change)?;
+    if change.op == Op::Create && !pair::is_named(entity, &change.id, &set) {
+        let fields = entity.pair.iter().flatten().filter_map(|position| entity.fields.get(*position));
+        let wrong = |field: &crate::model::Field| (field.name.clone(), "is not what the id says".to_owned());
+        return Err(Refusal::Pair.with_fields(fields.map(wrong).collect()));
+    }
     Ok(Admitted { entity, change, set })
 }
 

@@ -6,7 +6,9 @@
 //! | deleted | `row/deleted` or conflict | `row/deleted` or conflict | accepted, nothing to do |
 //! | live | by policy | by policy | by policy |
 //!
-//! **Invariant:** nothing here brings a deleted record back.
+//! Of a record that stands for a pair, adds and removals are decided in [`super::pair`].
+//!
+//! **Invariant:** nothing brings a deleted record back, unless it stands for a pair.
 //! **Invariant:** a record that is in none of the user's scopes is neither changed nor shown.
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use whimbrel_merge::{Meeting, Merged, merge, same};
 use whimbrel_protocol::{Change, Fields, Op, Outcome, ServerRow, Version};
 
 use super::admit::Admitted;
+use super::pair;
 use super::refusal::Refusal;
 use crate::model::{Entity, Policy, ROW_BYTES_MAX, Row, User, Value};
 use crate::storage::Record;
@@ -28,6 +31,8 @@ pub(crate) enum Decision {
         fields: Vec<usize>,
     },
     Delete,
+    /// The pair is there already, or removed, and the change says so as well: nothing but when. The version of what there is.
+    Stays(Version),
     /// Nothing; this is the outcome.
     Settled(Outcome),
 }
@@ -39,7 +44,7 @@ pub(crate) struct Known {
     /// The newest version this client itself gave the record, as far as that is remembered: a client whose answer was lost cannot know it,
     /// and must not be in conflict with itself.
     pub(crate) own: Option<Version>,
-    /// When values were written, by position, where it counts.
+    /// When values were written, by position, where it counts; of a pair's own fields, what [`pair::Presence`] has of them.
     pub(crate) times: BTreeMap<usize, i64>,
     /// When the change was written.
     pub(crate) at: i64,
@@ -47,6 +52,9 @@ pub(crate) struct Known {
 
 /// Decides.
 pub(crate) fn decide(admitted: Admitted<'_>, user: &User, known: Known) -> Decision {
+    if let Some(decision) = pair::decide(&admitted, user, &known) {
+        return decision;
+    }
     let Admitted { entity, change, set } = admitted;
     let Known { record, own, times, at } = known;
     match (record, change.op) {
@@ -118,7 +126,7 @@ fn conflict(entity: &Entity, row: &Row, version: Version) -> Decision {
     Decision::Settled(Outcome::Conflict { row: Some(row) })
 }
 
-fn refused(refusal: Refusal) -> Decision {
+pub(super) fn refused(refusal: Refusal) -> Decision {
     Decision::Settled(refusal.outcome())
 }
 
@@ -133,12 +141,12 @@ fn stopped_by_policy(entity: &Entity, op: Op, row: &Row, version: Version, is_cu
     }
 }
 
-fn insert(entity: &Entity, user: &User, mut set: BTreeMap<usize, Value>) -> Decision {
+pub(super) fn insert(entity: &Entity, user: &User, mut set: BTreeMap<usize, Value>) -> Decision {
     let row: Row = (0..entity.fields.len()).map(|position| set.remove(&position).unwrap_or_default()).collect();
     stopped_by_row(entity, user, &row).unwrap_or(Decision::Insert(row))
 }
 
-fn update(entity: &Entity, user: &User, mut row: Row, set: BTreeMap<usize, Value>) -> Decision {
+pub(super) fn update(entity: &Entity, user: &User, mut row: Row, set: BTreeMap<usize, Value>) -> Decision {
     let mut fields = Vec::with_capacity(set.len());
     for (position, value) in set {
         if let Some(place) = row.get_mut(position) {
@@ -158,6 +166,6 @@ fn stopped_by_row(entity: &Entity, user: &User, row: &Row) -> Option<Decision> {
     (bytes > ROW_BYTES_MAX).then(|| refused(Refusal::ValueTooLarge))
 }
 
-fn to_fields(entity: &Entity, row: &Row) -> Fields {
+pub(super) fn to_fields(entity: &Entity, row: &Row) -> Fields {
     entity.fields.iter().zip(row).map(|(field, value)| (field.name.clone(), value.to_json())).collect()
 }

@@ -13,6 +13,7 @@ mod admit;
 mod bases;
 mod decide;
 mod envelope;
+mod pair;
 mod refusal;
 mod sequence;
 mod together;
@@ -26,6 +27,7 @@ use whimbrel_protocol::{
 
 use self::admit::{Admitted, admit};
 use self::decide::{Decision, Known, decide};
+use self::pair::Presence;
 use self::refusal::Refusal;
 use crate::fault::Fault;
 use crate::model::{Entities, Entity, FieldType, Policy, User, Value};
@@ -107,6 +109,11 @@ fn belong_together(earlier: &Change, later: &Change) -> bool {
     earlier.group.is_some() && earlier.group == later.group
 }
 
+/// Whether a change has gone well; what belongs to it can too.
+const fn is_good(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Accepted { .. } | Outcome::Superseded { .. })
+}
+
 struct Pusher<'a, T> {
     transaction: &'a mut T,
     entities: &'a Entities,
@@ -129,13 +136,13 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
         let mut outcomes = Vec::with_capacity(group.len());
         for change in group {
             let outcome = self.apply_one(change).await?;
-            let accepted = matches!(outcome, Outcome::Accepted { .. });
+            let is_good = is_good(&outcome);
             outcomes.push(outcome);
-            if !accepted {
+            if !is_good {
                 break;
             }
         }
-        match outcomes.iter().position(|outcome| !matches!(outcome, Outcome::Accepted { .. })) {
+        match outcomes.iter().position(|outcome| !is_good(outcome)) {
             None => self.transaction.keep().await?,
             Some(failed) => {
                 self.transaction.roll_back().await?;
@@ -163,20 +170,46 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
             if entity.keeps_times() { self.transaction.times(entity, &change.id).await? } else { BTreeMap::new() };
         // A device whose clock is ahead must not win for longer than until now.
         let at = change.at.min(self.now);
+        let presence = entity.pair.and_then(|pair| Presence::read(pair, &times));
         let known = Known { record, own, times, at };
-        match decide(admitted, self.user, known) {
+        let decision = decide(admitted, self.user, known);
+        let is_made = matches!(decision, Decision::Insert(_) | Decision::Delete);
+        let outcome = match decision {
             Decision::Insert(row) => {
                 let fields: Vec<usize> = (0..row.len()).collect();
                 self.note_times(entity, change, &fields, at).await?;
-                self.write(entity, change, Write::Insert(&row)).await
+                self.write(entity, change, Write::Insert(&row)).await?
             }
             Decision::Update { row, fields } => {
                 self.note_times(entity, change, &fields, at).await?;
-                self.write(entity, change, Write::Update { row: &row, fields: &fields }).await
+                self.write(entity, change, Write::Update { row: &row, fields: &fields }).await?
             }
-            Decision::Delete => self.write(entity, change, Write::Delete).await,
-            Decision::Settled(outcome) => Ok(outcome),
+            Decision::Delete => self.write(entity, change, Write::Delete).await?,
+            Decision::Stays(version) => {
+                self.written.push((&change.entity, &change.id, version));
+                Outcome::Accepted { version }
+            }
+            Decision::Settled(outcome) => outcome,
+        };
+        if let (Some(pair), Outcome::Accepted { version }, Op::Create | Op::Delete) = (entity.pair, &outcome, change.op)
+        {
+            let made = is_made.then_some(*version);
+            self.note_presence(entity, change, pair, Presence::after(presence, made, *version, at)).await?;
         }
+        Ok(outcome)
+    }
+
+    /// Notes when a pair was added or removed.
+    async fn note_presence(
+        &mut self,
+        entity: &Entity,
+        change: &Change,
+        [first, second]: [usize; 2],
+        Presence { version, at }: Presence,
+    ) -> StorageResult<()> {
+        let version = i64::try_from(version).unwrap_or(i64::MAX);
+        self.transaction.note_times(entity, &change.id, &[first], version).await?;
+        self.transaction.note_times(entity, &change.id, &[second], at).await
     }
 
     /// Notes when values were written, where it counts. If the write is refused, this goes with it.
@@ -199,24 +232,26 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
         parents.next().map(|(_, _, outcome)| outcome.clone())
     }
 
-    /// Asked for only where it can matter: the policy compares versions and the base is older than the row.
+    /// Asked for only where it can matter: versions are compared, and the base is older than what there is.
     async fn own_version(
         &mut self,
         entity: &Entity,
         change: &Change,
         record: &Record,
     ) -> StorageResult<Option<Version>> {
-        match record {
-            Record::Live { version, .. }
-                if matches!(entity.policy, Policy::DetectConflicts | Policy::Merge)
-                    && change.base.is_none_or(|base| base < *version) =>
-            {
-                let mine = |written: &&(&str, &str, Version)| written.0 == entity.name && written.1 == change.id;
-                let here = self.written.iter().rev().find(mine).map(|written| written.2);
-                Ok(here.max(self.transaction.own_version(self.client, entity, &change.id).await?))
-            }
-            Record::Live { .. } | Record::Deleted { .. } | Record::Unknown => Ok(None),
+        let is_pair = entity.pair.is_some();
+        let compares = is_pair || matches!(entity.policy, Policy::DetectConflicts | Policy::Merge);
+        let version = match record {
+            Record::Live { version, .. } if compares => *version,
+            Record::Deleted { version } if is_pair => *version,
+            Record::Live { .. } | Record::Deleted { .. } | Record::Unknown => return Ok(None),
+        };
+        if change.base.is_some_and(|base| base >= version) {
+            return Ok(None);
         }
+        let mine = |written: &&(&str, &str, Version)| written.0 == entity.name && written.1 == change.id;
+        let here = self.written.iter().rev().find(mine).map(|written| written.2);
+        Ok(here.max(self.transaction.own_version(self.client, entity, &change.id).await?))
     }
 
     async fn write(&mut self, entity: &Entity, change: &'a Change, write: Write<'_>) -> StorageResult<Outcome> {

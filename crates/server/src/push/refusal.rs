@@ -59,6 +59,8 @@ refusals! {
     Scope = "auth/scope", "This record is not among those you may change.";
     /// Another change of the same group was not accepted.
     Group = "group/failed", "Another change that belongs to this one was not accepted.";
+    /// A record that stands for a pair: its id is another pair's, or one of the two would be another one.
+    Pair = "constraint/pair", "A record that stands for a pair of others has their id, and keeps both.";
     /// The database: the value must be unique.
     Unique = "constraint/unique", "Another record has the same value where it must be unique.";
     /// The database: a referenced record.

@@ -48,6 +48,7 @@ fn replay(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Accepted { version } => Outcome::Duplicate { version },
         same @ (Outcome::Duplicate { .. }
+        | Outcome::Superseded { .. }
         | Outcome::Conflict { .. }
         | Outcome::Rejected { .. }
         | Outcome::Retry { .. }) => same,

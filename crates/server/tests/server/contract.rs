@@ -21,6 +21,8 @@ enum Call {
     Keep,
     RollBack,
     Remember(u8, u8, u8),
+    /// Notes a time, after a deletion too.
+    Note(u8, u8, usize, i64),
     Ack(u8, u8),
 }
 
@@ -50,7 +52,7 @@ fn entities() -> Entities {
     let by_team = ScopeTemplate::ByField { prefix: "team:".to_owned(), field: 0 };
     let entity = |name: &str, scopes| {
         let (name, table) = (name.to_owned(), name.to_owned());
-        Entity { name, table, policy: Policy::LastWriteWins, fields: fields(), scopes }
+        Entity { name, table, policy: Policy::LastWriteWins, fields: fields(), scopes, pair: Some([0, 1]) }
     };
     Entities::new(vec![
         entity("task", vec![by_team.clone()]),
@@ -68,6 +70,7 @@ fn calls() -> impl Strategy<Value = Call> {
         3 => (0..2_u8, id(), row.clone()).prop_map(|(entity, id, row)| Call::Insert(entity, id, row)),
         4 => (0..2_u8, id(), row, fields).prop_map(|(entity, id, row, fields)| Call::Update(entity, id, row, fields)),
         2 => (0..2_u8, id()).prop_map(|(entity, id)| Call::Delete(entity, id)),
+        2 => (0..2_u8, id(), 0..2_usize, 0..9_i64).prop_map(|(of, id, field, at)| Call::Note(of, id, field, at)),
         1 => Just(Call::Mark),
         1 => Just(Call::Keep),
         1 => Just(Call::RollBack),
@@ -181,6 +184,12 @@ async fn one<P: PushTransaction>(
                 _ => Written::Done(0),
             };
             format!("{record:?} {written:?}")
+        }
+        Call::Note(of, id, field, at) => {
+            let (entity, id) = (entity(of), id.to_string());
+            let before = push.times(entity, &id).await.unwrap();
+            push.note_times(entity, &id, &[*field], *at).await.unwrap();
+            format!("{before:?} {:?}", push.times(entity, &id).await.unwrap())
         }
         Call::Mark if !*is_marked => {
             *is_marked = true;

@@ -30,6 +30,8 @@ macro_rules! suite {
         mod horizon;
         #[path = "merge.rs"]
         mod merge;
+        #[path = "pairs.rs"]
+        mod pairs;
         #[path = "plain_sql.rs"]
         mod plain_sql;
         #[path = "policies.rs"]
