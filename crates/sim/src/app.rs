@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use whimbrel::model::{Entity, Field, FieldType, Policy, Schema, Unit};
+use whimbrel::model::{Entity, Field, FieldType, OnDelete, Policy, Schema, Unit};
 use whimbrel::sync::{Auto, Every, UnitId};
 use whimbrel_server::{
     Config, Entities, Entity as ServerEntity, Field as ServerField, FieldType as ServerType, Policy as ServerPolicy,
@@ -27,15 +27,21 @@ pub(crate) struct Kind {
     pub(crate) by_team: bool,
 }
 
+/// The entity whose records stand for pairs.
+pub(crate) const PAIRED: &str = "link";
+/// The two of a pair; they are the fields behind those of all rows.
+pub(crate) const SIDES: [&str; 2] = ["left", "right"];
+
 /// The entity whose changes are merged.
 pub(crate) const MERGED: &str = "note";
 
-pub(crate) const KINDS: [Kind; 5] = [
+pub(crate) const KINDS: [Kind; 6] = [
     Kind { name: "place", policy: Policy::ReadOnly, by_team: false },
     Kind { name: "task", policy: Policy::LastWriteWins, by_team: true },
     Kind { name: "doc", policy: Policy::DetectConflicts, by_team: false },
     Kind { name: MERGED, policy: Policy::Merge, by_team: false },
     Kind { name: "entry", policy: Policy::AppendOnly, by_team: false },
+    Kind { name: PAIRED, policy: Policy::LastWriteWins, by_team: false },
 ];
 
 /// The numbers of a row, and its team.
@@ -50,15 +56,18 @@ pub(crate) fn teams(user: &str) -> &'static [&'static str] {
 
 pub(crate) fn schema() -> Schema {
     let field = |name: &str, kind| Field { name: name.to_owned(), kind, optional: true, ..Field::default() };
-    let entities = KINDS.iter().map(|kind| Entity {
-        name: kind.name.to_owned(),
-        policy: kind.policy,
-        fields: vec![
-            field("v", FieldType::Integer),
-            field("w", FieldType::Integer),
-            field("team", FieldType::text(None)),
-        ],
-        ..Entity::default()
+    let side = |name: &&str| Field {
+        name: (*name).to_owned(),
+        kind: FieldType::Ref { entity: "place".to_owned(), on_delete: OnDelete::Keep },
+        ..Field::default()
+    };
+    let entities = KINDS.iter().map(|kind| {
+        let mut fields =
+            vec![field("v", FieldType::Integer), field("w", FieldType::Integer), field("team", FieldType::text(None))];
+        let is_pair = kind.name == PAIRED;
+        fields.extend(SIDES.iter().filter(|_| is_pair).map(side));
+        let pair = is_pair.then(|| SIDES.map(str::to_owned));
+        Entity { name: kind.name.to_owned(), policy: kind.policy, fields, pair, ..Entity::default() }
     });
     let names = |wanted: fn(&Kind) -> bool| -> Vec<String> {
         KINDS.iter().filter(|kind| wanted(kind)).map(|kind| kind.name.to_owned()).collect()
@@ -94,6 +103,10 @@ pub(crate) fn server() -> Config {
         required: false,
         rule: None,
     };
+    let side = || ServerType::Ref { entity: "place".to_owned() };
+    let sides = |is_pair: bool| {
+        SIDES.iter().filter(move |_| is_pair).map(|name| ServerField { required: true, ..field(name, side()) })
+    };
     let entities = KINDS.iter().map(|kind| ServerEntity {
         name: kind.name.to_owned(),
         table: kind.name.to_owned(),
@@ -104,17 +117,20 @@ pub(crate) fn server() -> Config {
             Policy::LastWriteWins => ServerPolicy::LastWriteWins,
             Policy::Merge => ServerPolicy::Merge,
         },
-        fields: vec![
+        fields: [
             field("v", ServerType::Integer),
             field("w", ServerType::Integer),
             field("team", ServerType::Text { max: None }),
-        ],
+        ]
+        .into_iter()
+        .chain(sides(kind.name == PAIRED))
+        .collect(),
         scopes: vec![if kind.by_team {
             ScopeTemplate::ByField { prefix: "team:".to_owned(), field: 2 }
         } else {
             ScopeTemplate::Everyone("all".to_owned())
         }],
-        pair: None,
+        pair: (kind.name == PAIRED).then_some([3, 4]),
     });
     let users = USERS.iter().map(|(name, teams)| {
         let scopes = std::iter::once("all".to_owned()).chain(teams.iter().map(|team| format!("team:{team}")));

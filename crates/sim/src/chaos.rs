@@ -129,6 +129,7 @@ fn skew(world: &World, device: &Device) {
 fn wipe(world: &Rc<World>, device: &Rc<Device>) {
     world.note(Fault::Wiped, || format!("device {} is wiped", device.number));
     world.judge.wiped(device.number);
+    world.network.pairs.begin_anew();
     device.wipe(world);
     come_back(world, device);
 }

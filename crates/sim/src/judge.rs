@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use whimbrel::store::Ending;
 use whimbrel_server::{MemoryWrite, Value};
 
-use crate::app::{FIELDS, MERGED};
+use crate::app::{FIELDS, MERGED, PAIRED};
 use crate::network::Bases;
 
 /// What a write did, in the words of the app.
@@ -240,6 +240,10 @@ impl Judge {
                 Did::Deleted => deleted.contains(&key) || !known.contains(&key),
             };
             let last = finals.iter().find(|last| last.device == saved.device);
+            // Of a pair, what somebody else did later may leave nothing of it; it counts as accepted all the same.
+            let is_accepted = saved.entity == PAIRED
+                && saved.change.as_ref().is_some_and(|change| notes.was_accepted(saved.device, change, last));
+            let has_effect = has_effect || is_accepted;
             let kept = last.map_or("", |last| &last.kept);
             // What the server had, and the device knew of, and an operator has lost.
             let is_lost = match saved.did {
@@ -313,6 +317,9 @@ impl Record {
             self.is_deleted = true;
             return Ok(());
         };
+        if write.entity == PAIRED && std::mem::take(&mut self.is_deleted) {
+            self.present = [None; FIELDS.len()];
+        }
         if self.is_deleted {
             return Err(format!("came back at version {} after it was deleted", write.version));
         }

@@ -22,6 +22,7 @@ mod judge;
 mod network;
 mod operator;
 mod origin;
+mod pairs;
 mod person;
 mod platform;
 mod scenario;

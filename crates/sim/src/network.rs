@@ -12,11 +12,13 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 use whimbrel::error::{Code, Error, Result};
 use whimbrel::ports::{Body, Method, Request, Response, Transport};
+use whimbrel_server::{MemoryStorage, Storage};
 
 use crate::crash::CrashPoint;
 use crate::dice::Dice;
 use crate::executor::{Executor, WORLD};
 use crate::fault::{Fault, Faults};
+use crate::pairs::Pairs;
 
 /// One request in so many meets a fault.
 const FAULTY: u64 = 4;
@@ -53,6 +55,8 @@ pub(crate) struct Network {
     crash: CrashPoint,
     /// By number: the values on which devices said, in a request that arrived, that it was written.
     bases: RefCell<Bases>,
+    pub(crate) pairs: Pairs,
+    storage: MemoryStorage,
 }
 
 /// The values on which a number was written.
@@ -61,12 +65,22 @@ pub(crate) type Bases = BTreeMap<i64, Vec<Option<i64>>>;
 impl Network {
     pub(crate) fn new(
         router: axum::Router,
+        storage: MemoryStorage,
         executor: Executor,
         dice: Dice,
         faults: Faults,
         crash: CrashPoint,
     ) -> Rc<Self> {
-        Rc::new(Self { router, executor, dice, faults, crash, bases: RefCell::default() })
+        Rc::new(Self {
+            router,
+            executor,
+            dice,
+            faults,
+            crash,
+            bases: RefCell::default(),
+            pairs: Pairs::default(),
+            storage,
+        })
     }
 
     /// A step of the tab whose turn it is. Who dies here does not go on.
@@ -110,6 +124,7 @@ impl Network {
             Method::Get => "GET",
             Method::Post => "POST",
         };
+        let before = self.storage.backup();
         if request.path == "push" {
             self.overhear(&request.body);
         }
@@ -117,8 +132,12 @@ impl Network {
         if let Some(token) = request.token {
             builder = builder.header("authorization", format!("Bearer {token}"));
         }
-        let http = builder.header("content-type", "application/json").body(HttpBody::from(request.body)).ok()?;
+        let http =
+            builder.header("content-type", "application/json").body(HttpBody::from(request.body.clone())).ok()?;
         let answer = block_on(self.router.clone().oneshot(http)).ok()?;
+        if request.path == "push" && answer.status().is_success() {
+            self.pairs.pushed(&request.body, self.storage.backup().writes(), before.writes().len());
+        }
         let text = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         Some(Answer {
             status: answer.status().as_u16(),
@@ -143,6 +162,11 @@ impl Network {
         let network = Rc::clone(self);
         self.executor.spawn(WORLD, async move {
             network.wait(LATENCY_MS).await;
+            if request.path == "pull"
+                && let Ok(head) = network.storage.head().await
+            {
+                network.pairs.pulled(&request.body, head.horizon);
+            }
             // Nobody may be waiting any more.
             _ = answer.send(network.serve(request));
         });

@@ -11,6 +11,7 @@ impl World {
     /// Every removal so far is older than the horizon.
     pub(crate) fn pass_horizon(&self) {
         self.note(Fault::HorizonPassed, || "the server forgets removals".to_owned());
+        self.network.pairs.begin_anew();
         let now = self.executor.date_ms();
         let done = block_on(async {
             self.storage.begin_era(now).await?;
@@ -37,6 +38,7 @@ impl World {
         });
         self.judge.lost(state.writes().get(kept..).unwrap_or_default());
         self.storage.restore(backup);
+        self.network.pairs.restored();
         self.look(block_on(self.storage.begin_era(self.executor.date_ms())));
         if !is_careless {
             self.restores.set(self.restores.get() + 1);

@@ -9,7 +9,7 @@ use whimbrel::model::Policy;
 use whimbrel::store::Query;
 use whimbrel::sync::Event;
 
-use crate::app::{self, FETCH, FIELDS, HOME, KINDS, Kind, SEND};
+use crate::app::{self, FETCH, FIELDS, HOME, KINDS, Kind, PAIRED, SEND};
 use crate::device::{Device, Tab};
 use crate::judge::{Did, Saved};
 use crate::platform::Sim;
@@ -62,8 +62,11 @@ async fn plan(world: &World, device: &Device, driver: &Driver<Sim>, dice: &crate
     let kinds: Vec<&'static Kind> = KINDS.iter().filter(|kind| kind.policy != Policy::ReadOnly).collect();
     let kind = *dice.pick(&kinds)?;
     let number = world.judge.number(device.number);
+    if kind.name == PAIRED && dice.one_in(2) {
+        return Some(add_pair(world, driver, dice, number).await);
+    }
     let team = || dice.pick(app::teams(device.user)).copied();
-    if kind.policy == Policy::AppendOnly || dice.one_in(3) {
+    if kind.policy == Policy::AppendOnly || (kind.name != PAIRED && dice.one_in(3)) {
         let id = format!("{}-{number}", device.number);
         let mut fields = json!({ "v": number });
         if kind.by_team
@@ -77,7 +80,7 @@ async fn plan(world: &World, device: &Device, driver: &Driver<Sim>, dice: &crate
     let rows = rows(driver, kind.name).await.ok()?;
     let row = dice.pick(&rows)?;
     let id = row.get("id")?.as_str()?.to_owned();
-    if dice.one_in(6) {
+    if dice.one_in(if kind.name == PAIRED { 2 } else { 6 }) {
         let json = json!({ "op": "delete", "entity": kind.name, "id": id });
         return Some(Deed { json, number, entity: kind.name, id, did: Did::Deleted });
     }
@@ -92,6 +95,19 @@ async fn plan(world: &World, device: &Device, driver: &Driver<Sim>, dice: &crate
     }
     let json = json!({ "op": "update", "entity": kind.name, "id": id, "fields": fields });
     Some(Deed { json, number, entity: kind.name, id, did: Did::Set(field) })
+}
+
+/// One of few pairs, whether it is there or not.
+async fn add_pair(world: &World, driver: &Driver<Sim>, dice: &crate::dice::Dice, number: i64) -> Deed {
+    let side = || if dice.one_in(2) { "a" } else { "b" };
+    let (left, right) = (side(), side());
+    if let Ok(client) = driver.store().client_id().await {
+        world.network.pairs.adds(&client, number);
+    }
+    let id = format!("{left}~{right}");
+    let fields = json!({ "v": number, "left": left, "right": right });
+    let json = json!({ "op": "create", "entity": PAIRED, "id": id, "fields": fields });
+    Deed { json, number, entity: PAIRED, id, did: Did::Created }
 }
 
 async fn write(world: &World, device: &Device, driver: &Driver<Sim>, dice: &crate::dice::Dice) {

@@ -85,7 +85,8 @@ impl World {
         let (storage, config) = (MemoryStorage::new("history"), app::server());
         let router = router(&config, Arc::new(storage.clone()), Hints::default());
         let crash = CrashPoint::default();
-        let network = Network::new(router, executor.clone(), dice.fork(), faults.clone(), crash.clone());
+        let network =
+            Network::new(router, storage.clone(), executor.clone(), dice.fork(), faults.clone(), crash.clone());
         let deeds = Cell::new(dice.between(DEEDS.0, DEEDS.1));
         Rc::new(Self {
             executor,
@@ -220,6 +221,7 @@ impl World {
         }
         let state = self.storage.backup();
         self.judge.check_history(state.writes(), &self.network.bases());
+        self.network.pairs.check(state.writes()).into_iter().for_each(|what| self.judge.violation(what));
         self.judge.check_saved(state.writes(), &finals);
         self.judge.check_finals(&finals);
         finals
@@ -256,7 +258,7 @@ impl World {
                     _ => None,
                 });
                 if !kind.by_team || team.is_some_and(|team| app::teams(user).contains(&team)) {
-                    let values = row.iter().map(|value| match value {
+                    let values = row.iter().take(FIELDS.len()).map(|value| match value {
                         Value::Null => None,
                         other => serde_json::to_string(&other.to_json()).ok(),
                     });

@@ -4,7 +4,7 @@
 //! ```text
 //! # What it is about.
 //! a creates task 1        a, b, c are devices of ana, n is one of ben; a2 is the second tab of a
-//! a goes offline          place, task, doc, entry: see `app.rs`
+//! a goes offline          place, task, doc, note, entry, link (of ids like p~q): see `app.rs`
 //! a sets w of task 1
 //! server restores
 //! ```

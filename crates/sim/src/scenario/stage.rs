@@ -12,7 +12,7 @@ use whimbrel::error::Result;
 use whimbrel_server::{PushTransaction, Storage, Value};
 
 use super::parse::{Act, Deed, Who};
-use crate::app::{FIELDS, HOME, KINDS};
+use crate::app::{FIELDS, HOME, KINDS, PAIRED};
 use crate::device::{Device, Tab};
 use crate::executor::Process;
 use crate::judge::{Did, Saved};
@@ -114,6 +114,7 @@ impl Stage {
             Deed::Wipe(device) => {
                 let device = self.device(device);
                 world.judge.wiped(device.number);
+                world.network.pairs.begin_anew();
                 device.wipe(&world);
                 device.open_tab(&world);
             }
@@ -254,6 +255,11 @@ fn said(act: Act, kind: &str, id: &str, number: i64) -> serde_json::Value {
     match act {
         Act::Create if is_of_team => {
             json!({ "op": "create", "entity": kind, "id": id, "fields": { "v": number, "team": "b" } })
+        }
+        Act::Create if kind == PAIRED => {
+            let (left, right) = id.split_once('~').unwrap_or((id, ""));
+            let fields = json!({ "v": number, "left": left, "right": right });
+            json!({ "op": "create", "entity": kind, "id": id, "fields": fields })
         }
         Act::Create => json!({ "op": "create", "entity": kind, "id": id, "fields": { "v": number } }),
         Act::Set(field) => {
