@@ -30,7 +30,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: ServeArguments,
+    serve: Option<ServeArguments>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -146,10 +146,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let arguments = match arguments {
-        Arguments { command: Some(command), .. } => return administer(command).await,
-        Arguments { serve, .. } => serve,
-    };
+    let Arguments { command, serve } = arguments;
+    if let Some(command) = command {
+        return administer(command).await;
+    }
+    // Without a command they are required, so they are there.
+    let Some(arguments) = serve else { return Ok(()) };
     let (new_history, compact) = (arguments.new_history, arguments.compact);
     let config = configure(arguments)?;
     match config.database.clone() {

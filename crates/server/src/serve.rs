@@ -12,7 +12,7 @@ use crate::http::Hints;
 use crate::retention;
 use crate::storage::Storage;
 
-/// How often changes made past this server are looked for.
+/// How often changes made past this server are looked for, whether or not the database tells of them.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// How long requests in flight may take once the server is to stop. A pull that is cut off here goes on at its last
 /// cursor.
@@ -31,6 +31,7 @@ pub async fn serve<S: Storage>(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let keeping = tokio::spawn(retention::keep_house(Arc::clone(&storage), tombstones_days));
+    let listening = tokio::spawn(hints.clone().listen(Arc::clone(&storage)));
     let following = tokio::spawn(hints.clone().follow(storage, FOLLOW_EVERY));
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let stop = async move {
@@ -54,6 +55,7 @@ pub async fn serve<S: Storage>(
             Ok(())
         }
     };
+    listening.abort();
     following.abort();
     keeping.abort();
     result

@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     /// Runs only this step; may be given several times
     #[arg(long, value_enum, value_name = "STEP")]
     only: Vec<Step>,
-    /// Also runs what takes long: 100,000 cases of the store's properties, 10,000 transactions of two tabs, a storm of 5,000 requests
+    /// Also runs what takes long: 100,000 cases of the store's properties, 10,000 transactions of two tabs, a million rows on PostgreSQL, a storm of 5,000 requests
     #[arg(long)]
     long: bool,
     /// Runs the browser's tests in these engines, which it installs first [default: chromium]

@@ -16,6 +16,15 @@ const LONG_CASES: &str = "100000";
 /// The same for the small properties of single functions, which proptest counts by itself.
 const LONG_SMALL_CASES: &str = "10000";
 
+/// The server's tests that can be given more to do: commit order, crashes, several servers.
+const SERVER_LONG: &str = "test(no_reader_misses) + test(crashes) + test(instances)";
+/// Rows that a hundred writers write.
+const LONG_ROWS: &str = "1000000";
+/// Rounds of killing the server, and of killing PostgreSQL.
+const LONG_CRASHES: &str = "200";
+/// What each client does that moves between servers.
+const LONG_STEPS: &str = "1000";
+
 /// Enough to see that it works; `cargo xtask kill` is for more.
 const KILL_OPTIONS: [&str; 2] = ["--rounds=5", "--torn=2"];
 
@@ -170,7 +179,12 @@ fn native(workspace: &Workspace, effort: Effort) -> Result<(), Failure> {
     }
     let call = workspace.cargo().args(["nextest", "run", "--package", "whimbrel"]);
     let call = call.args(["--cargo-profile", "thorough", "--profile", "long", "--no-fail-fast"]);
-    call.env("WHIMBREL_CASES", LONG_CASES).env("PROPTEST_CASES", LONG_SMALL_CASES).run()
+    call.env("WHIMBREL_CASES", LONG_CASES).env("PROPTEST_CASES", LONG_SMALL_CASES).run()?;
+    let call = workspace.cargo().args(["nextest", "run", "--package", "whimbrel-server"]);
+    let call =
+        call.args(["--cargo-profile", "thorough", "--profile", "long", "--no-fail-fast", "--success-output", "final"]);
+    let call = call.args(["--filterset", SERVER_LONG]).env("WHIMBREL_ROWS", LONG_ROWS);
+    call.env("WHIMBREL_CRASHES", LONG_CRASHES).env("WHIMBREL_STEPS", LONG_STEPS).run()
 }
 
 fn clippy_wasm(workspace: &Workspace, tools: &Tools) -> Result<(), Failure> {

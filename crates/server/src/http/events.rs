@@ -22,6 +22,9 @@ use crate::storage::{Bucket, Storage, StorageResult};
 /// How often a comment is sent, so that proxies do not end a quiet connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// After how long to listen again to a database that could not be listened to.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+
 /// Wakes the listeners. Clones wake the same ones.
 #[derive(Debug, Clone)]
 pub struct Hints {
@@ -49,6 +52,19 @@ impl Hints {
     /// Ends all listeners, now and later, so that the server can stop.
     pub fn end(&self) {
         self.sender.send_replace(Woken::End);
+    }
+
+    /// Hears of changes from the database, where that tells, until it is dropped. What it does not tell is found by [`Hints::follow`].
+    pub async fn listen<S: Storage>(self, storage: Arc<S>) {
+        loop {
+            match storage.news().await {
+                Ok(()) => self.wake(),
+                Err(error) => {
+                    tracing::warn!(%error, "the database tells nothing of changes for a while");
+                    tokio::time::sleep(LISTEN_AGAIN).await;
+                }
+            }
+        }
     }
 
     /// Looks for changes that others made past this server, until it is dropped.

@@ -143,6 +143,8 @@ impl Database for PostgresStorage {
     }
 
     async fn close(&self) -> StorageResult<()> {
+        // It has a connection of the pool, which waits for all of them.
+        *self.0.listener.lock().await = None;
         self.0.readers.close().await;
         self.0.writers.close().await;
         Ok(())

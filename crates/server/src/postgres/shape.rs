@@ -30,7 +30,7 @@ pub(super) struct ColumnType {
     pub(super) kind: Kind,
     /// As `CREATE TABLE` takes it, `character varying(80)` for example.
     pub(super) name: String,
-    /// The collation, quoted; empty where there is none.
+    /// The collation, as `quote_ident` writes it; empty where there is none.
     pub(super) collation: String,
 }
 
@@ -51,7 +51,7 @@ impl ColumnType {
 
     /// The same for the id. Ids are ordered by their bytes, whatever the language of the database.
     pub(super) fn created_id() -> Self {
-        Self::new(Kind::Text, "text", r#""pg_catalog"."C""#)
+        Self::new(Kind::Text, "text", r#"pg_catalog."C""#)
     }
 
     /// What the catalog says: the type's name, its name with modifiers, its category, its collation.

@@ -6,13 +6,13 @@ use super::Server;
 use crate::support::Api;
 use serde_json::json;
 
-struct Events {
+pub(super) struct Events {
     chunks: futures_util::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
     text: String,
 }
 
 impl Events {
-    async fn listen(api: &Api) -> Self {
+    pub(super) async fn listen(api: &Api) -> Self {
         let request = api.http.get(format!("{}/v1/events", api.url)).bearer_auth(&api.token);
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200);
@@ -21,7 +21,7 @@ impl Events {
     }
 
     /// The data of the next event; none at the end.
-    async fn next(&mut self) -> Option<String> {
+    pub(super) async fn next(&mut self) -> Option<String> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let data = event.lines().find_map(|line| line.strip_prefix("data: ")).map(str::to_owned);

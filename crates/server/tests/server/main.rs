@@ -20,6 +20,10 @@ macro_rules! suite {
         mod attachments;
         #[path = "concurrency.rs"]
         mod concurrency;
+        #[path = "crashes.rs"]
+        mod crashes;
+        #[path = "detach.rs"]
+        mod detach;
         #[path = "events.rs"]
         mod events;
         #[path = "files.rs"]

@@ -3,22 +3,20 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
 
 use super::Here;
-use crate::support::{Api, Backend as _, CONFIG, Replica};
+use crate::support::{Api, Backend as _, CONFIG};
 
-struct Program {
+pub(super) struct Program {
     child: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Program {
-    fn start(folder: &Path) -> Self {
+    pub(super) fn start(folder: &Path) -> Self {
         std::fs::write(folder.join("server.toml"), CONFIG).unwrap();
         let mut child = command(folder).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -28,12 +26,12 @@ impl Program {
         Self { child, url }
     }
 
-    fn signal(&self, signal: &str) {
+    pub(super) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    fn wait(mut self) -> ExitStatus {
+    pub(super) fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }
@@ -46,7 +44,7 @@ impl Drop for Program {
     }
 }
 
-fn command(folder: &Path) -> Command {
+pub(super) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_whimbrel-server"));
     command.arg("--config").arg(folder.join("server.toml")).env("RUST_LOG", "error").stderr(Stdio::piped());
     Here::hand_over(folder, &mut command);
@@ -74,119 +72,6 @@ async fn a_signal_stops_it_cleanly() {
         assert_eq!(wal, 0, "the write-ahead log was folded");
         assert_eq!(Here::number(folder.path(), "SELECT count(*) FROM note").await, 1);
     }
-}
-
-/// Pushes as a client does that never gives up: what was not answered is sent again, unchanged.
-struct Stubborn {
-    api: Api,
-    unanswered: Option<Value>,
-    pushes: usize,
-    /// `seq` → outcome, each as it was first answered.
-    answered: Vec<Value>,
-    /// Has a permit for each answer.
-    answers: Arc<Semaphore>,
-}
-
-impl Stubborn {
-    fn next_request(&mut self, number: usize) -> Value {
-        let push = self.pushes;
-        self.pushes += 1;
-        let made = format!("{number}-{push}");
-        let changes = [
-            self.api.change("create", "entry", &made, json!({"set": {"text": "t"}})),
-            self.api.change("create", "note", &made, json!({"set": {"title": "t", "count": push}})),
-            self.api.change("create", "note", &format!("{made}-bad"), json!({"set": {}})),
-        ];
-        self.api.request(&changes, 0)
-    }
-
-    /// Pushes until the server is gone.
-    async fn push_until_killed(&mut self, number: usize) {
-        loop {
-            let request = match self.unanswered.take() {
-                Some(request) => request,
-                None => self.next_request(number),
-            };
-            let sent = self.api.http.post(format!("{}/v1/push", self.api.url)).bearer_auth(&self.api.token);
-            let answer = match sent.json(&request).send().await {
-                Ok(answer) => answer.json::<Value>().await,
-                Err(error) => Err(error),
-            };
-            match answer {
-                Ok(answer) => {
-                    self.answered.extend(answer["outcomes"].as_array().unwrap().clone());
-                    self.answers.add_permits(1);
-                }
-                Err(_) => {
-                    self.unanswered = Some(request);
-                    return;
-                }
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_being_killed_and_nothing_is_there_twice() {
-    const ROUNDS: u32 = 6;
-    const CLIENTS: usize = 3;
-    let folder = TempDir::new().unwrap();
-    let answers = Arc::new(Semaphore::new(0));
-    let client = |_| Stubborn {
-        api: Api::new("", "t-ana"),
-        unanswered: None,
-        pushes: 0,
-        answered: Vec::new(),
-        answers: Arc::clone(&answers),
-    };
-    let mut clients: Vec<Stubborn> = (0..CLIENTS).map(client).collect();
-    for round in 0..ROUNDS {
-        let program = Program::start(folder.path());
-        let mut running = Vec::new();
-        for (number, mut client) in clients.drain(..).enumerate() {
-            client.api.url = program.url.clone();
-            running.push(tokio::spawn(async move {
-                client.push_until_killed(number).await;
-                client
-            }));
-        }
-        // In the middle of the next ones.
-        answers.acquire_many(7 + 5 * round).await.unwrap().forget();
-        program.signal("-KILL");
-        assert_eq!(program.wait().code(), None);
-        for client in running {
-            clients.push(client.await.unwrap());
-        }
-    }
-    let program = Program::start(folder.path());
-    for client in &mut clients {
-        client.api.url = program.url.clone();
-        let request = client.unanswered.take().unwrap();
-        let (status, body) = client.api.push_raw(&request).await;
-        assert_eq!(status, 200, "{body}");
-        client.answered.extend(body["outcomes"].as_array().unwrap().clone());
-    }
-    let mut replica = Replica::default();
-    replica.sync(&clients[0].api, &["entry", "note"]).await;
-    let pushes: usize = clients.iter().map(|client| client.pushes).sum();
-    assert!(pushes > CLIENTS * ROUNDS as usize, "{pushes} pushes are no load");
-    // An `entry` that was made twice would be a refusal, for they are append-only.
-    assert_eq!(replica.rows("entry/all").len(), pushes);
-    assert_eq!(replica.rows("note/all").len(), pushes);
-    for client in &clients {
-        let seqs: Vec<u64> = client.answered.iter().map(|outcome| outcome["seq"].as_u64().unwrap()).collect();
-        assert_eq!(seqs, (1..=3 * client.pushes as u64).collect::<Vec<_>>());
-        for outcome in &client.answered {
-            let expected = if outcome["seq"].as_u64().unwrap() % 3 == 0 {
-                vec!["rejected"]
-            } else {
-                vec!["accepted", "duplicate"]
-            };
-            assert!(expected.contains(&outcome["outcome"].as_str().unwrap()), "{outcome}");
-        }
-    }
-    program.signal("-TERM");
-    assert_eq!(program.wait().code(), Some(0));
 }
 
 #[tokio::test]

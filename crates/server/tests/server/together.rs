@@ -3,20 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Here, Server};
-use crate::support::{Backend as _, Replica};
+use crate::support::{Backend as _, Draw, Replica};
 
 /// Kinds of new records in a row, the last one being what a record usually is.
 const KINDS: u32 = 12;
-
-/// Numbers from a seed (Knuth's 64-bit linear congruential generator).
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, end: u32) -> u32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as u32 % end
-    }
-}
 
 /// What may be wrong with one: a text that is too long, no text, an id that was there or is twice in the row, a constraint, a parent that is refused.
 fn one(draw: &mut Draw, place: usize) -> (String, Value) {

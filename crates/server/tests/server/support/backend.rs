@@ -31,6 +31,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Holds the database for writing until it is dropped.
     fn hold(folder: &Path) -> impl Future<Output = Box<dyn Any>>;
 
+    /// Everything that is defined there, as text.
+    fn schema(folder: &Path) -> impl Future<Output = String> + Send;
+
     /// Takes a backup of a database that nobody has open.
     fn back_up(folder: &Path) -> impl Future<Output = ()> + Send;
 
@@ -73,6 +76,12 @@ impl Backend for Sqlite {
         let mut connection = connect(folder).await;
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
         Box::new(connection)
+    }
+
+    async fn schema(folder: &Path) -> String {
+        let all = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' ORDER BY name";
+        let all: Vec<String> = sqlx::query_scalar(all).fetch_all(&mut connect(folder).await).await.unwrap();
+        all.join("\n")
     }
 
     async fn back_up(folder: &Path) {
@@ -149,6 +158,16 @@ impl Backend for Postgres {
         let hold = "BEGIN; UPDATE whimbrel_clock SET began = now()";
         sqlx::raw_sql(hold).execute(&mut connection).await.unwrap();
         Box::new(connection)
+    }
+
+    async fn schema(folder: &Path) -> String {
+        let url = Self::url(folder).await;
+        let dump = cluster::program("pg_dump").args(["--schema-only", "--dbname", &url]).output().unwrap();
+        assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+        let dump = String::from_utf8(dump.stdout).unwrap();
+        // It has a secret of the moment for psql.
+        let lines = dump.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     async fn back_up(folder: &Path) {

@@ -17,6 +17,9 @@ use sqlx::{AssertSqlSafe, Connection};
 /// What a cluster is started with when nothing needs to survive.
 const FAST: &str = "-c fsync=off -c full_page_writes=off";
 
+/// What it is started with to be killed: a commit is on disk.
+const DURABLE: &str = "-c fsync=on";
+
 /// A server on which databases can be made; its address with `{}` for the database's name.
 fn server() -> &'static str {
     static SERVER: OnceLock<(String, Option<File>)> = OnceLock::new();
@@ -116,7 +119,7 @@ impl Cluster {
         }
         let mut initdb = program("initdb");
         initdb.arg("--pgdata").arg(self.data()).args(["--no-sync", "--auth=trust", "--username=postgres"]);
-        run(initdb.args(["--encoding=UTF8", "--locale=C.UTF-8"]));
+        assert!(run(initdb.args(["--encoding=UTF8", "--locale=C.UTF-8"])), "initdb failed");
     }
 
     pub(crate) fn start(&self, options: &str) {
@@ -127,7 +130,50 @@ impl Cluster {
         );
         let mut start = program("pg_ctl");
         start.arg("start").arg("--pgdata").arg(self.data()).args(["--wait", "--silent", "--options", &options]);
-        run(start.arg("--log").arg(self.data().join("log")));
+        let log = self.data().join("log");
+        if !run(start.arg("--log").arg(&log)) {
+            panic!("{}", fs::read_to_string(log).unwrap_or_default());
+        }
+    }
+
+    /// A cluster whose commits are on disk, for one test.
+    pub(crate) fn durable() -> Self {
+        let folder = tempfile::Builder::new().prefix("whimbrel-postgres-").tempdir().unwrap();
+        let cluster = Self { root: folder.keep() };
+        cluster.make();
+        cluster.start(DURABLE);
+        cluster
+    }
+
+    /// Kills all its processes at once, and starts it again.
+    pub(crate) fn crash(&self) {
+        let first = self.pid();
+        let all = std::iter::once(first).chain(children(first));
+        let all: Vec<String> = all.map(|pid| pid.to_string()).collect();
+        // Some may have ended in between.
+        _ = Command::new("kill").arg("-KILL").args(&all).stderr(Stdio::null()).status();
+        for pid in &all {
+            while Path::new("/proc").join(pid).exists() && !is_zombie(pid) {
+                std::thread::yield_now();
+            }
+        }
+        // Where nobody buries the dead, these would say that it still runs.
+        _ = fs::remove_file(self.data().join("postmaster.pid"));
+        _ = fs::remove_file(self.root.join(".s.PGSQL.5432.lock"));
+        self.start(DURABLE);
+    }
+
+    /// Stops it and removes it.
+    pub(crate) fn remove(self) {
+        let mut stop = program("pg_ctl");
+        assert!(run(stop.arg("stop").arg("--pgdata").arg(self.data()).args(["--mode", "immediate", "--silent"])));
+        fs::remove_dir_all(&self.root).unwrap();
+    }
+
+    /// The first process of the server.
+    fn pid(&self) -> u32 {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        file.lines().next().unwrap().parse().unwrap()
     }
 
     /// Leaves somebody behind who stops the server when nobody needs it any more.
@@ -140,6 +186,21 @@ impl Cluster {
         watch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         assert!(watch.status().expect("setsid is there").success());
     }
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let parent_of = |pid: u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+        line.trim().parse::<u32>().ok()
+    };
+    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    all.filter(|pid| parent_of(*pid) == Some(of)).collect()
+}
+
+fn is_zombie(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && line.contains('Z'))
 }
 
 /// The user that PostgreSQL runs as when the tests run as root, which it refuses.
@@ -176,15 +237,6 @@ pub(crate) fn program(name: &str) -> Command {
 }
 
 /// Without pipes: what the program leaves running would keep them open.
-fn run(command: &mut Command) {
-    let log = tempfile::tempfile().unwrap();
-    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap());
-    let status = command.status().unwrap();
-    if !status.success() {
-        let mut said = String::new();
-        let mut log = log;
-        std::io::Seek::rewind(&mut log).unwrap();
-        std::io::Read::read_to_string(&mut log, &mut said).unwrap();
-        panic!("{command:?}: {status}\n{said}");
-    }
+fn run(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap().success()
 }

@@ -4,10 +4,12 @@ mod api;
 mod backend;
 pub(crate) mod cluster;
 mod replica;
+mod stubborn;
 
 pub(crate) use api::{Api, Lines, code_of, outcomes_of};
 pub(crate) use backend::{Backend, Postgres, Sqlite};
 pub(crate) use replica::Replica;
+pub(crate) use stubborn::Stubborn;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -113,6 +115,11 @@ impl<B: Backend> Server<B> {
         Api::new(&self.url, "t-ben")
     }
 
+    /// The folder; another server in it has the same database.
+    pub(crate) fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
+    }
+
     pub(crate) async fn hold(&self) -> Box<dyn std::any::Any> {
         B::hold(self.folder.path()).await
     }
@@ -131,6 +138,21 @@ pub(crate) fn config_in(folder: &Path, config: &str) -> Config {
     let file = folder.join("server.toml");
     std::fs::write(&file, config).unwrap();
     Config::load_with(&file, None).unwrap()
+}
+
+/// Numbers from a seed (Knuth's 64-bit linear congruential generator).
+pub(crate) struct Draw(pub(crate) u64);
+
+impl Draw {
+    pub(crate) fn below(&mut self, end: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as u32 % end
+    }
+}
+
+/// A number that the environment may give, to try more.
+pub(crate) fn effort(name: &str, usual: usize) -> usize {
+    std::env::var(name).map_or(usual, |number| number.parse().unwrap())
 }
 
 /// The statement that inserts a row for each number below `count`.
