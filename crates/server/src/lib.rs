@@ -4,7 +4,8 @@
 //! http ──► push, pull (the rules) ──► storage (the port) ◄── sqlite, postgres ──► sql
 //!   │            │                        │
 //!   ├────────────┴──────► model ◄─────────┘        config, seed: before anything is served
-//!   └──► attachments: contents in a folder
+//!   ├──► attachments: contents in a folder
+//!   └──► auth: whose a token is
 //! ```
 //!
 //! **Layer law:** the rules know the model and the port, not HTTP and not SQL. `sqlite` and `postgres` know the port and what they share. `http` knows
@@ -13,6 +14,7 @@
 //! `docs/PROTOCOL.md` is the contract with the clients.
 
 mod attachments;
+mod auth;
 mod config;
 mod fault;
 mod http;
@@ -30,6 +32,7 @@ mod stand;
 mod storage;
 
 pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};
+pub use auth::{ClaimTemplate, ClaimTemplateError, Issuer, Key, KeyError, KeySource};
 pub use config::{Attachments, Config, ConfigError, Seed};
 pub use fault::Fault;
 pub use http::{Hints, router, router_with};

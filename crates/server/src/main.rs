@@ -282,7 +282,8 @@ fn configure(arguments: ServeArguments) -> Result<Config, Failure> {
     config.listen = arguments.listen.unwrap_or(config.listen);
     choose_data(&mut config, arguments.data);
     config.static_files = arguments.static_files.or(config.static_files);
-    if !config.listen.ip().is_loopback() && !arguments.insecure_development_tokens {
+    let development = config.issuers.is_empty();
+    if development && !config.listen.ip().is_loopback() && !arguments.insecure_development_tokens {
         return Err(Failure::Exposed(config.listen));
     }
     match &config.static_files {

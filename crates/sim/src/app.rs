@@ -143,6 +143,7 @@ pub(crate) fn server() -> Config {
         static_files: None,
         attachments: whimbrel_server::Attachments::default(),
         tokens: users.collect::<HashMap<_, _>>(),
+        issuers: Vec::new(),
         tombstones_days: 90,
         entities: Entities::new(entities.collect()),
         seeds: Vec::new(),

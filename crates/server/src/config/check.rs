@@ -1,19 +1,20 @@
 //! From the file's shape to a consistent configuration.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use whimbrel_merge::Rule;
 use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
-use super::file::{AttachmentsEntry, AuthEntry, EntityEntry, FieldEntry, File, PolicyEntry, SeedEntry, TypeEntry};
+use super::auth::check_auth;
+use super::file::{AttachmentsEntry, EntityEntry, FieldEntry, File, PolicyEntry, SeedEntry, TypeEntry};
 use super::{Attachments, Config, ConfigError, POSTGRES, Seed};
-use crate::model::{Entities, Entity, Field, FieldType, Policy, ScopeTemplate, User, check_name};
+use crate::model::{Entities, Entity, Field, FieldType, Policy, ScopeTemplate, check_name};
 
 /// Fields of an entity, at most; the same as in the engine.
 const FIELDS_MAX: usize = 256;
 
-type Checked<T> = Result<T, ConfigError>;
+pub(super) type Checked<T> = Result<T, ConfigError>;
 
 /// `data` is where the data is when the file only names a database.
 pub(super) fn check(file: File, data: &Path) -> Checked<Config> {
@@ -44,13 +45,15 @@ pub(super) fn check(file: File, data: &Path) -> Checked<Config> {
         entities.push(entity);
     }
     let entities = Entities::new(entities);
+    let (tokens, issuers) = check_auth(file.auth)?;
     Ok(Config {
         listen: file.listen,
         data,
         database,
         static_files: file.static_files.map(|folder| folder.relative()),
         attachments: check_attachments(file.attachments.unwrap_or_default())?,
-        tokens: check_tokens(file.auth)?,
+        tokens,
+        issuers,
         tombstones_days: file.retention.tombstones_days,
         seeds: file.seed.into_iter().map(|entry| check_seed(entry, &entities)).collect::<Checked<_>>()?,
         entities,
@@ -64,7 +67,7 @@ fn check_database(url: String) -> Checked<String> {
     Err(content("database", "its address begins with postgres://; a SQLite file is named by data"))
 }
 
-fn content(place: impl Into<String>, what: impl ToString) -> ConfigError {
+pub(super) fn content(place: impl Into<String>, what: impl ToString) -> ConfigError {
     ConfigError::Content { place: place.into(), what: what.to_string() }
 }
 
@@ -197,21 +200,6 @@ fn check_attachments(entry: AttachmentsEntry) -> Checked<Attachments> {
         return Err(content("attachments", format!("maxBytes is 1 to {ATTACHMENT_BYTES_MAX}")));
     }
     Ok(Attachments { folder: entry.folder.map(|folder| folder.relative()), max_bytes })
-}
-
-fn check_tokens(auth: AuthEntry) -> Checked<HashMap<String, User>> {
-    let mut tokens = HashMap::new();
-    for (entry, number) in auth.tokens.into_iter().zip(1..) {
-        let place = format!("auth.tokens, entry {number}");
-        if entry.token.is_empty() || entry.user.is_empty() {
-            return Err(content(place, "a token and a user are not empty"));
-        }
-        let user = User { id: entry.user, scopes: entry.scopes };
-        if tokens.insert(entry.token, user).is_some() {
-            return Err(content(place, "the token is there twice"));
-        }
-    }
-    Ok(tokens)
 }
 
 fn check_seed(entry: SeedEntry, entities: &Entities) -> Checked<Seed> {

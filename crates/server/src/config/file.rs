@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use figment::value::magic::RelativePathBuf;
 use serde::Deserialize;
 
+use super::auth::AuthEntry;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -45,30 +47,6 @@ impl Default for RetentionEntry {
     fn default() -> Self {
         Self { tombstones_days: 90 }
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AuthEntry {
-    /// There is one mode so far. It must be named, so that nobody has it by accident.
-    #[allow(dead_code, reason = "reading it is the check")]
-    pub(super) mode: AuthMode,
-    #[serde(default)]
-    pub(super) tokens: Vec<TokenEntry>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum AuthMode {
-    Development,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TokenEntry {
-    pub(super) token: String,
-    pub(super) user: String,
-    pub(super) scopes: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,6 +3,9 @@
 //! **Invariant:** a [`Config`] that exists is consistent; everything that can be said of it without opening the
 //! database has been checked.
 
+mod auth;
+#[cfg(test)]
+mod auth_tests;
 mod check;
 mod file;
 #[cfg(test)]
@@ -17,6 +20,7 @@ use figment::providers::{Env, Format, Toml};
 
 use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
+use crate::auth::Issuer;
 use crate::model::{Entities, User};
 
 /// Settings that the environment may give, as `WHIMBREL_LISTEN` and so on.
@@ -43,6 +47,8 @@ pub struct Config {
     pub attachments: Attachments,
     /// Bearer token → user. For development only.
     pub tokens: HashMap<String, User>,
+    /// Whose signed tokens (JWT) are taken.
+    pub issuers: Vec<Issuer>,
     /// For how many days removals can be pulled. A device that was away for longer begins anew.
     pub tombstones_days: u32,
     /// What is synced.

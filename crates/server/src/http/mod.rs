@@ -20,7 +20,6 @@ mod ndjson;
 mod problem;
 mod static_files;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,9 +34,10 @@ use whimbrel_protocol::ProblemCode;
 
 pub use self::events::Hints;
 use crate::attachments::{AttachmentStore, FolderAttachments};
+use crate::auth::Auth;
 use crate::config::Config;
 use crate::fault::Fault;
-use crate::model::{Entities, User};
+use crate::model::Entities;
 use crate::storage::Storage;
 
 /// What the handlers share.
@@ -45,7 +45,7 @@ use crate::storage::Storage;
 pub(crate) struct App<S> {
     storage: Arc<S>,
     entities: Arc<Entities>,
-    tokens: Arc<HashMap<String, User>>,
+    auth: Arc<Auth>,
     hints: Hints,
     attachments: Arc<dyn AttachmentStore>,
     attachment_bytes_max: u64,
@@ -56,7 +56,7 @@ impl<S> Clone for App<S> {
         Self {
             storage: Arc::clone(&self.storage),
             entities: Arc::clone(&self.entities),
-            tokens: Arc::clone(&self.tokens),
+            auth: Arc::clone(&self.auth),
             hints: self.hints.clone(),
             attachments: Arc::clone(&self.attachments),
             attachment_bytes_max: self.attachment_bytes_max,
@@ -82,7 +82,7 @@ pub fn router_with<S: Storage>(
     let app = App {
         storage,
         entities: Arc::new(config.entities.clone()),
-        tokens: Arc::new(config.tokens.clone()),
+        auth: Arc::new(Auth::new(config.tokens.clone(), &config.issuers)),
         hints,
         attachments,
         attachment_bytes_max: config.attachments.max_bytes,

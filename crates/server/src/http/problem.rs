@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use whimbrel_protocol::{Problem, ProblemCode};
 
+use crate::auth::Refusal;
 use crate::fault::Fault;
 
 /// Seconds after which a busy server may be asked again.
@@ -29,7 +30,7 @@ fn answer(problem: &Problem) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match problem.code {
         ProblemCode::Unauthenticated => {
-            _ = headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            _ = headers.insert(header::WWW_AUTHENTICATE, challenge(problem.detail.as_deref()));
         }
         ProblemCode::Busy => _ = headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S)),
         _ => {}
@@ -37,6 +38,16 @@ fn answer(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     // A document of strings and numbers can always be written; an empty body still has its status.
     (status, headers, serde_json::to_vec(problem).unwrap_or_default()).into_response()
+}
+
+/// RFC 6750, 3: who came without a token is only told that one is needed.
+fn challenge(detail: Option<&str>) -> HeaderValue {
+    let refused = detail.filter(|detail| *detail != Refusal::Missing.to_string() && !detail.contains(['"', '\\']));
+    refused
+        .and_then(|why| {
+            HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{why}\"")).ok()
+        })
+        .unwrap_or(HeaderValue::from_static("Bearer"))
 }
 
 pub(super) async fn not_found(uri: Uri) -> Fault {

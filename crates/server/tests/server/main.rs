@@ -58,7 +58,9 @@ macro_rules! suite {
 }
 
 mod attachment_stores;
+mod auth;
 mod contract;
+mod jwks;
 mod postgres;
 mod sqlite;
 mod support;
