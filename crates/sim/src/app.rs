@@ -144,6 +144,7 @@ pub(crate) fn server() -> Config {
         attachments: whimbrel_server::Attachments::default(),
         tokens: users.collect::<HashMap<_, _>>(),
         issuers: Vec::new(),
+        cors_origins: Vec::new(),
         tombstones_days: 90,
         entities: Entities::new(entities.collect()),
         seeds: Vec::new(),

@@ -1,4 +1,4 @@
-//! `[auth]`: what is good, and what is wrong where.
+//! `[auth]` and `[cors]`: what is good, and what is wrong where.
 
 use super::*;
 use crate::auth::KeySource;
@@ -20,6 +20,8 @@ leewaySeconds = 5
 user = "backend:{sub}"
 scopes = ["all"]
 keys = [{ algorithm = "ES256", pemFile = "KEYS/ec.pub.pem", kid = "k" }]
+[cors]
+origins = ["https://app.example.com", "capacitor://localhost", "ionic://localhost", "https://localhost"]
 [[entity]]
 name = "note"
 policy = "lastWriteWins"
@@ -42,7 +44,7 @@ fn load(text: &str) -> Result<Config, String> {
 }
 
 #[test]
-fn issuers() {
+fn issuers_and_origins() {
     let config = load(GOOD).unwrap();
     assert!(config.tokens.is_empty());
     let [first, second] = &config.issuers[..] else { panic!("{:?}", config.issuers) };
@@ -50,6 +52,7 @@ fn issuers() {
     assert!(matches!(&first.keys, KeySource::Url(url) if url == "https://id.example.com/jwks.json"));
     assert_eq!((second.audience.as_slice(), second.leeway.as_secs()), (&["app".to_owned()][..], 5));
     assert!(matches!(&second.keys, KeySource::Fixed(keys) if keys.len() == 1));
+    assert_eq!(config.cors_origins.len(), 4);
     assert!(load(&GOOD.replace(KEY, "algorithm = \"HS256\", secretFile = \"secret\"")).is_ok());
     assert!(load(&GOOD.replace("audience = [\"app\"]\nleeway", "anyAudience = true\nleeway")).is_ok());
     // Secrets stay out of what is printed.
@@ -110,6 +113,8 @@ fn what_is_wrong_is_said_with_its_place() {
             "algorithm = \"ES256\", secretFile = \"secret\"",
             format!("{backend}, key 1: RS256, ES256 and EdDSA need a pemFile"),
         ),
+        ("\"capacitor://localhost\"", "\"*\"", "cors.origins: \"*\" is no origin".into()),
+        ("https://app.example.com\"", "https://app.example.com/\"", "\"https://app.example.com/\" is no origin".into()),
     ];
     for (good, bad, expected) in cases {
         assert!(GOOD.contains(good), "{good}");
@@ -125,5 +130,5 @@ fn what_is_wrong_is_said_with_its_place() {
 #[test]
 fn the_example_is_good() {
     let config = Config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/server.example.toml"))).unwrap();
-    assert_eq!((config.issuers.len(), config.issuers[0].scopes.len()), (1, 4));
+    assert_eq!((config.issuers.len(), config.issuers[0].scopes.len(), config.cors_origins.len()), (1, 4, 4));
 }

@@ -7,6 +7,7 @@ use whimbrel_merge::Rule;
 use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
 use super::auth::check_auth;
+use super::cors::check_cors;
 use super::file::{AttachmentsEntry, EntityEntry, FieldEntry, File, PolicyEntry, SeedEntry, TypeEntry};
 use super::{Attachments, Config, ConfigError, POSTGRES, Seed};
 use crate::model::{Entities, Entity, Field, FieldType, Policy, ScopeTemplate, check_name};
@@ -54,6 +55,7 @@ pub(super) fn check(file: File, data: &Path) -> Checked<Config> {
         attachments: check_attachments(file.attachments.unwrap_or_default())?,
         tokens,
         issuers,
+        cors_origins: check_cors(file.cors)?,
         tombstones_days: file.retention.tombstones_days,
         seeds: file.seed.into_iter().map(|entry| check_seed(entry, &entities)).collect::<Checked<_>>()?,
         entities,

@@ -6,6 +6,7 @@ use figment::value::magic::RelativePathBuf;
 use serde::Deserialize;
 
 use super::auth::AuthEntry;
+use super::cors::CorsEntry;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +18,8 @@ pub(super) struct File {
     #[serde(rename = "static")]
     pub(super) static_files: Option<RelativePathBuf>,
     pub(super) auth: AuthEntry,
+    #[serde(default)]
+    pub(super) cors: CorsEntry,
     pub(super) attachments: Option<AttachmentsEntry>,
     #[serde(default)]
     pub(super) retention: RetentionEntry,

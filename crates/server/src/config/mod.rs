@@ -7,6 +7,7 @@ mod auth;
 #[cfg(test)]
 mod auth_tests;
 mod check;
+mod cors;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,8 @@ pub struct Config {
     pub tokens: HashMap<String, User>,
     /// Whose signed tokens (JWT) are taken.
     pub issuers: Vec<Issuer>,
+    /// Origins of pages that may ask, besides the server's own.
+    pub cors_origins: Vec<String>,
     /// For how many days removals can be pulled. A device that was away for longer begins anew.
     pub tombstones_days: u32,
     /// What is synced.

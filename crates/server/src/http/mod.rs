@@ -14,6 +14,7 @@
 mod attachments;
 mod auth;
 mod body;
+mod cors;
 mod endpoints;
 mod events;
 mod ndjson;
@@ -105,13 +106,18 @@ pub fn router_with<S: Storage>(
         .route("/v1/attachments/{address}/state", get(attachments::state::<S>))
         .method_not_allowed_fallback(async || Fault::new(ProblemCode::Method, "see docs/PROTOCOL.md"))
         .layer(no_store());
-    router
+    let router = router
         .layer(CompressionLayer::new())
         .merge(attachments)
         .with_state(app)
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .layer(TraceLayer::new_for_http())
+        .layer(TraceLayer::new_for_http());
+    // Outermost: a page reads why it was refused only when that answer names its origin, too.
+    match cors::layer(&config.cors_origins) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
 }
 
 /// Answers of the protocol are of the moment and of one user; no cache may keep them.

@@ -60,6 +60,7 @@ macro_rules! suite {
 mod attachment_stores;
 mod auth;
 mod contract;
+mod cors;
 mod jwks;
 mod postgres;
 mod sqlite;
