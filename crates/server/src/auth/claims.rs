@@ -107,6 +107,12 @@ pub(super) fn user(claims: &Map<String, Value>, issuer: &Issuer, now: Duration) 
     Ok(User { id, scopes })
 }
 
+/// How long they are good for; none when that is longer than can be said.
+pub(super) fn left(claims: &Map<String, Value>, issuer: &Issuer, now: Duration) -> Option<Duration> {
+    let expires = claims.get("exp").and_then(Value::as_f64)?;
+    Duration::try_from_secs_f64((expires + issuer.leeway.as_secs_f64() - now.as_secs_f64()).max(0.0)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -158,6 +164,15 @@ mod tests {
         for none in [json!(null), json!("1000"), json!([1_000]), json!(true)] {
             assert_eq!(of(json!({ "exp": none })), Err(Refusal::NoExpiry), "{none}");
         }
+    }
+
+    #[test]
+    fn what_is_left() {
+        let of = |exp: Value| left(json!({ "exp": exp }).as_object().unwrap(), &issuer(), Duration::from_secs(1_000));
+        assert_eq!(of(json!(941)), Some(Duration::from_secs(1)));
+        assert_eq!(of(json!(1_000.5)), Some(Duration::from_millis(60_500)));
+        assert_eq!(of(json!(0)), Some(Duration::ZERO));
+        assert_eq!(of(json!(1e300)), None);
     }
 
     #[test]

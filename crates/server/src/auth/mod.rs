@@ -105,6 +105,14 @@ impl From<Refusal> for Fault {
     }
 }
 
+/// Who asks, and for how long the token lasts.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) user: User,
+    /// None for a token that does not end.
+    pub(crate) left: Option<Duration>,
+}
+
 /// All tokens that are taken.
 #[derive(Debug)]
 pub(crate) struct Auth {
@@ -131,9 +139,9 @@ impl Auth {
     }
 
     /// The user of a bearer token.
-    pub(crate) async fn user_of(&self, token: &str) -> Result<User, Refusal> {
+    pub(crate) async fn session_of(&self, token: &str) -> Result<Session, Refusal> {
         if let Some(user) = self.tokens.get(token) {
-            return Ok(user.clone());
+            return Ok(Session { user: user.clone(), left: None });
         }
         if self.issuers.is_empty() {
             return Err(Refusal::Unknown);
@@ -157,6 +165,6 @@ impl Auth {
         };
         let claims = keys::verify(token, header.alg, &candidates)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        claims::user(&claims, issuer, now)
+        Ok(Session { user: claims::user(&claims, issuer, now)?, left: claims::left(&claims, issuer, now) })
     }
 }

@@ -9,12 +9,13 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::watch;
 use whimbrel_protocol::Version;
 
 use super::App;
+use crate::auth::Session;
 use crate::fault::Fault;
 use crate::model::User;
 use crate::storage::{Bucket, Storage, StorageResult};
@@ -89,11 +90,20 @@ struct Listener<S> {
     seen: Version,
 }
 
-pub(super) async fn events<S: Storage>(State(app): State<App<S>>, user: User) -> Result<Response, Fault> {
+pub(super) async fn events<S: Storage>(State(app): State<App<S>>, session: Session) -> Result<Response, Fault> {
+    let Session { user, left } = session;
     // Listen first, look second: a change in between wakes.
     let woken = app.hints.sender.subscribe();
     let seen = app.storage.head().await?.version;
     let hints = stream::unfold(Listener { app, user, woken, seen }, Listener::next);
+    // Who listens has to show a new token when this one has ended, as everybody has.
+    let ended = async move {
+        match left {
+            Some(left) => tokio::time::sleep(left).await,
+            None => std::future::pending().await,
+        }
+    };
+    let hints = hints.take_until(Box::pin(ended));
     Ok(Sse::new(hints).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 

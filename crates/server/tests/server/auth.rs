@@ -236,6 +236,25 @@ async fn every_endpoint_asks() {
 }
 
 #[tokio::test]
+async fn hints_end_with_the_token() {
+    let server = with_all_keys().await;
+    let signer = Signer::new(Algorithm::HS256, "secret", None);
+    let listen = async || {
+        let token = signer.token(json!({ "exp": now() + 2 }));
+        let request = reqwest::Client::new().get(format!("{}/v1/events", server.url)).bearer_auth(token);
+        request.send().await.unwrap()
+    };
+    let mut answer = listen().await;
+    // On a machine that is very busy the token may have ended on its way.
+    while answer.status() == StatusCode::UNAUTHORIZED {
+        answer = listen().await;
+    }
+    assert_eq!(answer.status(), StatusCode::OK);
+    // It would never end by itself; comments keep it open.
+    assert!(!answer.text().await.unwrap().contains("event:"));
+}
+
+#[tokio::test]
 async fn r5_another_users_client_id_store_and_cursors_give_nothing() {
     let server = with_all_keys().await;
     let signer = Signer::new(Algorithm::EdDSA, "ed.pem", Some("ed"));
