@@ -21,12 +21,15 @@ const WRITERS: usize = 100;
 const TENTH: usize = 10;
 const READERS: usize = 3;
 const ROWS_PER_TRANSACTION: usize = 20;
+/// The same where there are many, so that it is rows that are waited for and not sleeps.
+const ROWS_PER_TRANSACTION_OF_MANY: usize = 200;
+const MANY: usize = 500_000;
 /// How often a reader asks.
 const POLL: Duration = Duration::from_millis(2);
 
 /// What a writer does: transactions that insert rows into a table, and sleep.
-fn transactions(table: &str, writer: usize, count: usize) -> Vec<String> {
-    let half = ROWS_PER_TRANSACTION / 2;
+fn transactions(table: &str, writer: usize, count: usize, rows: usize) -> Vec<String> {
+    let half = rows / 2;
     let insert = |transaction: usize, from: usize| {
         let to = from + half - 1;
         format!(
@@ -58,13 +61,13 @@ fn write_by_psql(url: &str, transactions: &[String]) {
     assert!(psql.wait().unwrap().success());
 }
 
-async fn write_by_api(mut api: Api, writer: usize, transactions: usize) {
+async fn write_by_api(mut api: Api, writer: usize, transactions: usize, rows: usize) {
     for transaction in 0..transactions {
         let change = |row: usize| {
             let id = format!("{writer}-{transaction}-{row}");
             api.change("create", "entry", &id, json!({"set": {"text": "t"}}))
         };
-        let changes: Vec<Value> = (0..ROWS_PER_TRANSACTION).map(change).collect();
+        let changes: Vec<Value> = (0..rows).map(change).collect();
         // With so many others it may have to wait for too long, and is told to come again.
         while api.push_raw(&api.request(&changes, 0)).await.0 != 200 {}
     }
@@ -137,15 +140,17 @@ async fn read<R: Reader>(mut reader: R, is_over: Arc<AtomicBool>) -> Seen {
 /// Lets everybody write and read; what was written, and what each reader saw.
 async fn race<R: Reader>(server: &Server, table: &'static str, readers: Vec<R>, has_api: bool) -> (usize, Vec<Seen>) {
     let url = Here::url(server.folder().path()).await;
-    let each = effort("WHIMBREL_ROWS", 4_000) / WRITERS / ROWS_PER_TRANSACTION;
+    let all = effort("WHIMBREL_ROWS", 4_000);
+    let rows = if all < MANY { ROWS_PER_TRANSACTION } else { ROWS_PER_TRANSACTION_OF_MANY };
+    let each = all / WRITERS / rows;
     let is_over = Arc::new(AtomicBool::new(false));
     let reading: Vec<_> = readers.into_iter().map(|reader| tokio::spawn(read(reader, Arc::clone(&is_over)))).collect();
     let mut writing = Vec::new();
     for writer in 0..WRITERS {
-        let (url, transactions) = (url.clone(), transactions(table, writer, each));
+        let (url, transactions) = (url.clone(), transactions(table, writer, each, rows));
         writing.push(match writer % TENTH {
             0 => tokio::task::spawn_blocking(move || write_by_psql(&url, &transactions)),
-            1 if has_api => tokio::spawn(write_by_api(server.ana(), writer, each)),
+            1 if has_api => tokio::spawn(write_by_api(server.ana(), writer, each, rows)),
             _ => tokio::spawn(write_by_connection(url, transactions)),
         });
     }
@@ -157,7 +162,7 @@ async fn race<R: Reader>(server: &Server, table: &'static str, readers: Vec<R>, 
     for reader in reading {
         seen.push(reader.await.unwrap());
     }
-    (each * WRITERS * ROWS_PER_TRANSACTION, seen)
+    (each * WRITERS * rows, seen)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
