@@ -99,10 +99,12 @@ pub(super) fn missing_records(view: &impl Read) -> Result<Vec<(String, String)>,
     }
     for (_, bytes) in view.items(MapId::INBOX)? {
         let Entry { op, entity, id, .. } = system::from_json::<Refused>(&bytes)?.entry;
-        // The entity may have been removed from the schema, or another one of that id may be here; a pair may be there whoever has made it.
+        // The entity may have been removed from the schema, or another one of that id may be here, or at the server and deleted here; a pair may be
+        // there whoever has made it.
         if op == Op::Create
             && view.schema().entity(&entity).is_ok_and(|entity| entity.pair.is_none())
             && view.row(&entity, &id)?.is_none_or(|row| row.deleted)
+            && pending::base(view, &entity, &id)?.is_none()
         {
             missing.push((entity, id));
         }

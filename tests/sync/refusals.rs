@@ -162,3 +162,20 @@ local! {
         assert_eq!((ana.driver.status().pending, ana.driver.status().rejected), (0, 0));
     }
 }
+
+local! {
+    async fn the_deletion_of_a_record_that_is_at_the_server_is_sent_although_one_of_its_id_was_refused() {
+        let (server, ana) = refused().await;
+        let ben = Device::new(&server.network, "ben").await;
+        ben.put("create", "doc", "d", json!({"title": "Ben's"})).await;
+        ben.sync(OFFICE).await;
+        ana.sync(OFFICE).await;
+        assert_eq!(ana.all("doc").await[0]["title"], "Ben's");
+        ana.put("delete", "doc", "d", json!({})).await;
+        assert_eq!(ana.sync(OFFICE).await.1, None);
+        assert_eq!(ana.driver.status().pending, 0);
+        ben.sync(OFFICE).await;
+        assert_eq!(ben.all("doc").await, json!([]));
+        assert_eq!(ana.inbox().await[0]["code"], "value/too-long", "what was refused is the user's");
+    }
+}
