@@ -234,6 +234,7 @@ impl Judge {
                 Did::Set(field) => *is_deleted || fields.contains(&field),
                 Did::Deleted => false,
             };
+            let is_superseded = is_superseded || notes.may_be_superseded(saved);
             let has_effect = match saved.did {
                 Did::Created | Did::Set(_) => arrived.contains(&saved.number),
                 // A record that nobody but its maker ever knew needs no deletion.
@@ -301,6 +302,26 @@ pub(crate) fn number_of(value: &Value) -> Option<i64> {
 }
 
 /// A record's life on the server.
+impl Notes {
+    /// Whether another write of the same thing was not over when this one began. Which was first is not known then: a tab that was frozen hears late that
+    /// what it has written is saved.
+    fn may_be_superseded(&self, saved: &Saved) -> bool {
+        let takes_its_place = |other: &Saved| match (saved.did, other.did) {
+            (Did::Deleted, _) => false,
+            (_, Did::Deleted) => true,
+            (Did::Created, Did::Set(field)) => field == 0,
+            (Did::Set(field), Did::Set(other)) => field == other,
+            (_, Did::Created) => false,
+        };
+        self.saved.iter().any(|other| {
+            (other.number, other.device) != (saved.number, saved.device)
+                && (other.device, other.entity, &other.id) == (saved.device, saved.entity, &saved.id)
+                && takes_its_place(other)
+                && self.begun.get(&other.number).is_some_and(|last| *last >= saved.number)
+        })
+    }
+}
+
 #[derive(Default)]
 struct Record {
     /// The present number of each field.
