@@ -19,6 +19,9 @@ const MANIFEST: &str = "Cargo.toml";
 /// nothing, and would give what was built of a broken one to whoever builds the whole one next.
 const VERSION: &str = "version = \"0.1.0\"";
 const VERSION_OF_COPY: &str = "version = \"0.1.0-mutant\"";
+/// A library that is also made for other languages has a file name without Cargo's mark, whatever its version: it, too, would be given to the next.
+const KINDS: &str = "crate-type = [\"cdylib\", \"rlib\"]";
+const KINDS_OF_COPY: &str = "crate-type = [\"rlib\"]";
 /// Worlds in which a mutant has to show.
 const SEEDS: u64 = 300;
 /// The exit code of a simulation that has found something.
@@ -45,7 +48,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Failure> {
         for name in COPIED {
             copy(&workspace.path(name), &tree.join(name))?;
         }
-        rename_version(&workspace.path(MANIFEST), &tree.join(MANIFEST))?;
+        rename(&workspace.path(MANIFEST), &tree.join(MANIFEST))?;
         let broken = tree.join(file);
         let code = fs::read_to_string(&broken).map_err(Failure::file("reading", &broken))?;
         let code =
@@ -63,14 +66,16 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Copies the manifest under another version.
-fn rename_version(from: &Path, to: &Path) -> Result<(), Failure> {
-    let text = fs::read_to_string(from).map_err(Failure::file("reading", from))?;
-    let renamed = replace_once(&text, VERSION, VERSION_OF_COPY).ok_or_else(|| Failure::Content {
-        file: from.display().to_string(),
-        reason: format!("{VERSION} is not there once"),
-    })?;
-    fs::write(to, renamed).map_err(Failure::file("writing", to))
+/// Copies the manifest so that nothing which is built by it is taken for the repository's own.
+fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
+    let mut text = fs::read_to_string(from).map_err(Failure::file("reading", from))?;
+    for (own, of_copy) in [(VERSION, VERSION_OF_COPY), (KINDS, KINDS_OF_COPY)] {
+        text = replace_once(&text, own, of_copy).ok_or_else(|| Failure::Content {
+            file: from.display().to_string(),
+            reason: format!("{own} is not there once"),
+        })?;
+    }
+    fs::write(to, text).map_err(Failure::file("writing", to))
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
