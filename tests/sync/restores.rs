@@ -156,11 +156,12 @@ async fn pushed_only(has_new_history: bool, pushes_again: bool) {
     let backup = server.backup().await;
     ana.update("1", json!({"title": "Pump, new"})).await;
     ana.create("2", "Roof").await;
-    (0..9).for_each(|_| server.network.fail_next("pull", Fault::Unreachable));
+    // Until the server is back, or a retry would pull.
+    (0..1_000).for_each(|_| server.network.fail_next("pull", Fault::Unreachable));
     assert_eq!(ana.sync(HOME).await.0, Settlement::Error);
     assert_eq!(ana.driver.status().pending, 0);
-    server.network.heal();
     server.restore(backup, has_new_history).await;
+    server.network.heal();
     // The clock comes to where it was.
     for count in 0..9 {
         ben.create(&format!("b{count}"), "Ben").await;
