@@ -301,7 +301,6 @@ pub(crate) fn number_of(value: &Value) -> Option<i64> {
     }
 }
 
-/// A record's life on the server.
 impl Notes {
     /// Whether another write of the same thing was not over when this one began. Which was first is not known then: a tab that was frozen hears late that
     /// what it has written is saved.
@@ -322,6 +321,7 @@ impl Notes {
     }
 }
 
+/// A record's life on the server.
 #[derive(Default)]
 struct Record {
     /// The present number of each field.
