@@ -16,6 +16,7 @@ const _: () = assert!(ATTACHMENT_PART_BYTES_MAX <= crate::BODY_BYTES_MAX);
 
 /// How much of an attachment the server has: the answer to `GET …/state`, and to every part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttachmentState {
     /// [`crate::PROTOCOL_VERSION`].
     pub protocol: u32,

@@ -6,6 +6,8 @@
 mod attachment;
 mod json;
 mod limits;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod pair;
 mod problem;
 mod pull;
@@ -31,6 +33,7 @@ pub type Version = u64;
 
 /// The answer to `GET /v1/ping?nonce=…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Pong {
     /// The request's nonce, echoed: proof that our server answered and not a captive portal or a cache.
     pub nonce: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of every answer that is not 2xx, sent as `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `urn:whimbrel:problem:` and the code.
     #[serde(rename = "type")]

@@ -13,6 +13,7 @@ use crate::{Json, Problem, Version};
 
 /// The body of `POST /v1/pull`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PullRequest {
     /// [`crate::PROTOCOL_VERSION`].
@@ -36,6 +37,7 @@ pub struct PullRequest {
 
 /// Where the server stood when it last accepted a change of an entity. No cursor says so before a pull has brought the change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Stand {
     /// The entity.
@@ -46,6 +48,7 @@ pub struct Stand {
 
 /// Where a client stands in a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BucketCursor {
     /// The bucket's name: `entity/scope`, for example `workOrder/team:7`.
@@ -62,6 +65,7 @@ pub struct BucketCursor {
 
 /// One line of a pull's answer: an object with exactly one key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum PullLine {
     /// The first line.
@@ -88,6 +92,7 @@ pub enum PullLine {
 
 /// The first line of a pull's answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Start {
     /// [`crate::PROTOCOL_VERSION`].
     pub protocol: u32,
@@ -106,6 +111,7 @@ pub struct Start {
 
 /// A bucket that an answer is going to bring up to date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BucketInfo {
     /// The bucket's name.
     pub bucket: String,
@@ -115,6 +121,7 @@ pub struct BucketInfo {
 
 /// Rows in columns: `data[r][c]` is the value of column `columns[c]` in row `r`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RowBatch {
     /// The bucket's name. It comes first in the object, `columns` second, so a reader can decode `data` as it reads.
     pub bucket: String,
@@ -127,6 +134,7 @@ pub struct RowBatch {
 
 /// Rows that are gone from a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Gone {
     /// The bucket's name.
     pub bucket: String,

@@ -6,6 +6,7 @@ use crate::{Fields, Version};
 
 /// The body of `POST /v1/push`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PushRequest {
     /// [`crate::PROTOCOL_VERSION`].
@@ -32,6 +33,7 @@ pub struct PushRequest {
 
 /// One logical change of one record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// The client's dense counter, from 1. Given when the change is first sent.
@@ -64,6 +66,7 @@ pub struct Change {
 
 /// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Op {
     /// A new record.
@@ -76,6 +79,7 @@ pub enum Op {
 
 /// The answer to a push: one outcome per change, in the order of the request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PushResponse {
     /// [`crate::PROTOCOL_VERSION`].
     pub protocol: u32,
@@ -90,6 +94,7 @@ pub struct PushResponse {
 
 /// What became of one change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangeOutcome {
     /// The change's `seq`.
     pub seq: u64,
@@ -100,6 +105,7 @@ pub struct ChangeOutcome {
 
 /// The six outcomes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "outcome", rename_all = "camelCase")]
 pub enum Outcome {
     /// Applied. The row now has this version.
@@ -147,6 +153,7 @@ pub enum Outcome {
 
 /// A row as the server has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ServerRow {
     /// Its version.
     pub version: Version,

@@ -19,6 +19,7 @@ use whimbrel_protocol::{
 };
 
 use super::App;
+use super::openapi::Problems;
 use crate::attachments::{Address, AttachmentStore, Complete, Upload, blocking, must_be_referred_to};
 use crate::fault::Fault;
 use crate::model::User;
@@ -29,7 +30,12 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// The media type of what has none, or one that is none.
 const ANY_TYPE: &str = "application/octet-stream";
 
-/// `GET …/state`.
+/// How much of an attachment is here.
+#[utoipa::path(
+    get, path = "/v1/attachments/{address}/state", tag = "attachments", security(("token" = [])),
+    params(("address" = String, Path, description = "`sha256-` and 64 hexadecimal digits in lower case.")),
+    responses((status = 200, description = "Of this user's upload, or of the whole.", body = AttachmentState), Problems)
+)]
 pub(super) async fn state<S: Storage>(
     State(app): State<App<S>>,
     user: User,
@@ -41,14 +47,23 @@ pub(super) async fn state<S: Storage>(
 }
 
 /// Where a part begins, and how large the whole is.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Place {
+    /// Where the part begins.
     offset: u64,
+    /// Bytes of the whole.
     size: u64,
 }
 
-/// `PATCH …?offset=N&size=M`: a part.
+/// Uploads a part of an attachment.
+#[utoipa::path(
+    patch, path = "/v1/attachments/{address}", tag = "attachments", security(("token" = [])),
+    params(("address" = String, Path, description = "`sha256-` and 64 hexadecimal digits in lower case."), Place),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "At most 1 MiB, not compressed; its type is the attachment's."),
+    responses((status = 200, description = "How much is here now, durably.", body = AttachmentState), Problems)
+)]
 pub(super) async fn part<S: Storage>(
     State(app): State<App<S>>,
     user: User,
@@ -85,7 +100,16 @@ pub(super) async fn part<S: Storage>(
     Ok(axum::Json(to_state(end, Some(Complete { size: end, media_type }))).into_response())
 }
 
-/// `GET …`: the content, or a range of it.
+/// Downloads an attachment, or a range of it.
+#[utoipa::path(
+    get, path = "/v1/attachments/{address}", tag = "attachments", security(("token" = [])),
+    params(("address" = String, Path, description = "`sha256-` and 64 hexadecimal digits in lower case."), ("range" = Option<String>, Header, description = "`bytes=from-to`")),
+    responses(
+        (status = 200, description = "The content.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, description = "The part of it.", body = Vec<u8>, content_type = "application/octet-stream"),
+        Problems,
+    )
+)]
 pub(super) async fn content<S: Storage>(
     State(app): State<App<S>>,
     user: User,

@@ -7,12 +7,12 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
-use whimbrel_protocol::{PROTOCOL_VERSION, Pong, ProblemCode, PullRequest, PushRequest};
+use whimbrel_protocol::{PROTOCOL_VERSION, Pong, ProblemCode, PullLine, PullRequest, PushRequest, PushResponse};
 
 use super::App;
 use super::body::Json;
 use super::ndjson;
+use super::openapi::{Health, Problems};
 use crate::fault::Fault;
 use crate::model::User;
 use crate::pull::Pull;
@@ -22,6 +22,15 @@ use crate::storage::Storage;
 /// Bytes of a ping's nonce, at most.
 const NONCE_BYTES_MAX: usize = 128;
 
+/// Applies changes, in the order they were made, exactly once.
+#[utoipa::path(
+    post, path = "/v1/push", tag = "sync", security(("token" = [])),
+    request_body(content = PushRequest, description = "At most 1 MiB, or 8 MiB after decompression; gzip is understood."),
+    responses(
+        (status = 200, description = "Durable: effects, outcomes and `last_seq`.", body = PushResponse),
+        Problems,
+    )
+)]
 pub(super) async fn push<S: Storage>(
     State(app): State<App<S>>,
     user: User,
@@ -39,6 +48,16 @@ fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Brings what has changed since the cursors.
+#[utoipa::path(
+    post, path = "/v1/pull", tag = "sync", security(("token" = [])),
+    request_body = PullRequest,
+    responses(
+        (status = 200, content_type = "application/x-ndjson", body = PullLine,
+         description = "One `PullLine` a line: `start ( resync? ( rows | gone )* cursor )* ( end | error )`. Without `end` it was cut off."),
+        Problems,
+    )
+)]
 pub(super) async fn pull<S: Storage>(
     State(app): State<App<S>>,
     user: User,
@@ -55,6 +74,12 @@ pub(super) struct Ping {
     nonce: String,
 }
 
+/// Is this really the server? Its answer has the nonce.
+#[utoipa::path(
+    get, path = "/v1/ping", tag = "server",
+    params(("nonce" = String, Query, description = "At most 128 bytes.", max_length = 128)),
+    responses((status = 200, description = "Neither a cache nor a captive portal answered.", body = Pong), Problems)
+)]
 pub(super) async fn ping<S: Storage>(
     State(app): State<App<S>>,
     query: Result<Query<Ping>, axum::extract::rejection::QueryRejection>,
@@ -68,7 +93,12 @@ pub(super) async fn ping<S: Storage>(
     }
 }
 
+/// Can it reach its database?
+#[utoipa::path(
+    get, path = "/health", tag = "server",
+    responses((status = 200, description = "It can.", body = Health), Problems)
+)]
 pub(super) async fn health<S: Storage>(State(app): State<App<S>>) -> Result<Response, Fault> {
     app.storage.head().await?;
-    Ok(axum::Json(json!({ "status": "ok" })).into_response())
+    Ok(axum::Json(Health { status: "ok" }).into_response())
 }

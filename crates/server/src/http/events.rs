@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use whimbrel_protocol::Version;
 
 use super::App;
+use super::openapi::Problems;
 use crate::auth::Session;
 use crate::fault::Fault;
 use crate::model::User;
@@ -90,6 +91,15 @@ struct Listener<S> {
     seen: Version,
 }
 
+/// Hints which of the user's buckets have changed, until the token ends.
+#[utoipa::path(
+    get, path = "/v1/events", tag = "sync", security(("token" = [])),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String,
+         description = "Events `changed` with the data `{\"buckets\":[\"entity/scope\"]}`; comments between them."),
+        Problems,
+    )
+)]
 pub(super) async fn events<S: Storage>(State(app): State<App<S>>, session: Session) -> Result<Response, Fault> {
     let Session { user, left } = session;
     // Listen first, look second: a change in between wakes.

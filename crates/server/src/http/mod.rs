@@ -5,6 +5,7 @@
 //! POST /v1/pull   JSON, answered with NDJSON        GET /health           can it reach its database?
 //! GET  /v1/events server-sent hints                 GET /…                an app's files, when there are any
 //!
+//! GET  /v1/openapi.json                             all of this, for machines
 //! GET, PATCH /v1/attachments/{address}              GET /v1/attachments/{address}/state
 //! ```
 //!
@@ -18,6 +19,7 @@ mod cors;
 mod endpoints;
 mod events;
 mod ndjson;
+mod openapi;
 mod problem;
 mod static_files;
 
@@ -93,6 +95,7 @@ pub fn router_with<S: Storage>(
         .route("/v1/pull", post(endpoints::pull::<S>))
         .route("/v1/ping", get(endpoints::ping::<S>))
         .route("/v1/events", get(events::events::<S>))
+        .route("/v1/openapi.json", get(openapi::document))
         .route("/health", get(endpoints::health::<S>))
         .method_not_allowed_fallback(async || Fault::new(ProblemCode::Method, "see docs/PROTOCOL.md"))
         .layer(no_store());

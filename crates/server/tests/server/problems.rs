@@ -249,6 +249,8 @@ async fn ping_and_health() {
     let (_, again) = get("/v1/ping?nonce=2").await;
     assert_eq!(pong["history"], again["history"]);
     assert_eq!(get("/health").await, (200, json!({"status": "ok"})));
+    let (status, document) = get("/v1/openapi.json").await;
+    assert_eq!((status, &document["paths"]["/v1/push"]["post"]["tags"][0]), (200, &json!("sync")));
     for path in ["/v1/ping", "/v1/ping?nonce", &format!("/v1/ping?nonce={}", "x".repeat(129))] {
         let (status, problem) = get(path).await;
         let expected = if path == "/v1/ping?nonce" { 200 } else { 400 };
