@@ -40,6 +40,7 @@ scopes = []
 [[entity]]
 name = "place"
 policy = "readOnly"
+allow = { read = ["*"] }
 scopes = ["country:{country}"]
 fields = [
   { name = "name", type = "text", required = true },
@@ -50,6 +51,7 @@ fields = [
 name = "workOrder"
 table = "work_order"
 policy = "lastWriteWins"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [
   { name = "title", type = "text", max = 20, required = true },
@@ -60,12 +62,14 @@ fields = [
 [[entity]]
 name = "doc"
 policy = "detectConflicts"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [{ name = "title", type = "text", max = 20 }, { name = "body", type = "text" }, { name = "pages", type = "integer" }]
 
 [[entity]]
 name = "stock"
 policy = "merge"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [
   { name = "title", type = "text" },
@@ -77,12 +81,14 @@ fields = [
 [[entity]]
 name = "part"
 policy = "lastWriteWins"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [{ name = "docId", type = "ref", entity = "doc" }, { name = "name", type = "text" }]
 
 [[entity]]
 name = "label"
 policy = "lastWriteWins"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 pair = ["orderId", "docId"]
 fields = [

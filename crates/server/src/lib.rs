@@ -33,13 +33,13 @@ mod storage;
 
 pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};
 pub use auth::{ClaimTemplate, ClaimTemplateError, Issuer, Key, KeyError, KeySource};
-pub use config::{Attachments, Config, ConfigError, Seed};
+pub use config::{Attachments, Config, ConfigCode, ConfigError, Mistake, Mistakes, Seed, config_schema};
 pub use fault::Fault;
 pub use http::{Hints, router, router_with};
 pub use memory::{MemoryPush, MemoryState, MemoryStorage, MemoryWrite};
 pub use model::{
-    Entities, Entity, Field, FieldType, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row, ScopeTemplate,
-    ScopeTemplateError, User, Value, ValueError,
+    Allow, Entities, Entity, Field, FieldType, Grant, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row,
+    ScopeTemplate, ScopeTemplateError, User, Value, ValueError,
 };
 pub use postgres::{PostgresPush, PostgresStorage};
 pub use retention::forget_removals;

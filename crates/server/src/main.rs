@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use whimbrel_server::{
     AttachError, Compacted, Config, ConfigError, Database, FolderAttachments, Hints, PostgresStorage, SeedError,
-    SqliteStorage, forget_removals, plant, router_with, serve,
+    SqliteStorage, config_schema, forget_removals, plant, router_with, serve,
 };
 
 /// An upload to which nothing was added for so long is removed at the next start.
@@ -48,6 +48,14 @@ enum Command {
         #[command(flatten)]
         of: DatabaseArguments,
     },
+    /// Say everything that is wrong with a configuration, by line
+    Check {
+        /// The configuration, a TOML file
+        #[arg(long, value_name = "FILE", default_value = "server.toml")]
+        config: PathBuf,
+    },
+    /// Print the JSON Schema of configurations
+    Schema,
 }
 
 #[derive(Debug, clap::Args)]
@@ -138,6 +146,11 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr).init();
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
+        // By line, for people and for editors.
+        Err(Failure::Config(error)) => {
+            _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::from(2)
+        }
         Err(failure) => {
             tracing::error!("{failure}");
             failure.exit_code()
@@ -240,12 +253,22 @@ async fn start<D: Database>(
     Ok(Started { storage: Arc::new(storage), listener })
 }
 
-/// Attaches and detaches.
+/// Everything but serving.
 async fn administer(command: Command) -> Result<(), Failure> {
-    let (of, is_attach, dry_run) = match command {
-        Command::Attach { of, dry_run } => (of, true, dry_run),
-        Command::Detach { of } => (of, false, false),
-    };
+    match command {
+        Command::Attach { of, dry_run } => attach(of, true, dry_run).await,
+        Command::Detach { of } => attach(of, false, false).await,
+        Command::Check { config } => {
+            let entities = Config::load(&config)?.entities.iter().count();
+            writeln!(std::io::stdout(), "{}: good, {entities} entities", config.display())?;
+            Ok(())
+        }
+        Command::Schema => Ok(write!(std::io::stdout(), "{}", config_schema())?),
+    }
+}
+
+/// Attaches and detaches.
+async fn attach(of: DatabaseArguments, is_attach: bool, dry_run: bool) -> Result<(), Failure> {
     let mut config = Config::load(&of.config)?;
     choose_data(&mut config, of.data);
     let entities = &config.entities;

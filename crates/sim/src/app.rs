@@ -130,6 +130,7 @@ pub(crate) fn server() -> Config {
         } else {
             ScopeTemplate::Everyone("all".to_owned())
         }],
+        allow: whimbrel_server::Allow::everything(),
         pair: (kind.name == PAIRED).then_some([3, 4]),
     });
     let users = USERS.iter().map(|(name, teams)| {

@@ -1,77 +1,99 @@
 //! `[auth]`: who may ask. Development tokens stand in the file; in production issuers sign them.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use figment::value::magic::RelativePathBuf;
 use jsonwebtoken::Algorithm;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::ConfigError;
-use super::check::{Checked, content};
+use super::finding::{ConfigCode, Findings, Place};
 use crate::auth::{ClaimTemplate, Issuer, Key, KeyError, KeySource, read_jwks, read_pem, read_secret};
 use crate::model::User;
 
 /// By how much an issuer's clock may differ, unless it is said.
 const LEEWAY_S: u64 = 60;
-/// By how much it may be said to differ.
-const LEEWAY_S_MAX: u64 = 600;
 
-#[derive(Debug, Deserialize)]
+/// Whose tokens are taken.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthEntry {
-    /// It must be named, so that nobody has development tokens by accident.
+    /// `jwt`, or `development` with tokens in this file; it must be said, so that nobody has development tokens by accident.
     mode: AuthMode,
+    /// Tokens of `mode = "development"`. They are no secret: the server then listens to this machine only.
     #[serde(default)]
     tokens: Vec<TokenEntry>,
+    /// Whose signed tokens are taken, with `mode = "jwt"`.
     #[serde(default)]
     issuers: Vec<IssuerEntry>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 enum AuthMode {
     Development,
     Jwt,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TokenEntry {
+    /// The token.
     token: String,
+    /// The user's id.
     user: String,
+    /// The user's scopes.
+    #[serde(default)]
     scopes: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Somebody who signs tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct IssuerEntry {
+    /// Exactly what `iss` says in its tokens.
     issuer: String,
+    /// One of these must be in `aud`.
     #[serde(default)]
     audience: Vec<String>,
+    /// For an issuer that writes no `aud`: tokens that it gave to other apps count here too.
     #[serde(default)]
     any_audience: bool,
+    /// By how much its clock may differ; 60 when absent.
+    #[schemars(range(max = 600))]
     leeway_seconds: Option<u64>,
+    /// The user's id, by claims: `{sub}` when absent, which it may be with a single issuer.
     user: Option<String>,
+    /// The user's scopes, by claims: `all`, `team:{teams}`; a claim that is a list gives a scope for each of its entries.
+    #[serde(default)]
     scopes: Vec<String>,
+    /// Where its keys are: they are fetched, and kept while it is away.
     jwks_url: Option<String>,
-    jwks_file: Option<RelativePathBuf>,
+    /// A file with its keys, a JWKS.
+    jwks_file: Option<PathBuf>,
+    /// Its keys, one by one.
     #[serde(default)]
     keys: Vec<KeyEntry>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A key.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct KeyEntry {
+    /// The only algorithm that it is for.
     algorithm: AlgorithmEntry,
+    /// Its name in the tokens.
     kid: Option<String>,
-    pem_file: Option<RelativePathBuf>,
-    secret_file: Option<RelativePathBuf>,
+    /// A public key in PEM, for all but HS256.
+    pem_file: Option<PathBuf>,
+    /// A file with the secret of HS256, of 32 bytes at least.
+    secret_file: Option<PathBuf>,
+    /// The variable of the environment with the secret of HS256.
     secret_env: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 enum AlgorithmEntry {
     HS256,
     RS256,
@@ -80,135 +102,156 @@ enum AlgorithmEntry {
 }
 
 /// The development tokens and the issuers; of one kind there are none.
-pub(super) fn check_auth(auth: AuthEntry) -> Checked<(HashMap<String, User>, Vec<Issuer>)> {
+pub(super) fn check_auth(
+    auth: AuthEntry,
+    folder: &Path,
+    findings: &mut Findings,
+) -> (HashMap<String, User>, Vec<Issuer>) {
+    let place = Place::of("auth");
     match auth.mode {
         AuthMode::Development if !auth.issuers.is_empty() => {
-            Err(content("auth.issuers", "issuers are for mode = \"jwt\""))
+            findings.value(&place.key("issuers"), "issuers are for mode = \"jwt\"");
         }
-        AuthMode::Development => Ok((check_tokens(auth.tokens)?, Vec::new())),
         AuthMode::Jwt if !auth.tokens.is_empty() => {
-            Err(content("auth.tokens", "tokens are for mode = \"development\""))
+            findings.value(&place.key("tokens"), "tokens are for mode = \"development\"");
         }
         AuthMode::Jwt if auth.issuers.is_empty() => {
-            Err(content("auth", "mode = \"jwt\" needs an [[auth.issuers]], else nobody could sign in"))
+            let what = "mode = \"jwt\" needs an [[auth.issuers]], else nobody could sign in";
+            findings.add(ConfigCode::MissingKey, &place.key("issuers"), what);
         }
-        AuthMode::Jwt => Ok((HashMap::new(), check_issuers(auth.issuers)?)),
+        AuthMode::Development | AuthMode::Jwt => {}
     }
+    (check_tokens(auth.tokens, findings), check_issuers(auth.issuers, folder, findings))
 }
 
-fn check_tokens(entries: Vec<TokenEntry>) -> Checked<HashMap<String, User>> {
+fn check_tokens(entries: Vec<TokenEntry>, findings: &mut Findings) -> HashMap<String, User> {
     let mut tokens = HashMap::new();
-    for (entry, number) in entries.into_iter().zip(1..) {
-        let place = format!("auth.tokens, entry {number}");
-        if entry.token.is_empty() || entry.user.is_empty() {
-            return Err(content(place, "a token and a user are not empty"));
+    for (entry, number) in entries.into_iter().zip(0..) {
+        let place = Place::of("auth").key("tokens").at(number);
+        for (key, text) in [("token", &entry.token), ("user", &entry.user)] {
+            if text.is_empty() {
+                findings.value(&place.key(key), "is empty");
+            }
         }
         let user = User { id: entry.user, scopes: entry.scopes };
         if tokens.insert(entry.token, user).is_some() {
-            return Err(content(place, "the token is there twice"));
+            findings.add(ConfigCode::Duplicate, &place.key("token"), "the token is there twice");
         }
     }
-    Ok(tokens)
+    tokens
 }
 
-fn check_issuers(entries: Vec<IssuerEntry>) -> Checked<Vec<Issuer>> {
+fn check_issuers(entries: Vec<IssuerEntry>, folder: &Path, findings: &mut Findings) -> Vec<Issuer> {
     let several = entries.len() > 1;
     let mut names = BTreeSet::new();
     let mut issuers = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let place = format!("auth.issuers, issuer \"{}\"", entry.issuer);
+    for (entry, number) in entries.into_iter().zip(0..) {
+        let place = Place::of("auth").key("issuers").at(number);
         if entry.issuer.is_empty() {
-            return Err(content(place, "issuer is what the iss of its tokens says; it is not empty"));
+            findings.value(&place.key("issuer"), "issuer is what the iss of its tokens says; it is not empty");
         }
         if !names.insert(entry.issuer.clone()) {
-            return Err(content(place, "is there twice"));
+            findings.add(ConfigCode::Duplicate, &place.key("issuer"), "is there twice");
         }
         if several && entry.user.is_none() {
-            let what = "there are several issuers, and the same sub may be different people; say user = \"{sub}\" or, for \
+            let what = "is missing: there are several issuers, and the same sub may be different people; say user = \"{sub}\" or, for \
                         example, user = \"staff:{sub}\"";
-            return Err(content(place, what));
+            findings.add(ConfigCode::MissingKey, &place.key("user"), what);
         }
-        issuers.push(check_issuer(entry, &place)?);
+        issuers.extend(check_issuer(entry, folder, &place, findings));
     }
-    Ok(issuers)
+    issuers
 }
 
-fn check_issuer(entry: IssuerEntry, place: &str) -> Checked<Issuer> {
+fn check_issuer(entry: IssuerEntry, folder: &Path, place: &Place, findings: &mut Findings) -> Option<Issuer> {
     if entry.audience.is_empty() != entry.any_audience || entry.audience.iter().any(String::is_empty) {
         let what = "audience is what the aud of its tokens says, at least one; or say anyAudience = true, and tokens that it gave to \
                     other apps count here too";
-        return Err(content(place, what));
+        findings.value(&place.key("audience"), what);
     }
     let leeway = entry.leeway_seconds.unwrap_or(LEEWAY_S);
-    if leeway > LEEWAY_S_MAX {
-        return Err(content(place, format!("leewaySeconds is 0 to {LEEWAY_S_MAX}")));
+    let user = ClaimTemplate::parse(entry.user.as_deref().unwrap_or("{sub}"));
+    let user = findings.take(ConfigCode::Value, &place.key("user"), user);
+    if user.as_ref().is_some_and(ClaimTemplate::is_literal) {
+        let what = "user names no claim, so all would be the same user; for example user = \"{sub}\"";
+        findings.value(&place.key("user"), what);
     }
-    let parse = |text: &str| ClaimTemplate::parse(text).map_err(|error| content(place, error));
-    let user = parse(entry.user.as_deref().unwrap_or("{sub}"))?;
-    if user.is_literal() {
-        return Err(content(place, "user names no claim, so all would be the same user; for example user = \"{sub}\""));
+    let mut scopes = Vec::with_capacity(entry.scopes.len());
+    for (number, text) in entry.scopes.iter().enumerate() {
+        let place = place.key("scopes").at(number);
+        scopes.extend(findings.take(ConfigCode::Value, &place, ClaimTemplate::parse(text)));
     }
-    let scopes = entry.scopes.iter().map(|text| parse(text)).collect::<Checked<Vec<_>>>()?;
     let keys = match (entry.jwks_url, entry.jwks_file, entry.keys) {
-        (Some(url), None, keys) if keys.is_empty() => check_url(url, place)?,
+        (Some(url), None, keys) if keys.is_empty() => check_url(url, &place.key("jwksUrl"), findings),
         (None, Some(file), keys) if keys.is_empty() => {
-            let file = file.relative();
-            let bytes = read(&file)?;
-            KeySource::Fixed(read_jwks(&bytes).map_err(|error| wrong(place, &file, error))?)
+            let place = place.key("jwksFile");
+            let keys = read(folder.join(file), read_jwks);
+            findings.take(ConfigCode::Source, &place, keys).map(KeySource::Fixed)
         }
         (None, None, keys) if !keys.is_empty() => {
-            let keys = keys.into_iter().zip(1..).map(|(key, number)| check_key(key, &format!("{place}, key {number}")));
-            KeySource::Fixed(keys.collect::<Checked<_>>()?)
+            let mut all = Vec::with_capacity(keys.len());
+            for (key, number) in keys.into_iter().zip(0..) {
+                all.extend(check_key(key, folder, &place.key("keys").at(number), findings));
+            }
+            Some(KeySource::Fixed(all))
         }
-        _ => return Err(content(place, "needs exactly one of jwksUrl, jwksFile and keys")),
+        _ => {
+            findings.value(place, "needs exactly one of jwksUrl, jwksFile and keys");
+            None
+        }
     };
-    Ok(Issuer { name: entry.issuer, audience: entry.audience, leeway: Duration::from_secs(leeway), user, scopes, keys })
+    let leeway = Duration::from_secs(leeway);
+    Some(Issuer { name: entry.issuer, audience: entry.audience, leeway, user: user?, scopes, keys: keys? })
 }
 
-fn check_url(url: String, place: &str) -> Checked<KeySource> {
+fn check_url(url: String, place: &Place, findings: &mut Findings) -> Option<KeySource> {
     let parsed = url.parse::<axum::http::Uri>().ok().filter(|uri| uri.host().is_some());
     match parsed.as_ref().and_then(|uri| uri.scheme_str()) {
-        Some("https" | "http") => Ok(KeySource::Url(url)),
-        _ => Err(content(
-            place,
-            format!("jwksUrl = \"{url}\" is no address; for example https://id.example.com/jwks.json"),
-        )),
+        Some("https" | "http") => Some(KeySource::Url(url)),
+        _ => {
+            findings.value(place, format!("\"{url}\" is no address; for example https://id.example.com/jwks.json"));
+            None
+        }
     }
 }
 
-fn check_key(entry: KeyEntry, place: &str) -> Checked<Key> {
+fn check_key(entry: KeyEntry, folder: &Path, place: &Place, findings: &mut Findings) -> Option<Key> {
     let algorithm = match entry.algorithm {
         AlgorithmEntry::HS256 => None,
         AlgorithmEntry::RS256 => Some(Algorithm::RS256),
         AlgorithmEntry::ES256 => Some(Algorithm::ES256),
         AlgorithmEntry::EdDSA => Some(Algorithm::EdDSA),
     };
+    let kid = entry.kid;
     match (algorithm, entry.pem_file, entry.secret_file, entry.secret_env) {
         (Some(algorithm), Some(file), None, None) => {
-            let file = file.relative();
-            let pem = read(&file)?;
-            read_pem(&String::from_utf8_lossy(&pem), algorithm, entry.kid).map_err(|error| wrong(place, &file, error))
+            let key = read(folder.join(file), |pem| read_pem(&String::from_utf8_lossy(pem), algorithm, kid));
+            findings.take(ConfigCode::Source, &place.key("pemFile"), key)
         }
         (None, None, Some(file), None) => {
-            let file = file.relative();
-            let secret = read(&file)?;
-            read_secret(secret.trim_ascii_end(), entry.kid).map_err(|error| wrong(place, &file, error))
+            let key = read(folder.join(file), |secret| read_secret(secret.trim_ascii_end(), kid));
+            findings.take(ConfigCode::Source, &place.key("secretFile"), key)
         }
         (None, None, None, Some(name)) => {
-            let secret = std::env::var(&name)
-                .map_err(|_| content(place, format!("secretEnv: the environment has no variable {name}")))?;
-            read_secret(secret.as_bytes(), entry.kid)
-                .map_err(|error| content(place, format!("secretEnv, {name}: {error}")))
+            let key = match std::env::var(&name) {
+                Ok(secret) => read_secret(secret.as_bytes(), kid).map_err(|error| format!("{name}: {error}")),
+                Err(_) => Err(format!("the environment has no variable {name}")),
+            };
+            findings.take(ConfigCode::Source, &place.key("secretEnv"), key)
         }
-        (None, ..) => Err(content(place, "HS256 needs secretFile or secretEnv, one of them and nothing else")),
-        (Some(_), ..) => Err(content(place, "RS256, ES256 and EdDSA need a pemFile, and nothing else")),
+        (None, ..) => {
+            findings.value(place, "HS256 needs secretFile or secretEnv, one of them and nothing else");
+            None
+        }
+        (Some(_), ..) => {
+            findings.value(place, "RS256, ES256 and EdDSA need a pemFile, and nothing else");
+            None
+        }
     }
 }
 
-fn wrong(place: &str, file: &Path, error: KeyError) -> ConfigError {
-    content(place, format!("{}: {error}", file.display()))
-}
-
-fn read(file: &Path) -> Checked<Vec<u8>> {
-    std::fs::read(file).map_err(|cause| ConfigError::Unreadable { file: file.to_owned(), cause })
+/// What is made of a file.
+fn read<T>(file: PathBuf, make: impl FnOnce(&[u8]) -> Result<T, KeyError>) -> Result<T, String> {
+    let bytes = std::fs::read(&file).map_err(|cause| format!("{}: {cause}", file.display()))?;
+    make(&bytes).map_err(|error| format!("{}: {error}", file.display()))
 }

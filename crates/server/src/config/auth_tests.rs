@@ -25,6 +25,7 @@ origins = ["https://app.example.com", "capacitor://localhost", "ionic://localhos
 [[entity]]
 name = "note"
 policy = "lastWriteWins"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [{ name = "title", type = "text" }]
 "#;
@@ -62,40 +63,61 @@ fn issuers_and_origins() {
 
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
-    let backend = "auth.issuers, issuer \"backend\"";
+    let backend = "auth.issuers[backend]";
     let cases = [
-        ("mode = \"jwt\"", "mode = \"development\"", "auth.issuers: issuers are for mode = \"jwt\"".to_owned()),
+        (
+            "mode = \"jwt\"",
+            "mode = \"development\"",
+            "config/value: auth.issuers: issuers are for mode = \"jwt\"".to_owned(),
+        ),
         (
             "mode = \"jwt\"",
             "mode = \"jwt\"\ntokens = [{ token = \"t\", user = \"u\", scopes = [] }]",
-            "auth.tokens: tokens are for".into(),
+            "config/value: auth.tokens: tokens are for".into(),
         ),
-        ("\"backend\"", "\"https://id.example.com/\"", "issuer \"https://id.example.com/\": is there twice".into()),
-        ("\"backend\"", "\"\"", "issuer \"\": issuer is what the iss".into()),
-        ("user = \"{sub}\"\n", "", "issuer \"https://id.example.com/\": there are several issuers".into()),
-        ("\"backend:{sub}\"", "\"backend\"", format!("{backend}: user names no claim")),
-        ("\"backend:{sub}\"", "\"{sub}x\"", format!("{backend}: \"{{sub}}x\" is no template")),
+        (
+            "\"backend\"",
+            "\"https://id.example.com/\"",
+            "config/duplicate: auth.issuers[https://id.example.com/].issuer: is there twice".into(),
+        ),
+        ("\"backend\"", "\"\"", "auth.issuers[1].issuer: issuer is what the iss".into()),
+        (
+            "user = \"{sub}\"\n",
+            "",
+            "config/missing-key: auth.issuers[https://id.example.com/].user: is missing: there are several issuers"
+                .into(),
+        ),
+        ("\"backend:{sub}\"", "\"backend\"", format!("{backend}.user: user names no claim")),
+        ("\"backend:{sub}\"", "\"{sub}x\"", format!("{backend}.user: \"{{sub}}x\" is no template")),
         ("\"team:{teams}\"", "\"team:{}\"", "\"team:{}\" is no template".into()),
-        ("audience = [\"app\"]\nleeway", "leeway", format!("{backend}: audience is what the aud")),
-        ("audience = [\"app\"]\nleeway", "audience = []\nleeway", format!("{backend}: audience is what the aud")),
-        ("audience = [\"app\"]\nleeway", "audience = [\"\"]\nleeway", format!("{backend}: audience is what the aud")),
+        ("audience = [\"app\"]\nleeway", "leeway", format!("{backend}.audience: audience is what the aud")),
+        (
+            "audience = [\"app\"]\nleeway",
+            "audience = []\nleeway",
+            format!("{backend}.audience: audience is what the aud"),
+        ),
+        (
+            "audience = [\"app\"]\nleeway",
+            "audience = [\"\"]\nleeway",
+            format!("{backend}.audience: audience is what the aud"),
+        ),
         (
             "audience = [\"app\"]\nleeway",
             "audience = [\"a\"]\nanyAudience = true\nleeway",
-            format!("{backend}: audience is"),
+            format!("{backend}.audience: audience is"),
         ),
-        ("leewaySeconds = 5", "leewaySeconds = 601", format!("{backend}: leewaySeconds is 0 to 600")),
+        ("leewaySeconds = 5", "leewaySeconds = 601", format!("{backend}.leewaySeconds: is 601; it is 0 to 600")),
         (URL, "", "needs exactly one of jwksUrl, jwksFile and keys".into()),
         (URL, "jwksUrl = \"https://a.b/c\"\njwksFile = \"oct.json\"", "needs exactly one of jwksUrl".into()),
-        (URL, "jwksUrl = \"id.example.com\"", "jwksUrl = \"id.example.com\" is no address".into()),
-        (URL, "jwksUrl = \"file:///etc/keys\"", "jwksUrl = \"file:///etc/keys\" is no address".into()),
+        (URL, "jwksUrl = \"id.example.com\"", "jwksUrl: \"id.example.com\" is no address".into()),
+        (URL, "jwksUrl = \"file:///etc/keys\"", "jwksUrl: \"file:///etc/keys\" is no address".into()),
         (URL, "jwksFile = \"oct.json\"", "oct.json: it has no key for RS256, ES256 or EdDSA".into()),
         (URL, "jwksFile = \"secret\"", "secret: it is not a JWKS".into()),
         (URL, "jwksFile = \"nothing\"", "nothing: No such file".into()),
-        ("\"ES256\"", "\"none\"", "auth.issuers.1.keys.0.algorithm".into()),
+        ("\"ES256\"", "\"none\"", "auth.issuers[backend].keys[0].algorithm: \"none\" is none of HS256, RS256".into()),
         ("\"ES256\"", "\"RS256\"", "ec.pub.pem: it is not a key for this algorithm".into()),
         ("\"ES256\"", "\"EdDSA\"", "ec.pub.pem: it is not a key for this algorithm".into()),
-        ("\"ES256\"", "\"HS256\"", format!("{backend}, key 1: HS256 needs secretFile or secretEnv")),
+        ("\"ES256\"", "\"HS256\"", format!("{backend}.keys[0]: HS256 needs secretFile or secretEnv")),
         ("ec.pub.pem", "ec.pem", "ec.pem: it is not a public key in PEM".into()),
         (
             KEY,
@@ -111,9 +133,9 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             KEY,
             "algorithm = \"ES256\", secretFile = \"secret\"",
-            format!("{backend}, key 1: RS256, ES256 and EdDSA need a pemFile"),
+            format!("{backend}.keys[0]: RS256, ES256 and EdDSA need a pemFile"),
         ),
-        ("\"capacitor://localhost\"", "\"*\"", "cors.origins: \"*\" is no origin".into()),
+        ("\"capacitor://localhost\"", "\"*\"", "config/value: cors.origins[1]: \"*\" is no origin".into()),
         ("https://app.example.com\"", "https://app.example.com/\"", "\"https://app.example.com/\" is no origin".into()),
     ];
     for (good, bad, expected) in cases {
@@ -122,9 +144,9 @@ fn what_is_wrong_is_said_with_its_place() {
         assert!(error.contains(&expected), "{bad}: {error}");
     }
     let none = load(
-        "data = \"x\"\nauth = { mode = \"jwt\" }\n[[entity]]\nname = \"n\"\npolicy = \"merge\"\nscopes = [\"all\"]\nfields = [{ name = \"t\", type = \"text\" }]",
+        "data = \"x\"\nauth = { mode = \"jwt\" }\n[[entity]]\nname = \"n\"\npolicy = \"merge\"\nallow = {}\nscopes = [\"all\"]\nfields = [{ name = \"t\", type = \"text\" }]",
     );
-    assert!(none.unwrap_err().contains("auth: mode = \"jwt\" needs an [[auth.issuers]]"));
+    assert!(none.unwrap_err().contains("config/missing-key: auth.issuers: mode = \"jwt\" needs an [[auth.issuers]]"));
 }
 
 #[test]

@@ -1,216 +1,124 @@
 //! From the file's shape to a consistent configuration.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
-use whimbrel_merge::Rule;
 use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
 use super::auth::check_auth;
 use super::cors::check_cors;
-use super::file::{AttachmentsEntry, EntityEntry, FieldEntry, File, PolicyEntry, SeedEntry, TypeEntry};
-use super::{Attachments, Config, ConfigError, POSTGRES, Seed};
-use crate::model::{Entities, Entity, Field, FieldType, Policy, ScopeTemplate, check_name};
+use super::entity::{Names, check_entity};
+use super::file::{AttachmentsEntry, File, SeedEntry};
+use super::finding::{ConfigCode, Findings, Place, suggestion};
+use super::{Attachments, Config, Environment, POSTGRES, Seed};
+use crate::model::{Entities, Entity};
 
-/// Fields of an entity, at most; the same as in the engine.
-const FIELDS_MAX: usize = 256;
+/// The address that is listened on when none is said.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
+/// For how many days removals can be pulled, unless it is said.
+const TOMBSTONES_DAYS: u32 = 90;
+/// Where the data would be when only a database of PostgreSQL is named: attachments are beside it.
+const DATA_NAME: &str = "whimbrel";
 
-pub(super) type Checked<T> = Result<T, ConfigError>;
-
-/// `data` is where the data is when the file only names a database.
-pub(super) fn check(file: File, data: &Path) -> Checked<Config> {
-    let database = file.database.map(check_database).transpose()?;
-    let data = match file.data {
-        Some(data) => data.relative(),
-        None if database.is_some() => data.to_owned(),
-        None => return Err(content("the file", "names neither data (a SQLite file) nor a database (of PostgreSQL)")),
-    };
-    if file.entity.is_empty() {
-        return Err(content("the file", "declares no [[entity]]"));
-    }
-    if file.retention.tombstones_days == 0 {
-        return Err(content("retention", "tombstones_days is 0; removals must be there to be pulled, a day at least"));
-    }
-    let names: BTreeSet<String> = file.entity.iter().map(|entity| entity.name.clone()).collect();
-    let mut tables = BTreeSet::new();
-    let mut entities = Vec::with_capacity(file.entity.len());
-    for entry in file.entity {
-        let entity = check_entity(entry, &names)?;
-        let place = format!("entity {}", entity.name);
-        if entities.iter().any(|other: &Entity| other.name == entity.name) {
-            return Err(content(place, "is declared twice"));
+/// Checks everything. What it comes to counts only when there are no findings. `names` are those of all entities, also of those that could not be read.
+pub(super) fn check(
+    file: File,
+    folder: &Path,
+    environment: Environment,
+    names: &Names,
+    findings: &mut Findings,
+) -> Config {
+    let database = check_database(file.database, environment.database, findings);
+    let data = match environment.data.or(file.data.map(|data| folder.join(data))) {
+        Some(data) => data,
+        None => {
+            if database.is_none() {
+                let what = "neither data (a SQLite file) nor database (of PostgreSQL) is named";
+                findings.add(ConfigCode::MissingKey, &Place::default(), what);
+            }
+            folder.join(DATA_NAME)
         }
-        if !tables.insert(entity.table.to_lowercase()) {
-            return Err(content(place, format!("the table {} belongs to another entity", entity.table)));
+    };
+    let tombstones_days = file.retention.tombstones_days.unwrap_or(TOMBSTONES_DAYS);
+    if tombstones_days == 0 {
+        let place = Place::of("retention").key("tombstones_days");
+        findings.value(&place, "is 0; removals must be there to be pulled, a day at least");
+    }
+    let mut tables = BTreeSet::new();
+    let mut entities: Vec<Entity> = Vec::with_capacity(file.entity.len());
+    for (entry, place) in file.entity.into_iter().zip(&names.places) {
+        let is_twice = entities.iter().any(|other| other.name == entry.name);
+        if is_twice {
+            findings.add(ConfigCode::Duplicate, &place.key("name"), format!("there is another entity {}", entry.name));
+        }
+        let has_table = entry.table.is_some();
+        let entity = check_entity(entry, names, place, findings);
+        if !tables.insert(entity.table.to_lowercase()) && !is_twice {
+            let place = if has_table { place.key("table") } else { place.key("name") };
+            findings.add(ConfigCode::Duplicate, &place, format!("the table {} is another entity's", entity.table));
         }
         entities.push(entity);
     }
-    let entities = Entities::new(entities);
-    let (tokens, issuers) = check_auth(file.auth)?;
-    Ok(Config {
-        listen: file.listen,
+    let (tokens, issuers) = check_auth(file.auth, folder, findings);
+    let seeds =
+        file.seed.into_iter().zip(0..).map(|(entry, number)| check_seed(entry, number, folder, names, findings));
+    Config {
+        seeds: seeds.collect(),
+        listen: check_listen(file.listen, environment.listen, findings),
         data,
         database,
-        static_files: file.static_files.map(|folder| folder.relative()),
-        attachments: check_attachments(file.attachments.unwrap_or_default())?,
+        static_files: environment.static_files.or(file.static_files.map(|path| folder.join(path))),
+        attachments: check_attachments(file.attachments, folder, findings),
         tokens,
         issuers,
-        cors_origins: check_cors(file.cors)?,
-        tombstones_days: file.retention.tombstones_days,
-        seeds: file.seed.into_iter().map(|entry| check_seed(entry, &entities)).collect::<Checked<_>>()?,
-        entities,
-    })
+        cors_origins: check_cors(file.cors, findings),
+        tombstones_days,
+        entities: Entities::new(entities),
+    }
 }
 
-fn check_database(url: String) -> Checked<String> {
-    if POSTGRES.iter().any(|scheme| url.starts_with(scheme)) {
-        return Ok(url);
-    }
-    Err(content("database", "its address begins with postgres://; a SQLite file is named by data"))
-}
-
-pub(super) fn content(place: impl Into<String>, what: impl ToString) -> ConfigError {
-    ConfigError::Content { place: place.into(), what: what.to_string() }
-}
-
-fn check_entity(entry: EntityEntry, names: &BTreeSet<String>) -> Checked<Entity> {
-    let place = format!("entity {}", entry.name);
-    check_name(&entry.name).map_err(|error| content(&place, error))?;
-    let table = entry.table.unwrap_or_else(|| entry.name.clone());
-    check_name(&table).map_err(|error| content(&place, error))?;
-    if ["sqlite_", "pg_", "whimbrel_"].iter().any(|reserved| table.to_lowercase().starts_with(reserved)) {
-        return Err(content(place, format!("the table name {table} is reserved")));
-    }
-    if entry.fields.is_empty() || entry.fields.len() > FIELDS_MAX {
-        return Err(content(place, format!("has {} fields; 1 to {FIELDS_MAX} are possible", entry.fields.len())));
-    }
-    let mut columns = BTreeSet::from(["id".to_owned()]);
-    let mut fields: Vec<Field> = Vec::with_capacity(entry.fields.len());
-    for field in entry.fields {
-        let place = format!("{place}, field {}", field.name);
-        let field = check_field(field, names, &place, entry.policy)?;
-        if fields.iter().any(|other| other.name == field.name) {
-            return Err(content(place, "is declared twice"));
-        }
-        if !columns.insert(field.column.to_lowercase()) {
-            return Err(content(place, format!("the column {} is taken", field.column)));
-        }
-        fields.push(field);
-    }
-    let pair = entry.pair.map(|names| check_pair(&names, &mut fields, &place)).transpose()?;
-    let policy = match entry.policy {
-        PolicyEntry::ReadOnly => Policy::ReadOnly,
-        PolicyEntry::AppendOnly => Policy::AppendOnly,
-        PolicyEntry::LastWriteWins => Policy::LastWriteWins,
-        PolicyEntry::Merge => Policy::Merge,
-        PolicyEntry::DetectConflicts => Policy::DetectConflicts,
+fn check_listen(file: Option<String>, environment: Option<String>, findings: &mut Findings) -> SocketAddr {
+    let (text, place) = match (environment, file) {
+        (Some(text), _) => (text, Place::variable("WHIMBREL_LISTEN")),
+        (None, Some(text)) => (text, Place::of("listen")),
+        (None, None) => return LISTEN,
     };
-    let scopes = check_scopes(&entry.scopes, &fields, &place)?;
-    Ok(Entity { name: entry.name, table, policy, fields, scopes, pair })
+    let address = text.parse().map_err(|_| format!("\"{text}\" is no address with a port; for example 127.0.0.1:8787"));
+    findings.take(ConfigCode::Value, &place, address).unwrap_or(LISTEN)
 }
 
-/// The two refs of a pair, which every record then has.
-fn check_pair(names: &[String; 2], fields: &mut [Field], place: &str) -> Checked<[usize; 2]> {
-    let mut pair = [0; 2];
-    for (position, name) in pair.iter_mut().zip(names) {
-        let Some((found, field)) = fields.iter_mut().enumerate().find(|(_, field)| field.name == *name) else {
-            return Err(content(place, format!("pair names {name}, which is not a field")));
-        };
-        if !matches!(field.kind, FieldType::Ref { .. }) || field.rule.is_some() {
-            return Err(content(place, format!("pair names {name}; a pair is of two refs without a merge rule")));
-        }
-        field.required = true;
-        *position = found;
-    }
-    let [first, second] = pair;
-    if first == second {
-        return Err(content(place, "pair names the same field twice"));
-    }
-    Ok(pair)
-}
-
-fn check_field(entry: FieldEntry, names: &BTreeSet<String>, place: &str, policy: PolicyEntry) -> Checked<Field> {
-    check_name(&entry.name).map_err(|error| content(place, error))?;
-    if entry.name == "id" {
-        return Err(content(place, "every entity has an id; it is not declared"));
-    }
-    let column = entry.column.unwrap_or_else(|| entry.name.clone());
-    check_name(&column).map_err(|error| content(place, error))?;
-    if entry.max.is_some() && entry.kind != TypeEntry::Text {
-        return Err(content(place, "max is for text only"));
-    }
-    if entry.entity.is_some() != (entry.kind == TypeEntry::Ref) {
-        return Err(content(place, "entity belongs to a ref, and a ref needs one"));
-    }
-    let kind = match entry.kind {
-        TypeEntry::Text => FieldType::Text { max: entry.max },
-        TypeEntry::Integer => FieldType::Integer,
-        TypeEntry::Real => FieldType::Real,
-        TypeEntry::Boolean => FieldType::Boolean,
-        TypeEntry::Timestamp => FieldType::Timestamp,
-        TypeEntry::Ref => {
-            let entity = entry.entity.unwrap_or_default();
-            if !names.contains(&entity) {
-                return Err(content(place, format!("there is no entity {entity}")));
-            }
-            FieldType::Ref { entity }
-        }
-        TypeEntry::Attachment => FieldType::Attachment,
+fn check_database(
+    file: Option<String>,
+    environment: Option<(&'static str, String)>,
+    findings: &mut Findings,
+) -> Option<String> {
+    let (place, url) = match (environment, file) {
+        (Some((name, url)), _) => (Place::variable(name), url),
+        (None, url) => (Place::of("database"), url?),
     };
-    let rule = entry.merge.map(|name| check_rule(&name, &kind, policy, place)).transpose()?;
-    Ok(Field { name: entry.name, column, kind, required: entry.required, rule })
+    if !POSTGRES.iter().any(|scheme| url.starts_with(scheme)) {
+        let what = "the address of a database begins with postgres://; a SQLite file is named by data";
+        findings.value(&place, what);
+    }
+    Some(url)
 }
 
-fn check_rule(name: &str, kind: &FieldType, policy: PolicyEntry, place: &str) -> Checked<Rule> {
-    let Some(rule) = Rule::of_name(name) else {
-        let names = Rule::ALL.map(Rule::name).join(", ");
-        return Err(content(place, format!("merge = \"{name}\": there are {names}")));
-    };
-    if policy != PolicyEntry::Merge {
-        return Err(content(place, "merge is for entities whose policy is merge"));
-    }
-    match (rule, kind) {
-        (Rule::Sum, FieldType::Integer | FieldType::Real) | (Rule::Union, FieldType::Text { .. }) => Ok(rule),
-        (Rule::Sum, _) => Err(content(place, "sum is for numbers")),
-        (Rule::Union, _) => Err(content(place, "union is for text")),
-        (Rule::Server | Rule::Client | Rule::Newest, _) => Ok(rule),
-    }
-}
-
-fn check_scopes(texts: &[String], fields: &[Field], place: &str) -> Checked<Vec<ScopeTemplate>> {
-    if texts.is_empty() {
-        return Err(content(place, "has no scopes, so nobody could ever see a row of it"));
-    }
-    let position = |name: &str| fields.iter().position(|field| field.name == name);
-    let mut scopes = Vec::with_capacity(texts.len());
-    for text in texts {
-        let scope = ScopeTemplate::parse(text, position).map_err(|error| content(place, error))?;
-        if let ScopeTemplate::ByField { field, .. } = &scope {
-            let kind = fields.get(*field).map(|field| &field.kind);
-            if matches!(kind, Some(FieldType::Real | FieldType::Boolean | FieldType::Attachment)) {
-                return Err(content(place, format!("\"{text}\": scopes are made of text, whole numbers and refs")));
-            }
-        }
-        scopes.push(scope);
-    }
-    Ok(scopes)
-}
-
-fn check_attachments(entry: AttachmentsEntry) -> Checked<Attachments> {
+fn check_attachments(entry: AttachmentsEntry, folder: &Path, findings: &mut Findings) -> Attachments {
     let max_bytes = entry.max_bytes.unwrap_or(ATTACHMENT_BYTES_MAX);
     if max_bytes == 0 || max_bytes > ATTACHMENT_BYTES_MAX {
-        return Err(content("attachments", format!("maxBytes is 1 to {ATTACHMENT_BYTES_MAX}")));
+        let place = Place::of("attachments").key("maxBytes");
+        findings.value(&place, format!("is {max_bytes}; it is 1 to {ATTACHMENT_BYTES_MAX}"));
     }
-    Ok(Attachments { folder: entry.folder.map(|folder| folder.relative()), max_bytes })
+    Attachments { folder: entry.folder.map(|own| folder.join(own)), max_bytes }
 }
 
-fn check_seed(entry: SeedEntry, entities: &Entities) -> Checked<Seed> {
-    let place = format!("seed of {}", entry.entity);
-    if entities.find(&entry.entity).is_none() {
-        return Err(content(place, "there is no such entity"));
+fn check_seed(entry: SeedEntry, number: usize, folder: &Path, names: &Names, findings: &mut Findings) -> Seed {
+    if !names.entities.contains(&entry.entity) {
+        let meant = suggestion(&entry.entity, names.entities.iter().map(String::as_str));
+        let place = Place::of("seed").at(number).key("entity");
+        findings.add(ConfigCode::UnknownName, &place, format!("there is no entity {}{meant}", entry.entity));
     }
-    if entry.id_from.is_empty() {
-        return Err(content(place, "idFrom names no keys"));
-    }
-    Ok(Seed { entity: entry.entity, file: entry.file.relative(), id_from: entry.id_from })
+    let file: PathBuf = folder.join(entry.file);
+    Seed { entity: entry.entity, file, id_from: entry.id_from }
 }

@@ -1,32 +1,27 @@
 //! `[cors]`: pages of which other origins may ask. Exact ones: a pattern that is a little too wide lets in whoever looks for it.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::check::{Checked, content};
+use super::finding::{Findings, Place};
 
-/// Origins, at most.
-const ORIGINS_MAX: usize = 100;
-
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct CorsEntry {
+    /// Each exactly as browsers send it; an app in Capacitor has `capacitor://localhost` on iOS and `https://localhost` on Android.
+    #[schemars(length(max = 100))]
     origins: Vec<String>,
 }
 
-pub(super) fn check_cors(entry: CorsEntry) -> Checked<Vec<String>> {
-    if entry.origins.len() > ORIGINS_MAX {
-        return Err(content("cors", format!("has {} origins; {ORIGINS_MAX} at most", entry.origins.len())));
+pub(super) fn check_cors(entry: CorsEntry, findings: &mut Findings) -> Vec<String> {
+    for (number, wrong) in entry.origins.iter().enumerate().filter(|(_, origin)| !is_origin(origin)) {
+        let what = format!(
+            "\"{wrong}\" is no origin as browsers send it: a scheme, a host in lower case and a port unless it is the usual one; no path, no \
+             slash at the end, no *; for example https://app.example.com, capacitor://localhost, https://localhost"
+        );
+        findings.value(&Place::of("cors").key("origins").at(number), what);
     }
-    match entry.origins.iter().find(|origin| !is_origin(origin)) {
-        None => Ok(entry.origins),
-        Some(wrong) => {
-            let what = format!(
-                "\"{wrong}\" is no origin as browsers send it: a scheme, a host in lower case and a port unless it is the usual one; no \
-                 path, no slash at the end, no *; for example https://app.example.com, capacitor://localhost, https://localhost"
-            );
-            Err(content("cors.origins", what))
-        }
-    }
+    entry.origins
 }
 
 fn is_origin(text: &str) -> bool {

@@ -8,7 +8,12 @@ mod auth;
 mod auth_tests;
 mod check;
 mod cors;
+mod document;
+mod entity;
 mod file;
+mod finding;
+mod schema;
+mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -16,22 +21,44 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use figment::Figment;
-use figment::providers::{Env, Format, Toml};
-
 use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
+use self::document::Document;
+use self::entity::Names;
+use self::finding::Findings;
+pub use self::finding::{ConfigCode, Mistake, Mistakes};
+pub use self::schema::config_schema;
 use crate::auth::Issuer;
 use crate::model::{Entities, User};
 
-/// Settings that the environment may give, as `WHIMBREL_LISTEN` and so on.
-const FROM_ENVIRONMENT: [&str; 4] = ["listen", "data", "static", "database"];
 /// The variable that hosts of PostgreSQL set; it counts before all others.
 const DATABASE_URL: &str = "DATABASE_URL";
 /// What addresses of PostgreSQL begin with.
 const POSTGRES: [&str; 2] = ["postgres://", "postgresql://"];
-/// Where the data would be when only a database of PostgreSQL is named: attachments are beside it.
-const DATA_NAME: &str = "whimbrel";
+
+/// What the environment says; it counts before the file.
+#[derive(Debug, Default)]
+struct Environment {
+    listen: Option<String>,
+    data: Option<PathBuf>,
+    static_files: Option<PathBuf>,
+    /// The variable, and the address.
+    database: Option<(&'static str, String)>,
+}
+
+impl Environment {
+    /// The variables of the process; `database` is what [`DATABASE_URL`] says.
+    fn read(database: Option<String>) -> Self {
+        let variable = |name: &str| std::env::var(name).ok();
+        let own = || Some(("WHIMBREL_DATABASE", variable("WHIMBREL_DATABASE")?));
+        Self {
+            listen: variable("WHIMBREL_LISTEN"),
+            data: variable("WHIMBREL_DATA").map(PathBuf::from),
+            static_files: variable("WHIMBREL_STATIC").map(PathBuf::from),
+            database: database.map(|url| (DATABASE_URL, url)).or_else(own),
+        }
+    }
+}
 
 /// What a server is.
 #[derive(Debug, Clone)]
@@ -98,17 +125,9 @@ pub enum ConfigError {
         #[source]
         cause: std::io::Error,
     },
-    /// It is not TOML of the expected shape.
+    /// Something in it is wrong; all of it is said.
     #[error("{0}")]
-    Shape(#[from] Box<figment::Error>),
-    /// It says something that cannot be.
-    #[error("{place}: {what}")]
-    Content {
-        /// Where, for example `entity place, field lat`.
-        place: String,
-        /// What is wrong.
-        what: String,
-    },
+    Invalid(Mistakes),
 }
 
 impl Config {
@@ -125,7 +144,7 @@ impl Config {
     /// Reads the file and the environment, `DATABASE_URL` included. Paths in the file are relative to the file.
     ///
     /// # Errors
-    /// [`ConfigError`], with the place.
+    /// [`ConfigError`], with everything that is wrong, by line.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         Self::load_with(file, std::env::var(DATABASE_URL).ok())
     }
@@ -133,15 +152,31 @@ impl Config {
     /// The same with an address of a database that counts before the file's.
     ///
     /// # Errors
-    /// [`ConfigError`], with the place.
+    /// [`ConfigError`], with everything that is wrong, by line.
     pub fn load_with(file: &Path, database: Option<String>) -> Result<Self, ConfigError> {
-        if let Err(cause) = std::fs::File::open(file) {
-            return Err(ConfigError::Unreadable { file: file.to_owned(), cause });
-        }
-        let environment = Env::prefixed("WHIMBREL_").only(&FROM_ENVIRONMENT);
-        let figment = Figment::new().merge(Toml::file_exact(file)).merge(environment);
-        let mut shape: file::File = figment.extract().map_err(Box::new)?;
-        shape.database = database.or(shape.database);
-        check::check(shape, &file.with_file_name(DATA_NAME))
+        let unreadable = |cause| ConfigError::Unreadable { file: file.to_owned(), cause };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        read(&text, folder, Environment::read(database)).map_err(|list| ConfigError::Invalid(Mistakes::new(file, list)))
     }
+}
+
+/// What a text says, or everything that is wrong with it.
+fn read(text: &str, folder: &Path, environment: Environment) -> Result<Config, Vec<Mistake>> {
+    let document = Document::parse(text)?;
+    let mut findings = Findings::default();
+    shape::look(&schema::schema(), document.table.get_ref(), &mut findings);
+    let names = Names::read(document.table.get_ref(), &findings.0);
+    // The rest is looked at all the same, as far as there is enough of it.
+    match document.read::<file::File>(&findings.0) {
+        Ok(file) => {
+            let config = check::check(file, folder, environment, &names, &mut findings);
+            if findings.0.is_empty() {
+                return Ok(config);
+            }
+        }
+        Err(finding) if findings.0.is_empty() => findings.0.push(finding),
+        Err(_) => {}
+    }
+    Err(findings.0.iter().map(|finding| document.tell(finding)).collect())
 }

@@ -2,7 +2,7 @@
 
 use whimbrel_merge::Rule;
 
-use super::{Row, ScopeTemplate, User};
+use super::{Allow, Row, ScopeTemplate, User};
 
 /// All entities, in the order they were declared.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,8 @@ pub struct Entity {
     pub fields: Vec<Field>,
     /// How its rows are scoped.
     pub scopes: Vec<ScopeTemplate>,
+    /// Who may do what with it.
+    pub allow: Allow,
     /// The positions of the two refs that a record stands for: its id is made of them, they never change, and each pair is there once or not.
     pub pair: Option<[usize; 2]>,
 }
@@ -165,10 +167,13 @@ impl Entity {
         self.scopes.iter().filter_map(|template| template.scope_of(row)).any(|scope| user.scopes.contains(&scope))
     }
 
-    /// The scopes of the user that rows of this entity can be in, each once.
+    /// The scopes of the user that rows of this entity can be in, each once. None for a user who may not read it.
     #[must_use]
     pub fn scopes_for<'a>(&self, user: &'a User) -> Vec<&'a str> {
         let mut scopes: Vec<&str> = Vec::new();
+        if !self.allow.read.is_to(user) {
+            return scopes;
+        }
         for scope in &user.scopes {
             if !scopes.contains(&scope.as_str()) && self.scopes.iter().any(|template| template.covers(scope)) {
                 scopes.push(scope);

@@ -6,12 +6,14 @@ use whimbrel_protocol::ProblemCode;
 
 use crate::fault::Fault;
 
+mod allow;
 mod entity;
 mod id;
 mod name;
 mod scope;
 mod value;
 
+pub use allow::{Allow, Grant};
 pub use entity::{Entities, Entity, Field, FieldType, Policy};
 pub(crate) use id::is_id;
 pub(crate) use name::check_name;

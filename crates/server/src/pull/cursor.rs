@@ -99,6 +99,7 @@ mod tests {
             policy: Policy::ReadOnly,
             fields: vec![field],
             scopes: vec![],
+            allow: crate::model::Allow::everything(),
             pair: None,
         }
     }

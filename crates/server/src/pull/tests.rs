@@ -14,6 +14,7 @@ fn entity() -> Entity {
         policy: Policy::LastWriteWins,
         fields: vec![field],
         scopes,
+        allow: crate::model::Allow::everything(),
         pair: None,
     }
 }

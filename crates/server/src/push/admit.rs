@@ -6,7 +6,7 @@ use whimbrel_protocol::{Change, Op, Outcome};
 
 use super::pair;
 use super::refusal::Refusal;
-use crate::model::{Entities, Entity, Policy, Value, ValueError, is_id};
+use crate::model::{Entities, Entity, Policy, User, Value, ValueError, is_id};
 
 /// A change whose names and values are all right.
 #[derive(Debug)]
@@ -17,14 +17,17 @@ pub(crate) struct Admitted<'a> {
     pub(crate) set: BTreeMap<usize, Value>,
 }
 
-/// Checks a change against the schema.
+/// Checks a change against the schema, and whether its user may do that at all.
 ///
 /// # Errors
 /// The refusal, naming every field that is wrong.
-pub(crate) fn admit<'a>(entities: &'a Entities, change: &'a Change) -> Result<Admitted<'a>, Outcome> {
+pub(crate) fn admit<'a>(entities: &'a Entities, user: &User, change: &'a Change) -> Result<Admitted<'a>, Outcome> {
     let entity = entities.find(&change.entity).ok_or_else(|| Refusal::UnknownEntity.outcome())?;
     if entity.policy == Policy::ReadOnly {
         return Err(Refusal::ReadOnly.outcome());
+    }
+    if !entity.allow.permits(user, change.op) {
+        return Err(Refusal::Operation.outcome());
     }
     if !is_id(&change.id) {
         return Err(Refusal::InvalidId.outcome());

@@ -50,8 +50,18 @@ pub(crate) struct Known {
     pub(crate) at: i64,
 }
 
-/// Decides.
+/// Decides. Who may not read the entity does not learn from a refusal what is there.
 pub(crate) fn decide(admitted: Admitted<'_>, user: &User, known: Known) -> Decision {
+    let may_read = admitted.entity.allow.read.is_to(user);
+    match judge(admitted, user, known) {
+        Decision::Settled(Outcome::Conflict { .. } | Outcome::Superseded { .. }) if !may_read => {
+            refused(Refusal::RowExists)
+        }
+        decision => decision,
+    }
+}
+
+fn judge(admitted: Admitted<'_>, user: &User, known: Known) -> Decision {
     if let Some(decision) = pair::decide(&admitted, user, &known) {
         return decision;
     }

@@ -156,7 +156,7 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
     }
 
     async fn apply_one(&mut self, change: &'a Change) -> StorageResult<Outcome> {
-        let admitted = match admit(self.entities, change) {
+        let admitted = match admit(self.entities, self.user, change) {
             Ok(admitted) => admitted,
             Err(refused) => return Ok(refused),
         };

@@ -57,6 +57,8 @@ refusals! {
     AppendOnly = "policy/append-only", "These records cannot be changed once they are made.";
     /// The record, before or after the change, is in none of the user's scopes.
     Scope = "auth/scope", "This record is not among those you may change.";
+    /// The user may not do this with records of this entity.
+    Operation = "auth/operation", "You may not do this with records of this kind.";
     /// Another change of the same group was not accepted.
     Group = "group/failed", "Another change that belongs to this one was not accepted.";
     /// A record that stands for a pair: its id is another pair's, or one of the two would be another one.

@@ -30,7 +30,7 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
         }
         let mut rows = Vec::with_capacity(run.len());
         for change in run {
-            let Ok(admitted) = admit(self.entities, change) else { return Ok(None) };
+            let Ok(admitted) = admit(self.entities, self.user, change) else { return Ok(None) };
             if self.refused_parent(&admitted).is_some() {
                 return Ok(None);
             }

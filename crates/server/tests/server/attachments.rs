@@ -22,6 +22,7 @@ tokens = [
 [[entity]]
 name = "task"
 policy = "lastWriteWins"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["team:{team}"]
 fields = [
   { name = "team", type = "text" },

@@ -52,7 +52,15 @@ fn entities() -> Entities {
     let by_team = ScopeTemplate::ByField { prefix: "team:".to_owned(), field: 0 };
     let entity = |name: &str, scopes| {
         let (name, table) = (name.to_owned(), name.to_owned());
-        Entity { name, table, policy: Policy::LastWriteWins, fields: fields(), scopes, pair: Some([0, 1]) }
+        Entity {
+            name,
+            table,
+            policy: Policy::LastWriteWins,
+            fields: fields(),
+            scopes,
+            allow: whimbrel_server::Allow::everything(),
+            pair: Some([0, 1]),
+        }
     };
     Entities::new(vec![
         entity("task", vec![by_team.clone()]),

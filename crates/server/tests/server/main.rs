@@ -16,6 +16,8 @@ macro_rules! suite {
         type Here = $backend;
         type Server = crate::support::Server<Here>;
 
+        #[path = "allow.rs"]
+        mod allow;
         #[path = "attachments.rs"]
         mod attachments;
         #[path = "concurrency.rs"]
@@ -59,6 +61,7 @@ macro_rules! suite {
 
 mod attachment_stores;
 mod auth;
+mod configurations;
 mod contract;
 mod cors;
 mod jwks;

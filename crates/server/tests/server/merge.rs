@@ -9,6 +9,7 @@ const STOCK: &str = r#"
 [[entity]]
 name = "stock"
 policy = "merge"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [
   { name = "title", type = "text", max = 10, required = true },
@@ -21,6 +22,7 @@ fields = [
 [[entity]]
 name = "part"
 policy = "merge"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [{ name = "stockId", type = "ref", entity = "stock" }, { name = "title", type = "text" }]
 "#;

@@ -11,6 +11,7 @@ fn config(policy: &str) -> String {
 [[entity]]
 name = "tag"
 policy = "{policy}"
+allow = {{ read = ["*"], write = ["*"] }}
 scopes = ["all"]
 pair = ["noteId", "placeId"]
 fields = [

@@ -93,6 +93,7 @@ const ORDERS: &str = r#"
 name = "order"
 table = "orders"
 policy = "lastWriteWins"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["team:{teamId}"]
 fields = [
   { name = "status", type = "text" },
@@ -108,6 +109,7 @@ fields = [
 name = "team"
 table = "teams"
 policy = "readOnly"
+allow = { read = ["*"] }
 scopes = ["all"]
 fields = [{ name = "name", type = "text" }]
 "#;

@@ -104,7 +104,7 @@ fn what_is_wrong_is_said_with_its_place() {
     std::fs::write(folder.path().join("server.toml"), CONFIG.replace("lastWriteWins", "lastWriteWin")).unwrap();
     let (code, said) = fails(folder.path(), &[]);
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("entity.0.policy") && said.contains("server.toml"), "{said}");
+    assert!(said.contains("server.toml:12:10: config/value: entity[note].policy: \"lastWriteWin\" is none of"), "{said}");
 
     std::fs::write(folder.path().join("server.toml"), CONFIG).unwrap();
     let (code, said) = fails(folder.path(), &["--listen", "0.0.0.0:0"]);
@@ -117,4 +117,26 @@ fn what_is_wrong_is_said_with_its_place() {
     assert!(said.contains("nowhere is not a folder"), "{said}");
     let (code, _) = fails(folder.path(), &["--listen", "here"]);
     assert_eq!(code, Some(2));
+}
+
+#[test]
+fn check_says_what_is_wrong_by_line() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("server.toml");
+    let check = |arguments: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_whimbrel-server"));
+        let output = program.arg("check").args(arguments).current_dir(folder.path()).env_remove("DATABASE_URL").output();
+        let output = output.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    std::fs::write(&file, CONFIG).unwrap();
+    assert_eq!(check(&[]), (Some(0), "server.toml: good, 5 entities\n".to_owned()));
+    std::fs::write(&file, CONFIG.replacen("max = 10", "maks = 10", 1).replacen("\"task\"", "\"doc\"", 1)).unwrap();
+    let (code, said) = check(&["--config", "server.toml"]);
+    let expected = "server.toml:16:36: config/unknown-key: entity[note].fields[title].maks: there is no such key here; did you mean max?\n\
+                    server.toml:31:8: config/duplicate: entity[doc].name: there is another entity doc\n";
+    assert_eq!((code, said.as_str()), (Some(2), expected));
+    let (code, said) = check(&["--config", "nothing.toml"]);
+    assert!(code == Some(2) && said.starts_with("nothing.toml: No such file"), "{said}");
 }

@@ -17,6 +17,7 @@ tokens = [{ token = "t-ana", user = "ana", scopes = ["country:ES"] }]
 [[entity]]
 name = "place"
 policy = "readOnly"
+allow = { read = ["*"] }
 scopes = ["country:{country}"]
 fields = [
   { name = "name", type = "text", required = true },

@@ -33,6 +33,7 @@ tokens = [
 [[entity]]
 name = "note"
 policy = "lastWriteWins"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [
   { name = "title", type = "text", max = 10, required = true },
@@ -46,21 +47,25 @@ fields = [
 [[entity]]
 name = "task"
 policy = "lastWriteWins"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["team:{team}"]
 fields = [{ name = "title", type = "text", required = true }, { name = "team", type = "text" }]
 [[entity]]
 name = "doc"
 policy = "detectConflicts"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [{ name = "title", type = "text", required = true }, { name = "body", type = "text" }]
 [[entity]]
 name = "entry"
 policy = "appendOnly"
+allow = { read = ["*"], write = ["*"] }
 scopes = ["all"]
 fields = [{ name = "text", type = "text", required = true }]
 [[entity]]
 name = "place"
 policy = "readOnly"
+allow = { read = ["*"] }
 scopes = ["all"]
 fields = [{ name = "name", type = "text", required = true }]
 "#;
