@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup | demo | test | kill | sim | pkg | size | bench`.
+//! The project's own commands: `cargo xtask setup | demo | test | conformance | kill | sim | pkg | size | bench`.
 //!
 //! A command is a file of this crate. Each one is a sequence of calls to other programs (cargo, npm, wasm-bindgen, apt-get …)
 //! whose output is shown as it comes, and around them the few decisions worth testing: what is missing, what is stale, what is
@@ -8,6 +8,7 @@
 //! **Invariant:** every command can be repeated; what is there already is skipped.
 
 mod bench;
+mod conformance;
 mod demo;
 mod failure;
 mod kill;
@@ -54,6 +55,8 @@ enum Task {
     Kill(kill::Arguments),
     /// Lives through worlds of seeds: devices, tabs, a hostile network, and a judge
     Sim(sim::Arguments),
+    /// Tries the cases of docs/PROTOCOL.md against a server
+    Conformance(conformance::Arguments),
     /// Builds everything and serves the demo on this machine
     Demo(demo::Arguments),
     /// Runs every check and test of the project
@@ -83,6 +86,7 @@ fn run(task: &Task) -> Result<(), Failure> {
         Task::Bench(arguments) => bench::run(&workspace, arguments),
         Task::Kill(arguments) => kill::run(&workspace, arguments),
         Task::Sim(arguments) => sim::run(&workspace, arguments),
+        Task::Conformance(arguments) => conformance::run(&workspace, arguments),
         Task::Demo(arguments) => demo::run(&workspace, arguments),
         Task::Test(arguments) => test::run(&workspace, arguments),
     }

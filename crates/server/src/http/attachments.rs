@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -87,6 +87,8 @@ pub(super) async fn part<S: Storage>(
     if place.offset != received {
         return Err(wrong_offset(received));
     }
+    // A length that is said is refused before anything of it is kept.
+    check_part(place, request.body().size_hint().lower())?;
     let end = store(&app.attachments, &upload, place, request.into_body()).await?;
     if end < place.size {
         return Ok(axum::Json(to_state(end, None)).into_response());
@@ -170,6 +172,14 @@ fn wrong_offset(received: u64) -> Fault {
     Fault::new(ProblemCode::AttachmentOffset, format!("{received} bytes are here"))
 }
 
+/// Whether a part may have so many bytes.
+fn check_part(place: Place, bytes: u64) -> Result<(), Fault> {
+    if bytes > ATTACHMENT_PART_BYTES_MAX as u64 || place.offset.saturating_add(bytes) > place.size {
+        return Err(Fault::new(ProblemCode::TooLarge, "the part is over its limit, or over the size that was said"));
+    }
+    Ok(())
+}
+
 /// Stores a part as it arrives, durably; where the upload ends then.
 async fn store(store: &Arc<dyn AttachmentStore>, upload: &Upload, place: Place, body: Body) -> Result<u64, Fault> {
     let mut pieces = body.into_data_stream();
@@ -178,12 +188,7 @@ async fn store(store: &Arc<dyn AttachmentStore>, upload: &Upload, place: Place, 
         let piece = pieces.try_next().await;
         let total =
             end + waiting.len() as u64 + piece.as_ref().map_or(0, |piece| piece.as_ref().map_or(0, Bytes::len)) as u64;
-        if total > place.size || total - place.offset > ATTACHMENT_PART_BYTES_MAX as u64 {
-            return Err(Fault::new(
-                ProblemCode::TooLarge,
-                "the part is over its limit, or over the size that was said",
-            ));
-        }
+        check_part(place, total - place.offset)?;
         let is_end = !matches!(piece, Ok(Some(_)));
         if let Ok(Some(piece)) = &piece {
             waiting.extend_from_slice(piece);

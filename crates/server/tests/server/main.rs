@@ -22,6 +22,8 @@ macro_rules! suite {
         mod attachments;
         #[path = "concurrency.rs"]
         mod concurrency;
+        #[path = "conformance.rs"]
+        mod conformance;
         #[path = "crashes.rs"]
         mod crashes;
         #[path = "detach.rs"]
@@ -61,6 +63,7 @@ macro_rules! suite {
 
 mod attachment_stores;
 mod auth;
+mod broken_servers;
 mod configurations;
 mod contract;
 mod cors;
