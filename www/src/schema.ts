@@ -1,25 +1,22 @@
-/** What Rounds keeps on the device: work orders, and the places they are at. The server's side of it is `server.toml`. */
-import { attachment, entity, real, ref, text, timestamp } from "whimbrel";
+/** What Rounds keeps on the device: work orders, and the places they are at. What they have is the server's to say (`server.ts`). */
+import { entity } from "whimbrel";
+import { entities as server } from "./server";
+
+const { place, workOrder } = server;
+/** Without `admin1`: a device declares only what it needs. */
+const { name, country, lat, lng } = place.fields;
+const { title, status, dueAt, note } = workOrder.fields;
 
 /** The longest texts that device and server take. */
-export const TITLE_CHARACTERS_MAX = 200;
-export const NOTE_CHARACTERS_MAX = 2_000;
+export const TITLE_CHARACTERS_MAX = title.spec.max ?? Number.MAX_SAFE_INTEGER;
+export const NOTE_CHARACTERS_MAX = note.spec.max ?? Number.MAX_SAFE_INTEGER;
 
 export const entities = {
-  place: entity({ name: text(), country: text(), lat: real(), lng: real() }, { sync: "readOnly" }),
+  place: entity({ name, country, lat, lng }, { sync: place.policy }),
+  /** `country`: who gets it, the server gives work orders to those who work in the country. `status`: `open` or `done`. */
   workOrder: entity(
-    {
-      title: text().max(TITLE_CHARACTERS_MAX),
-      /** Who gets it: the server gives work orders to those who work in the country. */
-      country: text(),
-      /** `open` or `done`. */
-      status: text().index(),
-      placeId: ref("place"),
-      dueAt: timestamp().index(),
-      note: text().max(NOTE_CHARACTERS_MAX).optional(),
-      photo: attachment().optional(),
-    },
-    { sync: "lastWriteWins" },
+    { ...workOrder.fields, status: status.index(), dueAt: dueAt.index() },
+    { sync: workOrder.policy },
   ),
 };
 

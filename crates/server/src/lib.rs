@@ -30,6 +30,7 @@ mod sql;
 mod sqlite;
 mod stand;
 mod storage;
+mod typescript;
 
 pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};
 pub use auth::{ClaimTemplate, ClaimTemplateError, Issuer, Key, KeyError, KeySource};
@@ -49,5 +50,6 @@ pub use sql::AttachError;
 pub use sqlite::{SqlitePush, SqliteStorage};
 pub use storage::{
     Bucket, Client, Compacted, Constraint, Database, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Record,
-    SeedRows, Storage, StorageError, StorageResult, Write, Written,
+    SCOPES_MAX, SeedRows, Storage, StorageError, StorageResult, Write, Written,
 };
+pub use typescript::typescript;

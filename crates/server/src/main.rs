@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use whimbrel_server::{
     AttachError, Compacted, Config, ConfigError, Database, FolderAttachments, Hints, PostgresStorage, SeedError,
-    SqliteStorage, config_schema, forget_removals, plant, router_with, serve,
+    SqliteStorage, config_schema, forget_removals, plant, router_with, serve, typescript,
 };
 
 /// An upload to which nothing was added for so long is removed at the next start.
@@ -56,6 +56,15 @@ enum Command {
     },
     /// Print the JSON Schema of configurations
     Schema,
+    /// Print the entities as TypeScript for the app
+    Types {
+        /// The configuration, a TOML file
+        #[arg(long, value_name = "FILE", default_value = "server.toml")]
+        config: PathBuf,
+        /// What the package is imported by
+        #[arg(long, value_name = "NAME", default_value = "whimbrel")]
+        package: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -113,6 +122,8 @@ enum Failure {
     DataFolder(PathBuf, std::io::Error),
     #[error(transparent)]
     Seed(#[from] SeedError),
+    #[error("auth.scopesSql cannot be asked: {0}")]
+    Scopes(#[source] whimbrel_server::StorageError),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
     #[error("cannot serve: {0}")]
@@ -126,7 +137,9 @@ impl Failure {
         match self {
             // What is away may come back.
             Self::AttachPostgres(cause) if matches!(**cause, AttachError::Database(_)) => ExitCode::FAILURE,
+            Self::Scopes(whimbrel_server::StorageError::Busy(_)) => ExitCode::FAILURE,
             Self::Config(_)
+            | Self::Scopes(_)
             | Self::Exposed(_)
             | Self::NoStaticFolder(_)
             | Self::Attach { .. }
@@ -248,6 +261,10 @@ async fn start<D: Database>(
     if new_history {
         storage.renew_history().await?;
     }
+    if let Some(sql) = &config.scopes_sql {
+        // Nobody is called that; it says whether it can be asked at all.
+        storage.user_scopes(sql, "").await.map_err(Failure::Scopes)?;
+    }
     plant(&storage, &config.entities, &config.seeds).await?;
     let listener = TcpListener::bind(config.listen).await.map_err(|cause| Failure::Listen(config.listen, cause))?;
     Ok(Started { storage: Arc::new(storage), listener })
@@ -262,6 +279,10 @@ async fn administer(command: Command) -> Result<(), Failure> {
             let entities = Config::load(&config)?.entities.iter().count();
             writeln!(std::io::stdout(), "{}: good, {entities} entities", config.display())?;
             Ok(())
+        }
+        Command::Types { config, package } => {
+            let entities = Config::load(&config)?.entities;
+            Ok(write!(std::io::stdout(), "{}", typescript(&entities, &package))?)
         }
         Command::Schema => Ok(write!(std::io::stdout(), "{}", config_schema())?),
     }

@@ -27,6 +27,9 @@ pub enum StorageError {
 /// What storage functions return.
 pub type StorageResult<T> = Result<T, StorageError>;
 
+/// Scopes of a user that a query gives, at most. Who has more is not given some of them.
+pub const SCOPES_MAX: usize = 10_000;
+
 /// Where the database stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -240,6 +243,13 @@ pub trait Storage: Send + Sync + 'static {
 
     /// How many rows and removals [`Storage::changes`] would bring, about.
     fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> impl Future<Output = StorageResult<u64>> + Send;
+
+    /// The scopes that a query of the configuration gives a user, whose id is its only parameter `$1`: the first column of each row that is not null.
+    /// They are read at once, at most [`SCOPES_MAX`].
+    fn user_scopes(&self, sql: &str, user: &str) -> impl Future<Output = StorageResult<Vec<String>>> + Send {
+        let _ = (sql, user);
+        std::future::ready(Err(StorageError::Failed("scopes by SQL need a database with SQL".into())))
+    }
 
     /// Resolves when somebody has written, whoever it was; it may be late, or for nothing. Never where the database does not tell.
     fn news(&self) -> impl Future<Output = StorageResult<()>> + Send {

@@ -108,7 +108,10 @@ impl From<Refusal> for Fault {
 /// Who asks, and for how long the token lasts.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
+    /// With all scopes.
     pub(crate) user: User,
+    /// With the token's scopes only.
+    pub(crate) of_token: User,
     /// None for a token that does not end.
     pub(crate) left: Option<Duration>,
 }
@@ -141,7 +144,7 @@ impl Auth {
     /// The user of a bearer token.
     pub(crate) async fn session_of(&self, token: &str) -> Result<Session, Refusal> {
         if let Some(user) = self.tokens.get(token) {
-            return Ok(Session { user: user.clone(), left: None });
+            return Ok(Session { user: user.clone(), of_token: user.clone(), left: None });
         }
         if self.issuers.is_empty() {
             return Err(Refusal::Unknown);
@@ -165,6 +168,7 @@ impl Auth {
         };
         let claims = keys::verify(token, header.alg, &candidates)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Ok(Session { user: claims::user(&claims, issuer, now)?, left: claims::left(&claims, issuer, now) })
+        let user = claims::user(&claims, issuer, now)?;
+        Ok(Session { of_token: user.clone(), user, left: claims::left(&claims, issuer, now) })
     }
 }

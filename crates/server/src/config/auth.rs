@@ -17,7 +17,7 @@ const LEEWAY_S: u64 = 60;
 
 /// Whose tokens are taken.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct AuthEntry {
     /// `jwt`, or `development` with tokens in this file; it must be said, so that nobody has development tokens by accident.
     mode: AuthMode,
@@ -27,6 +27,8 @@ pub(super) struct AuthEntry {
     /// Whose signed tokens are taken, with `mode = "jwt"`.
     #[serde(default)]
     issuers: Vec<IssuerEntry>,
+    /// A query for more scopes of a user, whose id is `$1`: `SELECT 'team:' || team_id FROM member WHERE user_id = $1`. It is asked with every request.
+    scopes_sql: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -101,13 +103,23 @@ enum AlgorithmEntry {
     EdDSA,
 }
 
-/// The development tokens and the issuers; of one kind there are none.
-pub(super) fn check_auth(
-    auth: AuthEntry,
-    folder: &Path,
-    findings: &mut Findings,
-) -> (HashMap<String, User>, Vec<Issuer>) {
+/// Who may ask, and which scopes they have.
+#[derive(Debug)]
+pub(super) struct Auth {
+    pub(super) tokens: HashMap<String, User>,
+    pub(super) issuers: Vec<Issuer>,
+    pub(super) scopes_sql: Option<String>,
+}
+
+/// Of development tokens and issuers there is one kind only.
+pub(super) fn check_auth(auth: AuthEntry, folder: &Path, findings: &mut Findings) -> Auth {
     let place = Place::of("auth");
+    if auth.scopes_sql.as_ref().is_some_and(|sql| !sql.contains("$1")) {
+        findings.value(
+            &place.key("scopesSql"),
+            "does not ask for $1, the user's id, so all users would have the same scopes",
+        );
+    }
     match auth.mode {
         AuthMode::Development if !auth.issuers.is_empty() => {
             findings.value(&place.key("issuers"), "issuers are for mode = \"jwt\"");
@@ -121,7 +133,8 @@ pub(super) fn check_auth(
         }
         AuthMode::Development | AuthMode::Jwt => {}
     }
-    (check_tokens(auth.tokens, findings), check_issuers(auth.issuers, folder, findings))
+    let tokens = check_tokens(auth.tokens, findings);
+    Auth { tokens, issuers: check_issuers(auth.issuers, folder, findings), scopes_sql: auth.scopes_sql }
 }
 
 fn check_tokens(entries: Vec<TokenEntry>, findings: &mut Findings) -> HashMap<String, User> {

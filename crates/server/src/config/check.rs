@@ -60,7 +60,7 @@ pub(super) fn check(
         }
         entities.push(entity);
     }
-    let (tokens, issuers) = check_auth(file.auth, folder, findings);
+    let auth = check_auth(file.auth, folder, findings);
     let seeds =
         file.seed.into_iter().zip(0..).map(|(entry, number)| check_seed(entry, number, folder, names, findings));
     Config {
@@ -70,8 +70,9 @@ pub(super) fn check(
         database,
         static_files: environment.static_files.or(file.static_files.map(|path| folder.join(path))),
         attachments: check_attachments(file.attachments, folder, findings),
-        tokens,
-        issuers,
+        tokens: auth.tokens,
+        issuers: auth.issuers,
+        scopes_sql: auth.scopes_sql,
         cors_origins: check_cors(file.cors, findings),
         tombstones_days,
         entities: Entities::new(entities),

@@ -77,6 +77,8 @@ pub struct Config {
     pub tokens: HashMap<String, User>,
     /// Whose signed tokens (JWT) are taken.
     pub issuers: Vec<Issuer>,
+    /// A query for more scopes of a user, whose id is its parameter.
+    pub scopes_sql: Option<String>,
     /// Origins of pages that may ask, besides the server's own.
     pub cors_origins: Vec<String>,
     /// For how many days removals can be pulled. A device that was away for longer begins anew.

@@ -8,7 +8,7 @@ use super::App;
 use crate::auth::{Refusal, Session};
 use crate::fault::Fault;
 use crate::model::User;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageResult};
 
 impl<S: Storage> FromRequestParts<App<S>> for Session {
     type Rejection = Fault;
@@ -17,10 +17,25 @@ impl<S: Storage> FromRequestParts<App<S>> for Session {
         let header = parts.headers.get(header::AUTHORIZATION).ok_or(Refusal::Missing)?;
         match header.to_str().ok().and_then(|text| text.split_once(' ')) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                Ok(app.auth.session_of(token.trim()).await?)
+                let session = app.auth.session_of(token.trim()).await?;
+                Ok(Session { user: app.with_scopes(&session.user).await?, ..session })
             }
             _ => Err(Refusal::NotBearer.into()),
         }
+    }
+}
+
+impl<S: Storage> App<S> {
+    /// A user of a token, with the scopes that the database gives besides the token's. They are asked for each time: whoever lost one has lost it with
+    /// the next request.
+    pub(super) async fn with_scopes(&self, of_token: &User) -> StorageResult<User> {
+        let mut user = of_token.clone();
+        if let Some(sql) = &self.scopes_sql {
+            let more = self.storage.user_scopes(sql, &user.id).await?;
+            let new: Vec<String> = more.into_iter().filter(|scope| !of_token.scopes.contains(scope)).collect();
+            user.scopes.extend(new);
+        }
+        Ok(user)
     }
 }
 

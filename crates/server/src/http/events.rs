@@ -84,8 +84,14 @@ impl Hints {
     }
 }
 
+/// How often the scopes of a user who listens are asked for again, where a query gives them and nothing else happens.
+const SCOPES_AGAIN: Duration = Duration::from_secs(10);
+
 struct Listener<S> {
     app: App<S>,
+    /// As the token says.
+    of_token: User,
+    /// With the scopes of the last look.
     user: User,
     woken: watch::Receiver<Woken>,
     seen: Version,
@@ -101,11 +107,11 @@ struct Listener<S> {
     )
 )]
 pub(super) async fn events<S: Storage>(State(app): State<App<S>>, session: Session) -> Result<Response, Fault> {
-    let Session { user, left } = session;
+    let Session { user, left, of_token } = session;
     // Listen first, look second: a change in between wakes.
     let woken = app.hints.sender.subscribe();
     let seen = app.storage.head().await?.version;
-    let hints = stream::unfold(Listener { app, user, woken, seen }, Listener::next);
+    let hints = stream::unfold(Listener { app, of_token, user, woken, seen }, Listener::next);
     // Who listens has to show a new token when this one has ended, as everybody has.
     let ended = async move {
         match left {
@@ -120,8 +126,18 @@ pub(super) async fn events<S: Storage>(State(app): State<App<S>>, session: Sessi
 impl<S: Storage> Listener<S> {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         loop {
-            if *self.woken.borrow() == Woken::End || self.woken.changed().await.is_err() {
+            if *self.woken.borrow() == Woken::End {
                 return None;
+            }
+            let again = async {
+                match self.app.scopes_sql {
+                    Some(_) => tokio::time::sleep(SCOPES_AGAIN).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                woken = self.woken.changed() => woken.ok()?,
+                () = again => {}
             }
             let buckets = match self.changed().await {
                 Ok(buckets) => buckets,
@@ -137,14 +153,32 @@ impl<S: Storage> Listener<S> {
         }
     }
 
-    /// The user's buckets that changed since the last look.
+    /// The user's buckets that changed since the last look, and those that are the user's since then, or are not any more.
     async fn changed(&mut self) -> StorageResult<Vec<String>> {
+        let before = match self.app.scopes_sql {
+            Some(_) => {
+                let now = self.app.with_scopes(&self.of_token).await?;
+                std::mem::replace(&mut self.user, now)
+            }
+            None => self.user.clone(),
+        };
         let head = self.app.storage.head().await?.version;
         let mut buckets = Vec::new();
         for entity in self.app.entities.iter() {
+            let (old, new) = (entity.scopes_for(&before), entity.scopes_for(&self.user));
+            let only_in = |one: &[&str], other: &[&str]| {
+                let only = one.iter().filter(|scope| !other.contains(scope));
+                only.map(|scope| format!("{}/{scope}", entity.name)).collect::<Vec<_>>()
+            };
+            buckets.extend(only_in(&old, &new));
+            buckets.extend(only_in(&new, &old));
+        }
+        for entity in self.app.entities.iter() {
             for scope in entity.scopes_for(&self.user) {
-                if self.app.storage.count_changes(Bucket { entity, scope }, self.seen).await? > 0 {
-                    buckets.push(format!("{}/{scope}", entity.name));
+                let bucket = format!("{}/{scope}", entity.name);
+                let is_named = buckets.contains(&bucket);
+                if !is_named && self.app.storage.count_changes(Bucket { entity, scope }, self.seen).await? > 0 {
+                    buckets.push(bucket);
                 }
             }
         }

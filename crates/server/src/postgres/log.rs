@@ -1,5 +1,6 @@
 //! The clock and the change log: where the database stands, and how much of a bucket is ahead of somebody.
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row as _};
 use whimbrel_protocol::Version;
@@ -7,7 +8,7 @@ use whimbrel_protocol::Version;
 use super::shape::Shape;
 use super::triggers::NEWEST;
 use super::values::plain;
-use crate::sql::{from_sql, to_sql};
+use crate::sql::{self, from_sql, to_sql};
 use crate::storage::{Bucket, Head, StorageResult};
 
 pub(super) async fn read_head(readers: &PgPool) -> StorageResult<Head> {
@@ -55,4 +56,14 @@ pub(super) async fn has_text(
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&entity.name).bind(scope).bind(plain(text));
     Ok(query.fetch_one(readers).await?.try_get(0)?)
+}
+
+/// Read one by one, so that a query without an end takes no memory.
+pub(super) async fn user_scopes(pool: &PgPool, sql: &str, user: &str) -> StorageResult<Vec<String>> {
+    let mut rows = sqlx::query(AssertSqlSafe(sql.to_owned())).bind(user).fetch(pool);
+    let mut scopes: Vec<String> = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        sql::add_scope(&mut scopes, row.try_get(0)?)?;
+    }
+    Ok(scopes)
 }

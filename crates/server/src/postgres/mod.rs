@@ -203,6 +203,10 @@ impl Storage for PostgresStorage {
         log::count_snapshot(&self.0.readers, bucket, after).await
     }
 
+    async fn user_scopes(&self, sql: &str, user: &str) -> StorageResult<Vec<String>> {
+        log::user_scopes(&self.0.readers, sql, user).await
+    }
+
     async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
         log::count_changes(&self.0.readers, bucket, after).await
     }

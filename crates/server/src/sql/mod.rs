@@ -9,7 +9,7 @@ mod page;
 use whimbrel_protocol::{Outcome, Version};
 
 use crate::model::{Entity, ScopeTemplate};
-use crate::storage::{Decided, StorageError, StorageResult};
+use crate::storage::{Decided, SCOPES_MAX, StorageError, StorageResult};
 
 pub use self::attach::AttachError;
 pub(crate) use self::page::Filling;
@@ -63,6 +63,16 @@ pub(crate) fn outcome_to_sql(decided: &Decided) -> StorageResult<(String, Option
 /// An outcome as it was remembered.
 pub(crate) fn outcome_from_sql(text: &str) -> StorageResult<Outcome> {
     serde_json::from_str(text).map_err(|error| StorageError::Failed(error.into()))
+}
+
+/// Adds what a row of the query for a user's scopes says.
+pub(crate) fn add_scope(scopes: &mut Vec<String>, scope: Option<String>) -> StorageResult<()> {
+    let Some(scope) = scope.filter(|scope| !scope.is_empty()) else { return Ok(()) };
+    if scopes.len() == SCOPES_MAX {
+        return Err(StorageError::Failed(format!("a user has more than {SCOPES_MAX} scopes").into()));
+    }
+    scopes.push(scope);
+    Ok(())
 }
 
 /// A name that was not checked, between double quotes.

@@ -1,10 +1,11 @@
 //! The clock and the change log: where the database stands, and how much of a bucket is ahead of somebody.
 
+use futures_util::TryStreamExt;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row as _, SqliteExecutor};
 use whimbrel_protocol::Version;
 
-use crate::sql::{from_sql, to_sql};
+use crate::sql::{self, from_sql, to_sql};
 use crate::storage::{Bucket, Head, StorageResult};
 
 pub(super) async fn read_head(executor: impl SqliteExecutor<'_>) -> StorageResult<Head> {
@@ -53,4 +54,14 @@ pub(super) async fn has_text(
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&entity.name).bind(scope).bind(text);
     Ok(query.fetch_one(pool).await?.try_get_unchecked(0)?)
+}
+
+/// Read one by one, so that a query without an end takes no memory.
+pub(super) async fn user_scopes(pool: &SqlitePool, sql: &str, user: &str) -> StorageResult<Vec<String>> {
+    let mut rows = sqlx::query(AssertSqlSafe(sql.to_owned())).bind(user).fetch(pool);
+    let mut scopes: Vec<String> = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        sql::add_scope(&mut scopes, row.try_get(0)?)?;
+    }
+    Ok(scopes)
 }

@@ -178,6 +178,10 @@ impl Storage for SqliteStorage {
         log::count_snapshot(&self.readers, bucket, after).await
     }
 
+    async fn user_scopes(&self, sql: &str, user: &str) -> StorageResult<Vec<String>> {
+        log::user_scopes(&self.readers, sql, user).await
+    }
+
     async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
         log::count_changes(&self.readers, bucket, after).await
     }

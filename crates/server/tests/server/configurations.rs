@@ -1,6 +1,7 @@
 //! Every configuration of the repository is a good one, and its editor knows the schema.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use whimbrel_server::Config;
 
@@ -35,5 +36,26 @@ fn all_of_them_are_good() {
         let schema = text.lines().next().and_then(|line| line.strip_prefix("#:schema "));
         let schema = schema.unwrap_or_else(|| panic!("{}: no #:schema in the first line", file.display()));
         assert!(file.with_file_name(schema).is_file(), "{}: there is no {schema}", file.display());
+    }
+}
+
+/// `BLESS=1 cargo nextest run` writes them anew. `tsc` compiles both, in the steps `js` and `demo` of `cargo xtask test`.
+#[test]
+fn r16_apps_have_what_their_server_has() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().parent().unwrap();
+    for (config, package, types) in [
+        ("crates/server/tests/server/every.toml", "../../pkg/src/index.js", "tests/types/every.ts"),
+        ("www/server.toml", "whimbrel", "www/src/server.ts"),
+    ] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_whimbrel-server"));
+        program.args(["types", "--package", package, "--config"]).arg(root.join(config)).env_remove("DATABASE_URL");
+        let output = program.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let made = String::from_utf8(output.stdout).unwrap();
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(root.join(types), &made).unwrap();
+        }
+        let there = std::fs::read_to_string(root.join(types)).unwrap_or_default();
+        assert_eq!(there, made, "{types} is not what {config} says; BLESS=1 writes it anew");
     }
 }

@@ -54,6 +54,8 @@ macro_rules! suite {
         mod replay;
         #[path = "resume.rs"]
         mod resume;
+        #[path = "scopes_sql.rs"]
+        mod scopes_sql;
         #[path = "seeds.rs"]
         mod seeds;
         #[path = "together.rs"]
