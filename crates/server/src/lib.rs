@@ -40,7 +40,7 @@ pub use http::{Hints, router, router_with};
 pub use memory::{MemoryPush, MemoryState, MemoryStorage, MemoryWrite};
 pub use model::{
     Allow, Entities, Entity, Field, FieldType, Grant, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row,
-    ScopeTemplate, ScopeTemplateError, User, Value, ValueError,
+    ScopeTemplate, ScopeTemplateError, User, Value, ValueError, View,
 };
 pub use postgres::{PostgresPush, PostgresStorage};
 pub use retention::forget_removals;

@@ -251,6 +251,11 @@ pub trait Storage: Send + Sync + 'static {
         std::future::ready(Err(StorageError::Failed("scopes by SQL need a database with SQL".into())))
     }
 
+    /// Brings what entities have of views up to date, where the tables of those were written. A view that cannot be read is no failure.
+    fn refresh_views(&self) -> impl Future<Output = StorageResult<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Resolves when somebody has written, whoever it was; it may be late, or for nothing. Never where the database does not tell.
     fn news(&self) -> impl Future<Output = StorageResult<()>> + Send {
         std::future::pending()

@@ -131,6 +131,7 @@ pub(crate) fn server() -> Config {
             ScopeTemplate::Everyone("all".to_owned())
         }],
         allow: whimbrel_server::Allow::everything(),
+        view: None,
         pair: (kind.name == PAIRED).then_some([3, 4]),
     });
     let users = USERS.iter().map(|(name, teams)| {
@@ -145,6 +146,7 @@ pub(crate) fn server() -> Config {
         attachments: whimbrel_server::Attachments::default(),
         tokens: users.collect::<HashMap<_, _>>(),
         issuers: Vec::new(),
+        scopes_sql: None,
         cors_origins: Vec::new(),
         tombstones_days: 90,
         entities: Entities::new(entities.collect()),

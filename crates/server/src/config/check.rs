@@ -61,6 +61,11 @@ pub(super) fn check(
         entities.push(entity);
     }
     let auth = check_auth(file.auth, folder, findings);
+    let of_views: BTreeSet<&str> =
+        entities.iter().filter(|entity| entity.view.is_some()).map(|entity| entity.name.as_str()).collect();
+    for (number, _) in file.seed.iter().enumerate().filter(|(_, seed)| of_views.contains(seed.entity.as_str())) {
+        findings.value(&Place::of("seed").at(number).key("entity"), "is a view; what it is made of can be seeded");
+    }
     let seeds =
         file.seed.into_iter().zip(0..).map(|(entry, number)| check_seed(entry, number, folder, names, findings));
     Config {

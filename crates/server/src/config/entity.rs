@@ -5,12 +5,17 @@ use std::collections::BTreeSet;
 use toml::de::DeTable;
 use whimbrel_merge::Rule;
 
-use super::file::{AllowEntry, EntityEntry, FieldEntry, PolicyEntry, RuleEntry, TypeEntry};
+use super::file::{AllowEntry, EntityEntry, FieldEntry, PolicyEntry, RuleEntry, TypeEntry, ViewEntry};
 use super::finding::{ConfigCode, Finding, Findings, Place, Step, suggestion};
-use crate::model::{Allow, Entity, Field, FieldType, Grant, Policy, ScopeTemplate, ScopeTemplateError, check_name};
+use crate::model::{
+    Allow, Entity, Field, FieldType, Grant, Policy, ScopeTemplate, ScopeTemplateError, View, check_name,
+};
 
 /// Beginnings of table names that belong to somebody else.
 const RESERVED: [&str; 3] = ["sqlite_", "pg_", "whimbrel_"];
+
+/// Bytes of the name of an entity that is a view, at most: other names are made of it.
+const VIEW_NAME_BYTES_MAX: usize = 40;
 
 /// What there is by name in the whole file.
 #[derive(Debug, Default)]
@@ -42,10 +47,18 @@ pub(super) fn check_entity(entry: EntityEntry, names: &Names, place: &Place, fin
     if let Some(table) = &entry.table {
         findings.take(ConfigCode::Name, &place.key("table"), check_name(table));
     }
-    let table = entry.table.clone().unwrap_or_else(|| entry.name.clone());
+    let mut table = entry.table.clone().unwrap_or_else(|| entry.name.clone());
     if RESERVED.iter().any(|reserved| table.to_lowercase().starts_with(reserved)) {
         let place = place.key(if entry.table.is_some() { "table" } else { "name" });
         findings.add(ConfigCode::Name, &place, format!("the table name {table} is reserved"));
+    }
+    let view = entry.view.map(|view| check_view(view, entry.table.is_some(), entry.policy, place, findings));
+    if view.is_some() {
+        if entry.name.len() > VIEW_NAME_BYTES_MAX {
+            let what = format!("the name of an entity that is a view has {VIEW_NAME_BYTES_MAX} bytes at most");
+            findings.add(ConfigCode::Name, &place.key("name"), what);
+        }
+        table = format!("whimbrel_view_{}", entry.name);
     }
     let mut columns = BTreeSet::from(["id".to_owned()]);
     let mut fields: Vec<Field> = Vec::with_capacity(entry.fields.len());
@@ -71,7 +84,25 @@ pub(super) fn check_entity(entry: EntityEntry, names: &Names, place: &Place, fin
     };
     let scopes = check_scopes(&entry.scopes, &fields, &place.key("scopes"), findings);
     let allow = check_allow(entry.allow, policy, &place.key("allow"), findings);
-    Entity { name: entry.name, table, policy, fields, scopes, allow, pair }
+    Entity { name: entry.name, table, policy, fields, scopes, allow, view, pair }
+}
+
+fn check_view(entry: ViewEntry, has_table: bool, policy: PolicyEntry, place: &Place, findings: &mut Findings) -> View {
+    if has_table {
+        findings.value(&place.key("table"), "an entity has a table or a view, not both");
+    }
+    if policy != PolicyEntry::ReadOnly {
+        findings.value(&place.key("policy"), "of a view it is readOnly: nobody pushes to it");
+    }
+    let place = place.key("view");
+    let of = (0..).map(|number| place.key("of").at(number));
+    for (name, place) in entry.of.iter().zip(of).chain([(&entry.name, place.key("name"))]) {
+        findings.take(ConfigCode::Name, &place, check_name(name));
+        if RESERVED.iter().any(|reserved| name.to_lowercase().starts_with(reserved)) {
+            findings.add(ConfigCode::Name, &place, format!("the name {name} is reserved"));
+        }
+    }
+    View { name: entry.name, of: entry.of }
 }
 
 /// The two refs of a pair, which every record then has.

@@ -64,6 +64,8 @@ pub(super) struct EntityEntry {
     pub(super) name: String,
     /// Its table, created when absent; the entity's name when it is not said.
     pub(super) table: Option<String>,
+    /// Instead of a table, a view whose rows are pulled and never pushed.
+    pub(super) view: Option<ViewEntry>,
     /// What clients may write, and how the server settles differences.
     pub(super) policy: PolicyEntry,
     /// The scopes of a row: texts such as `all`, or with one field at the end such as `team:{teamId}`. A user sees a row that is in one of the user's scopes.
@@ -76,6 +78,17 @@ pub(super) struct EntityEntry {
     pub(super) fields: Vec<FieldEntry>,
     /// The two refs that a record stands for, of an entity that is a set of pairs.
     pub(super) pair: Option<[String; 2]>,
+}
+
+/// A view of the database. The server keeps a copy of what it shows, and compares the two before a pull when one of its tables was written.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ViewEntry {
+    /// Its name. It has a column `id`, which no two of its rows share.
+    pub(super) name: String,
+    /// The tables it is made of, all of them: what is written to others is not noticed.
+    #[schemars(length(min = 1))]
+    pub(super) of: Vec<String>,
 }
 
 /// Who may do what with the records of an entity: for each operation scopes, of which the user must have one. `*` is everybody who is signed in,

@@ -60,7 +60,10 @@ impl Hints {
     pub async fn listen<S: Storage>(self, storage: Arc<S>) {
         loop {
             match storage.news().await {
-                Ok(()) => self.wake(),
+                Ok(()) => {
+                    refresh_views(storage.as_ref()).await;
+                    self.wake();
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the database tells nothing of changes for a while");
                     tokio::time::sleep(LISTEN_AGAIN).await;
@@ -75,12 +78,20 @@ impl Hints {
         let mut ticks = tokio::time::interval(every);
         loop {
             ticks.tick().await;
+            refresh_views(storage.as_ref()).await;
             // A database that cannot be asked now is asked again at the next tick.
             let Ok(head) = storage.head().await else { continue };
             if seen.replace(head.version).is_some_and(|seen| seen != head.version) {
                 self.wake();
             }
         }
+    }
+}
+
+/// What a view shows is news only when its copy has it.
+async fn refresh_views<S: Storage>(storage: &S) {
+    if let Err(error) = storage.refresh_views().await {
+        tracing::warn!(%error, "views are looked at again later");
     }
 }
 

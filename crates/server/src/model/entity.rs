@@ -42,8 +42,19 @@ pub struct Entity {
     pub scopes: Vec<ScopeTemplate>,
     /// Who may do what with it.
     pub allow: Allow,
+    /// The view that its rows come from; [`Entity::table`] is then the server's copy of what that shows.
+    pub view: Option<View>,
     /// The positions of the two refs that a record stands for: its id is made of them, they never change, and each pair is there once or not.
     pub pair: Option<[usize; 2]>,
+}
+
+/// A view of the database, whose rows are pulled and never pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// The tables it is made of: who writes them may have changed it.
+    pub of: Vec<String>,
 }
 
 /// One field of an entity.

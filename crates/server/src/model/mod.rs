@@ -14,7 +14,7 @@ mod scope;
 mod value;
 
 pub use allow::{Allow, Grant};
-pub use entity::{Entities, Entity, Field, FieldType, Policy};
+pub use entity::{Entities, Entity, Field, FieldType, Policy, View};
 pub(crate) use id::is_id;
 pub(crate) use name::check_name;
 pub use name::{NAME_BYTES_MAX, NameError};

@@ -14,6 +14,7 @@ use super::catalog::{self, Shapes, Table};
 use super::shape::Shape;
 use super::tables::{OWN_NAMES, OWN_TABLES, add_column, create_attachment_indexes, create_table, index_name};
 use super::triggers::{NEWEST, TAKE_CLOCK, enter, everything, function_names, take_function, trigger_names, triggers};
+use super::views::{self, Views};
 use crate::model::{Entities, Entity};
 use crate::sql::{AttachError, quoted, scopes_sql};
 
@@ -22,15 +23,16 @@ const VERSION_MIN: i32 = 14;
 /// Servers that attach at the same time do so one after the other ("whim").
 const ATTACH_LOCK: &str = "SELECT pg_advisory_xact_lock(2003331437)";
 
-pub(super) async fn attach(writers: &PgPool, entities: &Entities) -> Result<Shapes, AttachError> {
+pub(super) async fn attach(writers: &PgPool, entities: &Entities) -> Result<(Shapes, Views), AttachError> {
     let mut transaction = writers.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     run(&mut transaction, ATTACH_LOCK).await?;
     for statement in plan(&mut transaction, entities).await? {
         run(&mut transaction, &statement).await?;
     }
     let shapes = catalog::shapes(&mut transaction, entities).await?;
+    let views = Views::read(&mut transaction, entities).await?;
     transaction.commit().await?;
-    Ok(shapes)
+    Ok((shapes, views))
 }
 
 pub(super) async fn script(connection: &mut PgConnection, entities: &Entities) -> Result<String, AttachError> {
@@ -50,9 +52,17 @@ pub(super) async fn detach(connection: &mut PgConnection, entities: &Entities) -
         for name in function_names(entity) {
             run(&mut transaction, &format!("DROP FUNCTION IF EXISTS \"{name}\"()")).await?;
         }
+        if entity.view.is_some() {
+            for statement in views::gone(entity) {
+                run(&mut transaction, &statement).await?;
+            }
+        }
         for field in entity.attachments().filter_map(|position| entity.fields.get(position)) {
             run(&mut transaction, &format!("DROP INDEX IF EXISTS \"{}\"", index_name(&entity.name, field))).await?;
         }
+    }
+    for function in views::others(&mut transaction, &Entities::default()).await? {
+        run(&mut transaction, &format!("DROP FUNCTION \"{function}\"() CASCADE")).await?;
     }
     // When a table of an entity that is not declared any more still has it, this fails, and nothing has happened.
     run(&mut transaction, "DROP FUNCTION IF EXISTS whimbrel_take()").await?;
@@ -90,7 +100,17 @@ async fn plan(connection: &mut PgConnection, entities: &Entities) -> Result<Vec<
         statements.push(take);
         statements.push(note_sql("take", &format!("'{take_digest}'")));
     }
-    for entity in entities.iter() {
+    if is_attached {
+        for function in views::others(connection, entities).await? {
+            statements.push(format!("DROP FUNCTION \"{function}\"() CASCADE"));
+        }
+    }
+    // What a view is made of comes first.
+    let (views, tables): (Vec<&Entity>, Vec<&Entity>) = entities.iter().partition(|entity| entity.view.is_some());
+    if !views.is_empty() {
+        statements.push(views::DIRTY_TABLE.to_owned());
+    }
+    for entity in tables.into_iter().chain(views) {
         plan_entity(connection, entity, &schema, is_attached, &mut statements).await?;
     }
     Ok(statements)
@@ -103,7 +123,22 @@ async fn plan_entity(
     is_attached: bool,
     statements: &mut Vec<String>,
 ) -> Result<(), AttachError> {
-    let table = catalog::table(connection, entity).await?;
+    let mut table = catalog::table(connection, entity).await?;
+    if let Some(view) = &entity.view {
+        let marking = views::marking(entity, view, schema);
+        let key = format!("view of {}", entity.name);
+        let shape = catalog::view(connection, entity, view).await?;
+        let digest = digest(&[marking.join(";"), create_table(entity), views::refresh(entity, view, &shape)]);
+        let noted = if is_attached { catalog::noted(connection, &key).await? } else { None };
+        if table.is_none() || noted.as_ref() != Some(&digest) {
+            // Every record is looked at anew: those that are not shown any more leave.
+            table = None;
+            statements.extend(views::gone(entity));
+            statements.extend(marking);
+            statements.push(views::mark(entity));
+            statements.push(note_sql(&key, &format!("'{digest}'")));
+        }
+    }
     let (shape, existing) = match table {
         None => {
             statements.push(create_table(entity));

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::shape::{ColumnType, Shape};
-use crate::model::{Entities, Entity, Field};
+use crate::model::{Entities, Entity, Field, View};
 use crate::sql::AttachError;
 use crate::storage::{StorageError, StorageResult};
 
@@ -70,6 +70,29 @@ pub(super) async fn table(connection: &mut PgConnection, entity: &Entity) -> Res
                     WHERE tgrelid = $1::bigint::oid AND tgname LIKE 'whimbrel\\_%' AND tgenabled <> 'D'";
     let triggers = sqlx::query(triggers).bind(oid).fetch_one(connection).await?.try_get(0)?;
     Ok(Some(Table { shape, missing, triggers }))
+}
+
+/// The shape of a view, of which all columns must be there, as well as the tables that it is made of.
+pub(super) async fn view(connection: &mut PgConnection, entity: &Entity, view: &View) -> Result<Shape, AttachError> {
+    let find = "SELECT c.oid::bigint, c.relkind::text FROM pg_class AS c \
+                JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+                WHERE n.nspname = current_schema() AND c.relname = $1";
+    let mut oid = 0;
+    let tables = view.of.iter().map(|table| (table, ["r"].as_slice()));
+    for (name, kinds) in tables.chain([(&view.name, ["v", "m"].as_slice())]) {
+        let found = sqlx::query(find).bind(kept(name)).fetch_optional(&mut *connection).await?;
+        let Some(found) = found else { return Err(AttachError::view(entity, name, "not there")) };
+        let kind: String = found.try_get(1)?;
+        if !kinds.contains(&kind.as_str()) {
+            return Err(AttachError::view(entity, name, if kind == "r" { "a table" } else { "no table" }));
+        }
+        oid = found.try_get(0)?;
+    }
+    let columns = columns(connection, oid).await?;
+    let column =
+        |name: &str| columns.get(&kept(name)).cloned().ok_or_else(|| AttachError::missing(entity, &view.name, name));
+    let types = entity.fields.iter().map(|field| column(&field.column)).collect::<Result<_, _>>()?;
+    Shape::found(entity, column("id")?, types)
 }
 
 async fn columns(connection: &mut PgConnection, oid: i64) -> Result<BTreeMap<String, ColumnType>, AttachError> {

@@ -10,6 +10,7 @@
 //! whimbrel_era          when the clock stood where; another one from every opening on
 //! whimbrel_client       per client: its user, its last seq, what it acknowledged
 //! whimbrel_outcome      decisions that a client has not acknowledged
+//! whimbrel_dirty        views whose tables were written since they were looked at
 //! whimbrel_meta         the history's identity; the horizon; what each entity looked like when it was attached
 //! ```
 //!
@@ -33,6 +34,7 @@ mod shape;
 mod tables;
 mod triggers;
 mod values;
+mod views;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use whimbrel_protocol::Version;
 
 use self::catalog::Shapes;
 use self::triggers::CHANNEL;
+use self::views::Views;
 use crate::model::{Entities, Entity};
 use crate::retention::now_ms;
 use crate::sql::AttachError;
@@ -71,6 +74,7 @@ struct Inner {
     writers: PgPool,
     readers: PgPool,
     shapes: Arc<Shapes>,
+    views: Views,
     listener: Mutex<Option<PgListener>>,
 }
 
@@ -86,11 +90,13 @@ impl PostgresStorage {
             .after_connect(|connection, _| Box::pin(prepare_writer(connection)))
             .connect_with(options.clone())
             .await?;
-        let shapes = attach::attach(&writers, entities).await?;
+        let (shapes, views) = attach::attach(&writers, entities).await?;
         // Whoever restores a database opens it afterwards: cursors that are not its own can be told by their era.
         eras::begin(&writers, now_ms()).await?;
         let readers = pool(READERS).connect_with(options).await?;
-        let inner = Inner { writers, readers, shapes: Arc::new(shapes), listener: Mutex::default() };
+        views.mark_all(&writers).await?;
+        views.refresh(&readers, &writers).await.map_err(AttachError::Views)?;
+        let inner = Inner { writers, readers, shapes: Arc::new(shapes), views, listener: Mutex::default() };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -201,6 +207,10 @@ impl Storage for PostgresStorage {
 
     async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
         log::count_snapshot(&self.0.readers, bucket, after).await
+    }
+
+    async fn refresh_views(&self) -> StorageResult<()> {
+        self.0.views.refresh(&self.0.readers, &self.0.writers).await
     }
 
     async fn user_scopes(&self, sql: &str, user: &str) -> StorageResult<Vec<String>> {

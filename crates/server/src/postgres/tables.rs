@@ -71,7 +71,8 @@ CREATE TABLE IF NOT EXISTS whimbrel_outcome (
 )"#;
 
 /// Their names, in an order in which they can be dropped.
-pub(super) const OWN_NAMES: [&str; 8] = [
+pub(super) const OWN_NAMES: [&str; 9] = [
+    "whimbrel_dirty",
     "whimbrel_outcome",
     "whimbrel_time",
     "whimbrel_client",
@@ -92,7 +93,8 @@ pub(super) fn create_table(entity: &Entity) -> String {
     for field in &entity.fields {
         sql += ",\n  ";
         sql += &column(field);
-        if field.required {
+        // A view may show what it likes.
+        if field.required && entity.view.is_none() {
             sql += " NOT NULL";
         }
     }

@@ -47,7 +47,8 @@ $whimbrel$",
     )
 }
 
-fn properties(schema: &str) -> String {
+/// How a trigger's function is written: with the rights of whoever attached.
+pub(super) fn properties(schema: &str) -> String {
     format!("LANGUAGE plpgsql SECURITY DEFINER SET search_path = {}, pg_temp AS $whimbrel$", sql::identifier(schema))
 }
 

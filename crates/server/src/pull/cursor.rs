@@ -100,6 +100,7 @@ mod tests {
             fields: vec![field],
             scopes: vec![],
             allow: crate::model::Allow::everything(),
+            view: None,
             pair: None,
         }
     }

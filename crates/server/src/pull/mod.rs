@@ -84,6 +84,7 @@ impl<S: Storage> Pull<S> {
             return Err(Fault::new(ProblemCode::Malformed, "client is not a UUID"));
         }
         user.check(request.user.as_deref())?;
+        storage.refresh_views().await?;
         let head = storage.head().await?;
         let restored = stand::lost(storage.as_ref(), &head, &request.stands).await?;
         let mut forbidden = Vec::new();

@@ -15,6 +15,7 @@ fn entity() -> Entity {
         fields: vec![field],
         scopes,
         allow: crate::model::Allow::everything(),
+        view: None,
         pair: None,
     }
 }

@@ -1,11 +1,17 @@
 //! Why entities cannot be attached to a database.
 
+use crate::model::Entity;
+use crate::storage::StorageError;
+
 /// The database cannot be used for these entities.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     /// It failed.
     #[error("the database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
+    /// Views could not be read.
+    #[error("the views of the database cannot be read: {0}")]
+    Views(#[source] StorageError),
     /// Its address says nothing.
     #[error("the database's address cannot be used: {0}")]
     Address(#[source] sqlx::Error),
@@ -24,6 +30,16 @@ pub enum AttachError {
         entity: String,
         /// The name.
         table: String,
+        /// What it is.
+        found: String,
+    },
+    /// A view, or a table that one is made of, cannot be used.
+    #[error("entity {entity}: \"{name}\" is {found}; a view is wanted, and tables that it is made of")]
+    View {
+        /// The entity.
+        entity: String,
+        /// The name.
+        name: String,
         /// What it is.
         found: String,
     },
@@ -59,4 +75,14 @@ pub enum AttachError {
         /// The table.
         table: String,
     },
+}
+
+impl AttachError {
+    pub(crate) fn view(entity: &Entity, name: &str, found: &str) -> Self {
+        Self::View { entity: entity.name.clone(), name: name.to_owned(), found: found.to_owned() }
+    }
+
+    pub(crate) fn missing(entity: &Entity, table: &str, column: &str) -> Self {
+        Self::MissingColumn { entity: entity.name.clone(), table: table.to_owned(), column: column.to_owned() }
+    }
 }

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
 use uuid::Uuid;
 
+use super::attach_view::{attach_views, drop_marking_triggers};
 use super::tables::{
     OWN_NAMES, OWN_TABLES, add_column, create_attachment_indexes, create_table, drop_attachment_indexes,
 };
@@ -26,7 +28,11 @@ pub(super) async fn attach(
         script.run(OWN_TABLES.to_owned()).await?;
         script.run(note("history", &Uuid::new_v4().to_string())).await?;
     }
-    for entity in entities.iter() {
+    for entity in entities.iter().filter(|entity| entity.view.is_none()) {
+        attach_entity(&mut script, entity).await?;
+    }
+    attach_views(&mut script, entities).await?;
+    for entity in entities.iter().filter(|entity| entity.view.is_some()) {
         attach_entity(&mut script, entity).await?;
     }
     let text = script.text;
@@ -43,20 +49,24 @@ pub(super) async fn detach(mut transaction: Transaction<'_, Sqlite>, entities: &
     let mut script = Script { transaction: &mut transaction, text: String::new() };
     for entity in entities.iter() {
         script.run(drop_triggers(entity) + &drop_attachment_indexes(entity)).await?;
+        if entity.view.is_some() {
+            script.run(format!("DROP TABLE IF EXISTS \"{}\"", entity.table)).await?;
+        }
     }
+    drop_marking_triggers(&mut script).await?;
     script.run(OWN_NAMES.map(|name| format!("DROP TABLE IF EXISTS {name};\n")).concat()).await?;
     transaction.commit().await?;
     Ok(())
 }
 
 /// A transaction, and what was run in it.
-struct Script<'t, 'c> {
+pub(super) struct Script<'t, 'c> {
     transaction: &'t mut Transaction<'c, Sqlite>,
     text: String,
 }
 
 impl Script<'_, '_> {
-    async fn run(&mut self, sql: String) -> Result<(), AttachError> {
+    pub(super) async fn run(&mut self, sql: String) -> Result<(), AttachError> {
         self.text += sql.trim_end_matches([';', '\n']);
         self.text += ";\n\n";
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **self.transaction).await?;
@@ -68,14 +78,19 @@ impl Script<'_, '_> {
         Ok(found.fetch_optional(&mut **self.transaction).await?.is_none())
     }
 
-    async fn noted(&mut self, name: &str) -> Result<Option<String>, AttachError> {
+    /// The rows of a query, which is no part of the script.
+    pub(super) async fn all(&mut self, sql: String) -> Result<Vec<SqliteRow>, AttachError> {
+        Ok(sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut **self.transaction).await?)
+    }
+
+    pub(super) async fn noted(&mut self, name: &str) -> Result<Option<String>, AttachError> {
         let known = sqlx::query("SELECT value FROM whimbrel_meta WHERE name = ?").bind(name);
         let known = known.fetch_optional(&mut **self.transaction).await?;
         Ok(known.map(|row| row.try_get(0)).transpose()?)
     }
 }
 
-fn note(name: &str, value: &str) -> String {
+pub(super) fn note(name: &str, value: &str) -> String {
     format!(
         "INSERT INTO whimbrel_meta (name, value) VALUES ('{}', '{}') \
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -84,9 +99,14 @@ fn note(name: &str, value: &str) -> String {
     )
 }
 
+/// Under what it is noted how an entity's rows were scoped.
+pub(super) fn scopes_key(entity: &Entity) -> String {
+    format!("scopes of {}", entity.name)
+}
+
 async fn attach_entity(script: &mut Script<'_, '_>, entity: &Entity) -> Result<(), AttachError> {
     fit_table(script, entity).await?;
-    let key = format!("scopes of {}", entity.name);
+    let key = scopes_key(entity);
     let scopes = format!("{}: {}", entity.table, scopes_sql(entity));
     if script.noted(&key).await?.as_ref() != Some(&scopes) {
         // Rows from before the triggers, or scoped by other templates: every row goes through the trigger once.

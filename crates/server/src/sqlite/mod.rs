@@ -10,6 +10,7 @@
 //! whimbrel_era          when the clock stood where; another one from every opening on
 //! whimbrel_client       per client: its user, its last seq, what it acknowledged
 //! whimbrel_outcome      decisions that a client has not acknowledged
+//! whimbrel_dirty        views whose tables were written since they were looked at
 //! whimbrel_meta         the history's identity; the horizon; what each entity looked like when it was attached
 //! ```
 //!
@@ -20,6 +21,7 @@
 //! always bound.
 
 mod attach;
+mod attach_view;
 mod bulk;
 mod eras;
 mod log;
@@ -29,8 +31,10 @@ mod seed;
 mod tables;
 mod triggers;
 mod values;
+mod views;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -38,6 +42,7 @@ use sqlx::{ConnectOptions, Connection as _};
 use whimbrel_protocol::Version;
 
 use self::log::read_head;
+use self::views::Views;
 
 use crate::model::{Entities, Entity};
 use crate::retention::now_ms;
@@ -61,6 +66,7 @@ pub struct SqliteStorage {
     /// One connection, so that writers queue here, in order, and not by busy-waiting on the file.
     writer: SqlitePool,
     readers: SqlitePool,
+    views: Arc<Views>,
 }
 
 impl SqliteStorage {
@@ -80,7 +86,9 @@ impl SqliteStorage {
         // Whoever restores a file opens it afterwards: cursors that are not this file's can be told by their era.
         eras::begin(&writer, now_ms()).await?;
         let readers = pool(READERS).connect_with(options).await?;
-        Ok(Self { writer, readers })
+        let views = Views::new(entities);
+        views.refresh(&readers, &writer).await.map_err(AttachError::Views)?;
+        Ok(Self { writer, readers, views: Arc::new(views) })
     }
 }
 
@@ -176,6 +184,10 @@ impl Storage for SqliteStorage {
 
     async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
         log::count_snapshot(&self.readers, bucket, after).await
+    }
+
+    async fn refresh_views(&self) -> StorageResult<()> {
+        self.views.refresh(&self.readers, &self.writer).await
     }
 
     async fn user_scopes(&self, sql: &str, user: &str) -> StorageResult<Vec<String>> {

@@ -69,7 +69,8 @@ CREATE TABLE IF NOT EXISTS whimbrel_outcome (
 ";
 
 /// Their names.
-pub(super) const OWN_NAMES: [&str; 8] = [
+pub(super) const OWN_NAMES: [&str; 9] = [
+    "whimbrel_dirty",
     "whimbrel_outcome",
     "whimbrel_time",
     "whimbrel_client",
@@ -90,7 +91,8 @@ pub(super) fn create_table(entity: &Entity) -> String {
     for field in &entity.fields {
         sql += ",\n  ";
         sql += &column(field);
-        if field.required {
+        // A view may show what it likes.
+        if field.required && entity.view.is_none() {
             sql += " NOT NULL";
         }
     }

@@ -59,6 +59,7 @@ fn entities() -> Entities {
             fields: fields(),
             scopes,
             allow: whimbrel_server::Allow::everything(),
+            view: None,
             pair: Some([0, 1]),
         }
     };

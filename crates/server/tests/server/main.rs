@@ -60,6 +60,8 @@ macro_rules! suite {
         mod seeds;
         #[path = "together.rs"]
         mod together;
+        #[path = "views.rs"]
+        mod views;
     };
 }
 
