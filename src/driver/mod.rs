@@ -10,6 +10,8 @@
 mod answers;
 mod decisions;
 mod exchange;
+#[cfg(test)]
+mod fuzz;
 mod idle;
 mod lead;
 mod lines;

@@ -139,4 +139,32 @@ proptest! {
         row.extend(bytes);
         let _ = decode(&row, &tables());
     }
+
+    /// What is nearly a line of rows is refused as malformed, or has rows that fit the table, never more than its bytes can hold.
+    #[test]
+    fn a_line_with_scratches_is_refused_or_read(
+        scratches in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..4), 1..6),
+    ) {
+        let row = json!([["x", 7, "a\"\u{e4}", -5, 0.1, true], ["y", 8, null, 5, 1e300, false]]);
+        let mut line = line(&json!(["id", "_version", "title", "count", "weight", "done"]), &row).into_bytes();
+        for (place, byte, how) in scratches {
+            let place = place.index(line.len().max(1));
+            match how {
+                0 if place < line.len() => line[place] = byte,
+                1 if place < line.len() => _ = line.remove(place),
+                2 => line.truncate(place),
+                _ => line.insert(place.min(line.len()), byte),
+            }
+        }
+        match decode(&line, &tables()) {
+            Err(error) => prop_assert_eq!(error.code(), Code::ProtocolMalformed),
+            Ok(batch) => {
+                prop_assert!(batch.len() <= line.len());
+                for row in 0..batch.len() {
+                    prop_assert_eq!(batch.values(row).len(), 4);
+                    prop_assert!(is_id(&batch.id(row)));
+                }
+            }
+        }
+    }
 }

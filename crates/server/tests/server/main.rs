@@ -36,6 +36,8 @@ macro_rules! suite {
         mod groups;
         #[path = "horizon.rs"]
         mod horizon;
+        #[path = "isolation.rs"]
+        mod isolation;
         #[path = "merge.rs"]
         mod merge;
         #[path = "pairs.rs"]
@@ -71,6 +73,7 @@ mod broken_servers;
 mod configurations;
 mod contract;
 mod cors;
+mod fuzz;
 mod jwks;
 mod postgres;
 mod sqlite;
