@@ -31,6 +31,8 @@ pub(crate) fn strike(world: &Rc<World>, last: Process) {
         9 => disconnect(world, &device),
         10 => skew(world, &device),
         11 if world.dice.one_in(2) => wipe(world, &device),
+        // Servers outside have operators of their own.
+        16..=20 if world.outside.is_some() => write_at_the_server(world),
         16..=17 => world.pass_horizon(),
         18..=20 => world.back_up_or_restore(),
         21..=22 => freeze_leader(world, &device),
@@ -139,6 +141,10 @@ fn write_at_the_server(world: &World) {
     let Some(entity) = world.entities.find("place") else { return };
     let id = world.dice.below(PLACES).to_string();
     let number = world.judge.number(usize::MAX);
+    if let Some(outside) = &world.outside {
+        outside.write(&entity.name, &id, number);
+        return world.storage.follow(outside.writes());
+    }
     let done = block_on(async {
         let mut push = world.storage.begin_push().await?;
         let row = vec![Value::Integer(number), Value::Null, Value::Null];

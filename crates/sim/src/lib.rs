@@ -22,6 +22,7 @@ mod judge;
 mod network;
 mod operator;
 mod origin;
+mod outside;
 mod pairs;
 mod person;
 mod platform;
@@ -29,5 +30,6 @@ mod scenario;
 mod world;
 
 pub use fault::{Fault, Faults};
+pub use outside::{CONFIGURATION, Outside, Served};
 pub use scenario::{Played, Scenario};
-pub use world::{Outcome, run};
+pub use world::{Outcome, run, run_on};

@@ -26,6 +26,7 @@ use crate::executor::{Executor, Process, WORLD};
 use crate::fault::{Fault, Faults};
 use crate::judge::{Final, Judge, number_of};
 use crate::network::Network;
+use crate::outside::{self, Outside};
 use crate::person;
 
 /// Devices and tabs, at most.
@@ -69,6 +70,8 @@ pub(crate) struct World {
     pub(crate) judge: Judge,
     pub(crate) network: Rc<Network>,
     pub(crate) storage: MemoryStorage,
+    /// The servers, when they are not in this process; [`World::storage`] then follows what they write.
+    pub(crate) outside: Option<Arc<dyn Outside>>,
     pub(crate) entities: Entities,
     /// What the server can be put back to.
     pub(crate) backup: RefCell<Option<MemoryState>>,
@@ -80,10 +83,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64, is_told: bool) -> Rc<Self> {
+        Self::on(seed, is_told, None)
+    }
+
+    fn on(seed: u64, is_told: bool, outside: Option<Arc<dyn Outside>>) -> Rc<Self> {
         let dice = Dice::new(seed);
         let (executor, faults) = (Executor::new(dice.fork()), Faults::default());
         let (storage, config) = (MemoryStorage::new("history"), app::server());
-        let router = router(&config, Arc::new(storage.clone()), Hints::default());
+        let router = match &outside {
+            Some(outside) => outside::router(Arc::clone(outside), storage.clone()),
+            None => router(&config, Arc::new(storage.clone()), Hints::default()),
+        };
         let crash = CrashPoint::default();
         let network =
             Network::new(router, storage.clone(), executor.clone(), dice.fork(), faults.clone(), crash.clone());
@@ -97,6 +107,7 @@ impl World {
             judge: Judge::new(is_told),
             network,
             storage,
+            outside,
             entities: config.entities,
             backup: RefCell::default(),
             restores: Cell::default(),
@@ -301,7 +312,16 @@ impl World {
 /// Lives through a seed's story, and tells it when somebody wants to hear it.
 #[must_use]
 pub fn run(seed: u64, is_told: bool) -> Outcome {
-    let world = World::new(seed, is_told);
+    live(seed, &World::new(seed, is_told))
+}
+
+/// The same with servers outside of this process. Only they are not of the seed: when one of them is killed is a matter of real time.
+#[must_use]
+pub fn run_on(seed: u64, is_told: bool, outside: Arc<dyn Outside>) -> Outcome {
+    live(seed, &World::on(seed, is_told, Some(outside)))
+}
+
+fn live(seed: u64, world: &Rc<World>) -> Outcome {
     world.populate();
     world.be_busy();
     world.come_to_rest();

@@ -16,12 +16,14 @@ const LONG_CASES: &str = "100000";
 /// The same for the small properties of single functions, which proptest counts by itself.
 const LONG_SMALL_CASES: &str = "10000";
 
-/// The server's tests that can be given more to do: commit order, crashes, several servers.
-const SERVER_LONG: &str = "test(no_reader_misses) + test(crashes) + test(instances)";
+/// The server's tests that can be given more to do: commit order, crashes, several servers, whatever bytes come.
+const SERVER_LONG: &str = "test(no_reader_misses) + test(crashes) + test(instances) + test(/^fuzz::/)";
 /// Rows that a hundred writers write.
 const LONG_ROWS: &str = "1000000";
 /// Rounds of killing the server, and of killing PostgreSQL.
 const LONG_CRASHES: &str = "200";
+/// Worlds of the simulation on two servers.
+const LONG_WORLDS: &str = "100";
 /// What each client does that moves between servers.
 const LONG_STEPS: &str = "1000";
 
@@ -184,6 +186,7 @@ fn native(workspace: &Workspace, effort: Effort) -> Result<(), Failure> {
     let call =
         call.args(["--cargo-profile", "thorough", "--profile", "long", "--no-fail-fast", "--success-output", "final"]);
     let call = call.args(["--filterset", SERVER_LONG]).env("WHIMBREL_ROWS", LONG_ROWS);
+    let call = call.env("WHIMBREL_WORLDS", LONG_WORLDS).env("PROPTEST_CASES", LONG_SMALL_CASES);
     call.env("WHIMBREL_CRASHES", LONG_CRASHES).env("WHIMBREL_STEPS", LONG_STEPS).run()
 }
 

@@ -194,6 +194,17 @@ impl MemoryState {
         }
     }
 
+    /// Takes over a write that another database made, with its version: what was written, and when, is then known here, and nothing else.
+    pub(super) fn follow(&mut self, write: MemoryWrite) {
+        let key = (write.entity.clone(), write.id.clone());
+        self.version = self.version.max(write.version);
+        match &write.row {
+            Some(row) => _ = self.rows.insert(key, row.clone()),
+            None => _ = self.rows.remove(&key),
+        }
+        self.writes.push(Arc::new(write));
+    }
+
     /// Puts a row in place, or takes it away, and enters that into the log. Returns the record's version.
     pub(super) fn write(&mut self, entity: &Entity, id: &str, row: Option<Row>) -> Version {
         let key = key(&entity.name, id);

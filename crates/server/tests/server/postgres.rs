@@ -8,5 +8,7 @@ mod commit_order;
 mod crashes_of_postgres;
 #[path = "instances.rs"]
 mod instances;
+#[path = "instances_simulated.rs"]
+mod instances_simulated;
 #[path = "plain_postgres.rs"]
 mod plain_postgres;
