@@ -28,7 +28,8 @@ struct Target {
 
 impl Target {
     fn new() -> Self {
-        let config = config_in(std::path::Path::new("."), CONFIG);
+        let folder = tempfile::TempDir::new().unwrap();
+        let config = config_in(folder.path(), CONFIG);
         let storage = Arc::new(MemoryStorage::new("h"));
         let router = router_with(&config, storage, Hints::default(), Arc::new(MemoryAttachments::default()));
         Self { runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), router }
