@@ -98,14 +98,16 @@ pub(super) async fn view(connection: &mut PgConnection, entity: &Entity, view: &
 async fn columns(connection: &mut PgConnection, oid: i64) -> Result<BTreeMap<String, ColumnType>, AttachError> {
     let sql = "SELECT a.attname::text, b.typname::text, format_type(a.atttypid, a.atttypmod), t.typcategory::text, \
                coalesce((SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname) FROM pg_collation AS c \
-                         JOIN pg_namespace AS n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation), '') \
+                         JOIN pg_namespace AS n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation), ''), \
+               CASE WHEN a.attnotnull AND a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END \
                FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid \
                JOIN pg_type AS b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \
+               LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
                WHERE a.attrelid = $1::bigint::oid AND a.attnum > 0 AND NOT a.attisdropped";
     let rows = sqlx::query(sql).bind(oid).fetch_all(connection).await?;
     let column = |row: &PgRow| {
         let (base, category): (String, String) = (row.try_get(1)?, row.try_get(3)?);
-        Ok((row.try_get(0)?, ColumnType::found(&base, row.try_get(2)?, &category, row.try_get(4)?)))
+        Ok((row.try_get(0)?, ColumnType::found(&base, row.try_get(2)?, &category, row.try_get(4)?, row.try_get(5)?)))
     };
     rows.iter().map(column).collect()
 }

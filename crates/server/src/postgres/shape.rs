@@ -32,11 +32,13 @@ pub(super) struct ColumnType {
     pub(super) name: String,
     /// The collation, as `quote_ident` writes it; empty where there is none.
     pub(super) collation: String,
+    /// What the column has when nothing is said, of one that must have a value.
+    pub(super) default: Option<String>,
 }
 
 impl ColumnType {
     fn new(kind: Kind, name: &str, collation: &str) -> Self {
-        Self { kind, name: name.to_owned(), collation: collation.to_owned() }
+        Self { kind, name: name.to_owned(), collation: collation.to_owned(), default: None }
     }
 
     /// The type of the column of a table that is created.
@@ -54,8 +56,8 @@ impl ColumnType {
         Self::new(Kind::Text, "text", r#"pg_catalog."C""#)
     }
 
-    /// What the catalog says: the type's name, its name with modifiers, its category, its collation.
-    pub(super) fn found(base: &str, name: String, category: &str, collation: String) -> Self {
+    /// What the catalog says: the type's name, its name with modifiers, its category, its collation, its default.
+    pub(super) fn found(base: &str, name: String, category: &str, collation: String, default: Option<String>) -> Self {
         let kind = match base {
             "uuid" => Kind::Uuid,
             "int2" | "int4" | "int8" => Kind::Integer,
@@ -66,7 +68,7 @@ impl ColumnType {
             _ if category == "S" => Kind::Text,
             _ => Kind::Other,
         };
-        Self { kind, name, collation }
+        Self { kind, name, collation, default }
     }
 
     /// A value of the column as the wire has it.
@@ -103,6 +105,15 @@ impl ColumnType {
             (FieldType::Real, _) => format!("${number}::double precision"),
             (FieldType::Boolean, Kind::Boolean) => format!("${number}::boolean"),
             (FieldType::Boolean, _) => format!("(${number}::boolean)::integer"),
+        }
+    }
+
+    /// The same for a new row. A client that leaves out a field says null, which a column that must have a value takes for its default.
+    fn write_new(&self, number: usize, field: &FieldType) -> String {
+        let value = self.write(number, field);
+        match &self.default {
+            Some(default) => format!("coalesce({value}, CAST(({default}) AS {}))", self.name),
+            None => value,
         }
     }
 
@@ -204,7 +215,7 @@ impl Shape {
         };
         let fields = entity.fields.iter().zip(&self.columns).zip(first + 1..);
         let fields: String =
-            fields.map(|((field, column), number)| format!(", {}", column.write(number, &field.kind))).collect();
+            fields.map(|((field, column), number)| format!(", {}", column.write_new(number, &field.kind))).collect();
         format!("({id}{fields})")
     }
 

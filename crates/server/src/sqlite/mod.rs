@@ -23,6 +23,7 @@
 mod attach;
 mod attach_view;
 mod bulk;
+mod defaults;
 mod eras;
 mod log;
 mod page;
@@ -41,6 +42,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Connection as _};
 use whimbrel_protocol::Version;
 
+use self::defaults::Defaults;
 use self::log::read_head;
 use self::views::Views;
 
@@ -67,6 +69,7 @@ pub struct SqliteStorage {
     writer: SqlitePool,
     readers: SqlitePool,
     views: Arc<Views>,
+    defaults: Arc<Defaults>,
 }
 
 impl SqliteStorage {
@@ -86,9 +89,10 @@ impl SqliteStorage {
         // Whoever restores a file opens it afterwards: cursors that are not this file's can be told by their era.
         eras::begin(&writer, now_ms()).await?;
         let readers = pool(READERS).connect_with(options).await?;
+        let defaults = Arc::new(Defaults::read(&readers, entities).await?);
         let views = Views::new(entities);
         views.refresh(&readers, &writer).await.map_err(AttachError::Views)?;
-        Ok(Self { writer, readers, views: Arc::new(views) })
+        Ok(Self { writer, readers, views: Arc::new(views), defaults })
     }
 }
 
@@ -125,7 +129,7 @@ impl Database for SqliteStorage {
     }
 
     async fn seed<R: SeedRows>(&self, entity: &Entity, rows: R) -> Result<Option<u64>, R::Error> {
-        seed::seed(&self.writer, entity, rows).await
+        seed::seed(&self.writer, &self.defaults, entity, rows).await
     }
 
     /// The write-ahead log is folded into the file. When that fails, the data is safe in the log.
@@ -141,7 +145,7 @@ impl Storage for SqliteStorage {
     type Push = SqlitePush;
 
     async fn begin_push(&self) -> StorageResult<SqlitePush> {
-        Ok(SqlitePush::new(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+        Ok(SqlitePush::new(self.writer.begin_with("BEGIN IMMEDIATE").await?, Arc::clone(&self.defaults)))
     }
 
     async fn begin_era(&self, now_ms: i64) -> StorageResult<()> {

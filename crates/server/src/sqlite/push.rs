@@ -1,11 +1,13 @@
 //! A push transaction over SQLite: `BEGIN IMMEDIATE`, so nobody else writes until it ends.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sqlx::error::ErrorKind;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
 use whimbrel_protocol::Version;
 
+use super::defaults::Defaults;
 use super::tables::select_list;
 use super::values::{SqliteQuery, bind, read};
 use super::{bulk, seed};
@@ -22,11 +24,12 @@ const NEWEST_VERSION: &str = "(SELECT max(version) FROM (\
 #[derive(Debug)]
 pub struct SqlitePush {
     transaction: Transaction<'static, Sqlite>,
+    defaults: Arc<Defaults>,
 }
 
 impl SqlitePush {
-    pub(super) const fn new(transaction: Transaction<'static, Sqlite>) -> Self {
-        Self { transaction }
+    pub(super) const fn new(transaction: Transaction<'static, Sqlite>, defaults: Arc<Defaults>) -> Self {
+        Self { transaction, defaults }
     }
 
     async fn execute(&mut self, query: SqliteQuery<'_>) -> StorageResult<()> {
@@ -88,7 +91,7 @@ impl PushTransaction for SqlitePush {
     async fn write(&mut self, entity: &Entity, id: &str, write: Write<'_>) -> StorageResult<Written> {
         let sql = match write {
             Write::Update { fields: [], .. } => return Ok(Written::Done(self.version_of(entity, id).await?)),
-            Write::Insert(_) => insert_sql(entity),
+            Write::Insert(_) => insert_sql(entity, &self.defaults.values(entity)),
             Write::Update { fields, .. } => update_sql(entity, fields),
             Write::Delete => format!("DELETE FROM \"{}\" WHERE \"id\" = ?", entity.table),
         };
@@ -116,7 +119,7 @@ impl PushTransaction for SqlitePush {
         let before = bulk::clock(&mut self.transaction).await?;
         self.mark().await?;
         let all = rows.len() as u64;
-        match seed::insert(&mut self.transaction, entity, rows).await {
+        match seed::insert(&mut self.transaction, &self.defaults, entity, rows).await {
             Ok(inserted) => {
                 let last = bulk::clock(&mut self.transaction).await?;
                 if inserted == all && last == before + all {
@@ -186,10 +189,9 @@ impl PushTransaction for SqlitePush {
     }
 }
 
-fn insert_sql(entity: &Entity) -> String {
+fn insert_sql(entity: &Entity, values: &str) -> String {
     let columns: String = entity.fields.iter().map(|field| format!(", \"{}\"", field.column)).collect();
-    let values = ", ?".repeat(entity.fields.len());
-    format!("INSERT INTO \"{}\" (\"id\"{columns}) VALUES (?{values})", entity.table)
+    format!("INSERT INTO \"{}\" (\"id\"{columns}) VALUES {values}", entity.table)
 }
 
 fn update_sql(entity: &Entity, fields: &[usize]) -> String {

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
 
+use super::defaults::Defaults;
 use super::values::bind;
 use crate::model::{Entity, Row};
 use crate::storage::{SeedRows, StorageError};
@@ -12,6 +13,7 @@ const VALUES_PER_STATEMENT: usize = 2_000;
 
 pub(super) async fn seed<R: SeedRows>(
     writer: &SqlitePool,
+    defaults: &Defaults,
     entity: &Entity,
     mut rows: R,
 ) -> Result<Option<u64>, R::Error> {
@@ -21,7 +23,7 @@ pub(super) async fn seed<R: SeedRows>(
     }
     let mut count = 0;
     while let Some(some) = rows.next().await? {
-        count += insert(&mut transaction, entity, &some).await.map_err(StorageError::from)?;
+        count += insert(&mut transaction, defaults, entity, &some).await.map_err(StorageError::from)?;
     }
     transaction.commit().await.map_err(StorageError::from)?;
     Ok(Some(count))
@@ -41,11 +43,12 @@ async fn is_untouched(transaction: &mut Transaction<'static, Sqlite>, entity: &E
 /// Inserts new rows by statements of many; how many that were.
 pub(super) async fn insert(
     transaction: &mut Transaction<'static, Sqlite>,
+    defaults: &Defaults,
     entity: &Entity,
     rows: &[(String, Row)],
 ) -> sqlx::Result<u64> {
     let columns: String = entity.fields.iter().map(|field| format!(", \"{}\"", field.column)).collect();
-    let one = format!("(?{})", ", ?".repeat(entity.fields.len()));
+    let one = defaults.values(entity);
     let mut count = 0;
     for rows in rows.chunks((VALUES_PER_STATEMENT / (entity.fields.len() + 1)).max(1)) {
         let all = vec![one.as_str(); rows.len()].join(", ");

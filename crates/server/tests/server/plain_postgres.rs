@@ -173,7 +173,6 @@ async fn what_a_table_does_not_take_is_refused_with_its_field() {
     let cases = [
         (json!({"teamId": "1", "status": "open", "label": "a"}), "constraint/unique", vec!["label"]),
         (json!({"teamId": "1", "status": "open", "price": -1}), "constraint/check", vec!["price"]),
-        (json!({"teamId": "1", "status": null}), "constraint/check", vec!["status"]),
         (json!({"teamId": "1", "status": "open", "label": "too long"}), "constraint/check", vec![]),
         (json!({"teamId": "1", "status": "lost"}), "constraint/check", vec![]),
         (json!({"teamId": "1", "status": "open", "pieces": 70_000}), "constraint/check", vec![]),
@@ -192,6 +191,12 @@ async fn what_a_table_does_not_take_is_refused_with_its_field() {
         assert_eq!(ana.push_one("delete", "order", bad, json!({})).await["code"], "row/not-found");
     }
     ana.accepted("create", "order", id, json!({"set": {"teamId": "1", "status": "open", "label": "ok"}})).await;
+    let emptied = ana.push_one("update", "order", id, json!({"set": {"status": null}})).await;
+    assert_eq!(
+        (&emptied["code"], emptied["fields"].get("status").is_some()),
+        (&json!("constraint/check"), true),
+        "{emptied}"
+    );
 }
 
 #[tokio::test]

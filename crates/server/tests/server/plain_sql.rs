@@ -93,3 +93,40 @@ async fn a_database_that_does_not_fit_is_left_as_it_was() {
         Here::sql(folder.path(), "CREATE TABLE whimbrel_meta (name text); CREATE TABLE note (id text)").await;
     }
 }
+
+#[tokio::test]
+async fn r4_a_column_that_must_have_a_value_takes_its_default_when_a_client_says_none() {
+    let folder = TempDir::new().unwrap();
+    Here::sql(
+        folder.path(),
+        "CREATE TABLE note (id text PRIMARY KEY, title varchar(10) NOT NULL DEFAULT 'untitled', count integer NOT NULL DEFAULT (3 + 4),
+                            ratio double precision DEFAULT 0.5, done boolean NOT NULL DEFAULT FALSE,
+                            due_at bigint NOT NULL DEFAULT 9, note_id text, body text NOT NULL)",
+    )
+    .await;
+    let config = CONFIG.replacen("max = 10, required = true", "max = 10", 1);
+    let server = Server::start_in(folder.into(), &config).await;
+    let mut ana = server.ana();
+    let said = json!({"set": {"body": "b"}});
+    ana.accepted("create", "note", "1", said).await;
+    ana.accepted("create", "note", "2", json!({"set": {"title": "t", "count": 0, "done": true, "body": "b"}})).await;
+    // Many at once take another way.
+    let changes: Vec<_> = (3..6)
+        .map(|n| ana.change("create", "note", &n.to_string(), json!({"set": {"body": "b", "count": n}})))
+        .collect();
+    assert!(ana.push(&changes).await.iter().all(|outcome| outcome["outcome"] == "accepted"));
+    let mut replica = Replica::default();
+    replica.sync(&ana, &["note"]).await;
+    let rows = replica.rows("note/all");
+    // What may be empty is empty when nothing is said, as the protocol has it.
+    let untitled =
+        json!({"title": "untitled", "count": 7, "ratio": null, "done": false, "dueAt": 9, "noteId": null, "body": "b"});
+    assert_eq!(rows["1"], untitled);
+    assert_eq!((&rows["2"]["title"], &rows["2"]["count"], &rows["2"]["done"]), (&json!("t"), &json!(0), &json!(true)));
+    assert_eq!((&rows["4"]["title"], &rows["4"]["count"]), (&json!("untitled"), &json!(4)));
+    // Without a default it is refused, and an update says what it says.
+    let refused = ana.push_one("create", "note", "9", json!({"set": {"title": "t"}})).await;
+    assert_eq!(refused["code"], "constraint/check");
+    assert!(refused["fields"].get("body").is_some(), "{refused}");
+    assert_eq!(ana.push_one("update", "note", "2", json!({"set": {"title": null}})).await["code"], "constraint/check");
+}
