@@ -140,7 +140,7 @@ pub struct Client {
 pub struct Decided {
     /// The change's `seq`.
     pub seq: u64,
-    /// The change's id.
+    /// What tells the change from others: its id, and a digest of its content.
     pub change: String,
     /// What was decided.
     pub outcome: Outcome,

@@ -274,7 +274,7 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
                     Outcome::Rejected { code: code.clone(), message: message.clone(), fields: BTreeMap::new() };
                 self.refused.push((&change.entity, &change.id, refusal));
             }
-            let decided = Decided { seq: change.seq, change: change.change.clone(), outcome };
+            let decided = Decided { seq: change.seq, change: sequence::identity(change), outcome };
             answers.push(ChangeOutcome { seq: change.seq, outcome: decided.outcome.clone() });
             self.decided.push((decided, (&change.entity, &change.id)));
         }

@@ -7,6 +7,7 @@
 //!
 //! **Invariant:** a `seq` is decided once. Who sends it again gets the first decision.
 
+use uuid::Uuid;
 use whimbrel_protocol::{Change, ChangeOutcome, Outcome, ProblemCode, PushRequest};
 
 use crate::fault::Fault;
@@ -35,13 +36,32 @@ pub(crate) fn split<'a>(
     let mut decided = decided.into_iter().peekable();
     let mut replayed = Vec::with_capacity(known.len());
     for change in known {
-        let first = decided.next_if(|earlier| earlier.seq == change.seq && earlier.change == change.change);
+        let first = decided.next_if(|earlier| earlier.seq == change.seq && is_same(&earlier.change, change));
         let first = first.ok_or_else(|| {
             Fault::new(ProblemCode::Fork, format!("seq {} is not the change that was decided here", change.seq))
         })?;
         replayed.push(ChangeOutcome { seq: first.seq, outcome: replay(first.outcome) });
     }
     Ok((replayed, new))
+}
+
+/// The name of an entity that nobody has. A client whose change made the server fail asks under it what became of the change.
+const NOBODY: &str = "-";
+
+/// What a change is remembered by: its id, and a digest of what it does. A store that was put back to a backup gives its numbers and ids again, to
+/// changes that have become others since.
+pub(super) fn identity(change: &Change) -> String {
+    let content = serde_json::to_vec(&(&change.entity, &change.id, change.op, &change.set)).unwrap_or_default();
+    format!("{} {}", change.change, Uuid::new_v5(&Uuid::NAMESPACE_OID, &content).simple())
+}
+
+fn is_same(remembered: &str, change: &Change) -> bool {
+    match remembered.split_once(' ') {
+        Some((id, _)) if change.entity == NOBODY => id == change.change,
+        Some(_) => remembered == identity(change),
+        // From before there were digests.
+        None => remembered == change.change,
+    }
 }
 
 fn replay(outcome: Outcome) -> Outcome {

@@ -87,6 +87,39 @@ async fn a_seq_with_another_change_is_a_fork_and_changes_nothing() {
     assert_eq!(server.number("SELECT last_seq FROM whimbrel_client").await, 1);
 }
 
+/// The backup has the change as it was before somebody wrote on, under the same number and the same id.
+#[tokio::test]
+async fn r17_a_store_that_was_put_back_to_a_backup_is_a_fork() {
+    let server = Server::start().await;
+    let mut ana = server.ana();
+    let sent = ana.change("create", "note", "a", json!({"set": {"title": "late", "count": 2}}));
+    assert_eq!(ana.push(std::slice::from_ref(&sent)).await[0]["outcome"], "accepted");
+    for (key, value) in [
+        ("set", json!({"title": "early"})),
+        ("set", json!({"title": "late", "count": 3})),
+        ("id", json!("b")),
+        ("entity", json!("doc")),
+        ("op", json!("update")),
+    ] {
+        let mut early = sent.clone();
+        early[key] = value;
+        let next = ana.clone().change("create", "note", "c", json!({"set": {"title": "t"}}));
+        let (status, body) = ana.push_raw(&ana.request(&[early, next], 0)).await;
+        assert_eq!((status.as_u16(), &body["code"]), (409, &json!("push/fork")), "{key}: {body}");
+    }
+    assert_eq!(server.number("SELECT count(*) FROM note").await, 1);
+    assert_eq!(server.number("SELECT last_seq FROM whimbrel_client").await, 1);
+    // The same again is no fork, in whatever order its keys come, and whatever else is said of it.
+    let mut same = sent.clone();
+    same["set"] = json!({"count": 2, "title": "late"});
+    same["at"] = json!(2);
+    assert_eq!(ana.push(&[same]).await[0]["outcome"], "duplicate");
+    // Who asks what became of a change that it sends no more is told.
+    let mut emptied = sent.clone();
+    (emptied["entity"], emptied["set"]) = (json!("-"), json!({}));
+    assert_eq!(ana.push(&[emptied]).await[0]["outcome"], "duplicate");
+}
+
 #[tokio::test]
 async fn a_gap_is_refused_and_names_the_last_seq() {
     let server = Server::start().await;
