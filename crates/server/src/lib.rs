@@ -8,6 +8,8 @@
 //!   └──► auth: whose a token is
 //! ```
 //!
+//! `embed` puts the server into an app of one's own, with `hooks` that decide along.
+//!
 //! **Layer law:** the rules know the model and the port, not HTTP and not SQL. `sqlite` and `postgres` know the port and what they share. `http` knows
 //! the rules. Nothing knows `serve` and the binary.
 //!
@@ -16,7 +18,9 @@
 mod attachments;
 mod auth;
 mod config;
+mod embed;
 mod fault;
+mod hooks;
 mod http;
 mod memory;
 mod model;
@@ -35,8 +39,10 @@ mod typescript;
 pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};
 pub use auth::{ClaimTemplate, ClaimTemplateError, Issuer, Key, KeyError, KeySource};
 pub use config::{Attachments, Config, ConfigCode, ConfigError, Mistake, Mistakes, Seed, config_schema};
+pub use embed::{EmbedError, Embedded, embed};
 pub use fault::Fault;
-pub use http::{Hints, router, router_with};
+pub use hooks::{Attempt, HOOK_TIMEOUT, HookError, HookResult, Hooks, Values};
+pub use http::{Hints, router, router_with, router_with_hooks};
 pub use memory::{MemoryPush, MemoryState, MemoryStorage, MemoryWrite};
 pub use model::{
     Allow, Entities, Entity, Field, FieldType, Grant, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row,

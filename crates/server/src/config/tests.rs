@@ -234,6 +234,49 @@ fn all_mistakes_are_said_at_once() {
 }
 
 #[test]
+fn views() {
+    let view = "view = { name = \"open_order\", of = [\"orders\", \"place\"] }";
+    let good = GOOD.replace("allow = { read = [\"*\"] }", &format!("allow = {{ read = [\"*\"] }}\n{view}"));
+    let good = good.split("[[seed]]").next().unwrap().to_owned();
+    let config = load(&good).unwrap();
+    let place = config.entities.find("place").unwrap();
+    assert_eq!(place.table, "whimbrel_view_place");
+    let of = vec!["orders".to_owned(), "place".to_owned()];
+    assert_eq!(place.view, Some(crate::model::View { name: "open_order".into(), of }));
+    let long = "p".repeat(41);
+    for (from, to, expected) in [
+        ("policy = \"readOnly\"", "policy = \"merge\"", "config/value: entity[place].policy: of a view it is readOnly"),
+        ("view = {", "table = \"x\"\nview = {", "config/value: entity[place].table: an entity has a table or a view"),
+        ("of = [\"orders\", \"place\"]", "of = []", "config/value: entity[place].view.of: has 0 entries"),
+        ("\"open_order\"", "\"open-order\"", "config/name: entity[place].view.name: the name \"open-order\""),
+        ("\"orders\"", "\"whimbrel_log\"", "config/name: entity[place].view.of[0]: the name whimbrel_log is reserved"),
+        (
+            "name = \"place\"",
+            &format!("name = \"{long}\""),
+            "the name of an entity that is a view has 40 bytes at most",
+        ),
+        (
+            "[[entity]]",
+            "[[seed]]\nentity = \"place\"\nfile = \"x\"\nidFrom = [\"a\"]\n[[entity]]",
+            "config/value: seed[0].entity: is a view",
+        ),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let error = load(&good.replacen(from, to, 1)).expect_err(to);
+        assert!(error.contains(expected), "{to}: {error}");
+    }
+}
+
+#[test]
+fn a_query_for_scopes_asks_for_the_user() {
+    let with = |sql: &str| load(&GOOD.replacen("[auth]", &format!("[auth]\nscopesSql = \"{sql}\""), 1));
+    let sql = "SELECT 'team:' || team FROM member WHERE id = $1";
+    assert_eq!(with(sql).unwrap().scopes_sql.as_deref(), Some(sql));
+    let error = with("SELECT team FROM member").unwrap_err();
+    assert!(error.contains("5:13: config/value: auth.scopesSql: does not ask for $1"), "{error}");
+}
+
+#[test]
 fn pairs() {
     let pair = |pair: &str| load(&GOOD.replacen("detectConflicts\"", &format!("detectConflicts\"\npair = {pair}"), 1));
     for (names, expected) in [
@@ -317,9 +360,16 @@ fn the_schema_is_the_one_that_editors_get() {
     assert_eq!(std::fs::read_to_string(file).unwrap(), config_schema(), "BLESS=1 writes it anew");
     // Every key says what it is for.
     let schema: serde_json::Value = serde_json::from_str(&config_schema()).unwrap();
+    let guide = include_str!("../../../../docs/SERVER.md");
     let shapes = schema["$defs"].as_object().unwrap().values().chain([&schema]);
     for (key, property) in shapes.filter_map(|shape| shape["properties"].as_object()).flatten() {
         assert!(property.get("description").is_some(), "{key}: {property}");
         assert!(!property.to_string().contains("null"), "{key}: {property}");
+        assert!(
+            guide.contains(&format!("`{key}`"))
+                || guide.contains(&format!("{key}]]`"))
+                || guide.contains(&format!("[{key}]`")),
+            "{key} is not in docs/SERVER.md"
+        );
     }
 }

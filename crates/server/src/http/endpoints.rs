@@ -36,7 +36,7 @@ pub(super) async fn push<S: Storage>(
     user: User,
     Json(request): Json<PushRequest>,
 ) -> Result<Response, Fault> {
-    let answer = push::push(app.storage.as_ref(), &app.entities, &user, &request, now_ms()).await?;
+    let answer = push::push(app.storage.as_ref(), &app.entities, &user, &request, now_ms(), &app.hooks).await?;
     app.hints.wake();
     tracing::info!(user = user.id, client = request.client, changes = request.changes.len(), "pushed");
     Ok(axum::Json(answer).into_response())

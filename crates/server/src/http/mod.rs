@@ -40,6 +40,7 @@ use crate::attachments::{AttachmentStore, FolderAttachments};
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::fault::Fault;
+use crate::hooks::Hooks;
 use crate::model::Entities;
 use crate::storage::Storage;
 
@@ -50,6 +51,7 @@ pub(crate) struct App<S> {
     entities: Arc<Entities>,
     auth: Arc<Auth>,
     scopes_sql: Option<Arc<str>>,
+    hooks: Hooks,
     hints: Hints,
     attachments: Arc<dyn AttachmentStore>,
     attachment_bytes_max: u64,
@@ -62,6 +64,7 @@ impl<S> Clone for App<S> {
             entities: Arc::clone(&self.entities),
             auth: Arc::clone(&self.auth),
             scopes_sql: self.scopes_sql.clone(),
+            hooks: self.hooks.clone(),
             hints: self.hints.clone(),
             attachments: Arc::clone(&self.attachments),
             attachment_bytes_max: self.attachment_bytes_max,
@@ -84,11 +87,23 @@ pub fn router_with<S: Storage>(
     hints: Hints,
     attachments: Arc<dyn AttachmentStore>,
 ) -> Router {
+    router_with_hooks(config, storage, hints, attachments, Hooks::default())
+}
+
+/// The same with hooks of an app.
+pub fn router_with_hooks<S: Storage>(
+    config: &Config,
+    storage: Arc<S>,
+    hints: Hints,
+    attachments: Arc<dyn AttachmentStore>,
+    hooks: Hooks,
+) -> Router {
     let app = App {
         storage,
         entities: Arc::new(config.entities.clone()),
         auth: Arc::new(Auth::new(config.tokens.clone(), &config.issuers)),
         scopes_sql: config.scopes_sql.as_deref().map(Arc::from),
+        hooks,
         hints,
         attachments,
         attachment_bytes_max: config.attachments.max_bytes,

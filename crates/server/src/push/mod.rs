@@ -1,7 +1,7 @@
 //! `POST /v1/push`: the rules, over the storage port.
 //!
 //! ```text
-//! envelope ─► sequence (replay | new) ─► per change or group: admit ─► record ─► decide ─► write ─► remember
+//! envelope ─► sequence (replay | new) ─► per change or group: admit ─► record ─► decide ─► hooks ─► write ─► remember
 //! └ 400, 413  └ 409                      └───────────── one savepoint ─────────────┘
 //! ```
 //! New records in a row are tried at once first (`together`), because a device that was away sends hundreds of them.
@@ -30,7 +30,8 @@ use self::decide::{Decision, Known, decide};
 use self::pair::Presence;
 use self::refusal::Refusal;
 use crate::fault::Fault;
-use crate::model::{Entities, Entity, FieldType, Policy, User, Value};
+use crate::hooks::Hooks;
+use crate::model::{Entities, Entity, FieldType, Policy, Row, User, Value};
 use crate::stand;
 use crate::storage::{Client, Decided, PushTransaction, Record, Storage, StorageResult, Write, Written};
 
@@ -47,6 +48,7 @@ pub(crate) async fn push<S: Storage>(
     user: &User,
     request: &PushRequest,
     now: i64,
+    hooks: &Hooks,
 ) -> Result<PushResponse, Fault> {
     envelope::check(request)?;
     user.check(request.user.as_deref())?;
@@ -80,6 +82,7 @@ pub(crate) async fn push<S: Storage>(
         user,
         client: client_id,
         now,
+        hooks,
         written: Vec::new(),
         refused: Vec::new(),
         decided: Vec::new(),
@@ -114,12 +117,31 @@ const fn is_good(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Accepted { .. } | Outcome::Superseded { .. })
 }
 
+/// What hooks make of a decision to write.
+async fn ask_hooks(
+    hooks: &Hooks,
+    user: &User,
+    entity: &Entity,
+    change: &Change,
+    (before, decision): (Option<&Row>, Decision),
+) -> StorageResult<Decision> {
+    let (op, after) = match &decision {
+        Decision::Insert(row) => (Op::Create, Some(row)),
+        Decision::Update { row, .. } => (Op::Update, Some(row)),
+        Decision::Delete => (Op::Delete, None),
+        Decision::Stays(_) | Decision::Settled(_) => return Ok(decision),
+    };
+    let refused = hooks.ask(user, entity, (op, &change.id), before, after).await?;
+    Ok(refused.map_or(decision, Decision::Settled))
+}
+
 struct Pusher<'a, T> {
     transaction: &'a mut T,
     entities: &'a Entities,
     user: &'a User,
     client: &'a str,
     now: i64,
+    hooks: &'a Hooks,
     /// Entity, id and new version of what this request wrote so far.
     written: Vec<(&'a str, &'a str, Version)>,
     /// The new records that this request was refused, and why.
@@ -171,8 +193,13 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
         // A device whose clock is ahead must not win for longer than until now.
         let at = change.at.min(self.now);
         let presence = entity.pair.and_then(|pair| Presence::read(pair, &times));
+        let before = match &record {
+            Record::Live { row, .. } if !self.hooks.are_none() => Some(row.clone()),
+            Record::Live { .. } | Record::Deleted { .. } | Record::Unknown => None,
+        };
         let known = Known { record, own, times, at };
         let decision = decide(admitted, self.user, known);
+        let decision = ask_hooks(self.hooks, self.user, entity, change, (before.as_ref(), decision)).await?;
         let is_made = matches!(decision, Decision::Insert(_) | Decision::Delete);
         let outcome = match decision {
             Decision::Insert(row) => {

@@ -22,6 +22,9 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
     /// Inserts new records of one entity; none when they, or one of them, have to be looked at by themselves.
     pub(super) async fn insert_together(&mut self, run: &'a [Change]) -> StorageResult<Option<Vec<ChangeOutcome>>> {
         let [first, second, ..] = run else { return Ok(None) };
+        if !self.hooks.are_none() {
+            return Ok(None);
+        }
         let Some(entity) = self.entities.find(&first.entity).filter(|entity| !entity.keeps_times()) else {
             return Ok(None);
         };

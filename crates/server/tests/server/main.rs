@@ -34,6 +34,8 @@ macro_rules! suite {
         mod files;
         #[path = "groups.rs"]
         mod groups;
+        #[path = "hooks.rs"]
+        mod hooks;
         #[path = "horizon.rs"]
         mod horizon;
         #[path = "isolation.rs"]

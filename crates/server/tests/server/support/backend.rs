@@ -40,6 +40,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Puts the backup in its place.
     fn restore(folder: &Path) -> impl Future<Output = ()> + Send;
 
+    /// A configuration that names it.
+    fn configured(folder: &Path, config: Config) -> impl Future<Output = Config> + Send;
+
     /// Lets a program of the server use it.
     fn hand_over(folder: &Path, program: &mut std::process::Command);
 }
@@ -90,6 +93,10 @@ impl Backend for Sqlite {
 
     async fn restore(folder: &Path) {
         std::fs::copy(folder.join("backup"), folder.join("test.sqlite")).unwrap();
+    }
+
+    async fn configured(_: &Path, config: Config) -> Config {
+        config
     }
 
     fn hand_over(_: &Path, program: &mut std::process::Command) {
@@ -178,6 +185,10 @@ impl Backend for Postgres {
     /// The server finds the copy at its address from then on.
     async fn restore(folder: &Path) {
         std::fs::copy(folder.join("backup"), folder.join("database.url")).unwrap();
+    }
+
+    async fn configured(folder: &Path, config: Config) -> Config {
+        Config { database: Some(Self::url(folder).await), ..config }
     }
 
     fn hand_over(folder: &Path, program: &mut std::process::Command) {
