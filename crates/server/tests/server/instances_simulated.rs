@@ -86,7 +86,7 @@ struct State {
 impl Servers {
     fn start(seed: u64) -> Self {
         let folder = TempDir::new().unwrap();
-        std::fs::write(folder.path().join("server.toml"), format!("data = \"unused\"\n{CONFIGURATION}")).unwrap();
+        std::fs::write(folder.path().join("server.toml"), CONFIGURATION).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let first = Program::start(&folder);
         runtime.block_on(Here::sql(folder.path(), AUDIT));
