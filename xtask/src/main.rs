@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup | demo | test | conformance | kill | sim | pkg | size | bench`.
+//! The project's own commands: `cargo xtask setup | demo | test | conformance | load | kill | sim | pkg | size | bench`.
 //!
 //! A command is a file of this crate. Each one is a sequence of calls to other programs (cargo, npm, wasm-bindgen, apt-get …)
 //! whose output is shown as it comes, and around them the few decisions worth testing: what is missing, what is stale, what is
@@ -12,6 +12,7 @@ mod conformance;
 mod demo;
 mod failure;
 mod kill;
+mod load;
 mod npm;
 mod pkg;
 mod process;
@@ -57,6 +58,8 @@ enum Task {
     Sim(sim::Arguments),
     /// Tries the cases of docs/PROTOCOL.md against a server
     Conformance(conformance::Arguments),
+    /// Measures how much one server takes: clients that think, pushes beside plain inserts, first pulls
+    Load(load::Arguments),
     /// Builds everything and serves the demo on this machine
     Demo(demo::Arguments),
     /// Runs every check and test of the project
@@ -87,6 +90,7 @@ fn run(task: &Task) -> Result<(), Failure> {
         Task::Kill(arguments) => kill::run(&workspace, arguments),
         Task::Sim(arguments) => sim::run(&workspace, arguments),
         Task::Conformance(arguments) => conformance::run(&workspace, arguments),
+        Task::Load(arguments) => load::run(&workspace, arguments),
         Task::Demo(arguments) => demo::run(&workspace, arguments),
         Task::Test(arguments) => test::run(&workspace, arguments),
     }

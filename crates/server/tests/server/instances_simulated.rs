@@ -142,7 +142,8 @@ impl Outside for Servers {
         }
         // As a proxy does it: what has no answer is sent again, to the other one.
         counts.moved += 1;
-        self.runtime.block_on(self.ask(&there, what, &body)).unwrap().expect("the other server answers")
+        let answer = self.runtime.block_on(self.ask(&there, what, &body)).unwrap();
+        answer.unwrap_or(Served { status: 502, content_type: "text/html".to_owned(), body: Vec::new() })
     }
 
     fn writes(&self) -> Vec<MemoryWrite> {
