@@ -269,7 +269,7 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
       case "network":
         return this.network.set(event.status);
       case "confirmed":
-        return this.#receipts.arrived(event);
+        return event.receipts.forEach((receipt) => this.#receipts.arrived(receipt));
       case "report":
         if (event.error.code === "store/mirror") this.health.missed();
         if (event.error.code === "sync/server-restored") this.restored.emit();

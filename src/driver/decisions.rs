@@ -97,8 +97,8 @@ impl<P: Platform> Driver<P> {
     }
 
     pub(super) fn tell_confirmed(&self, confirmed: Vec<Confirmation>) {
-        for confirmation in confirmed {
-            self.tell(News::Confirmed(confirmation));
+        if !confirmed.is_empty() {
+            self.tell(News::Confirmed(confirmed));
         }
     }
 

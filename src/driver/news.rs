@@ -9,8 +9,8 @@ use crate::sync::Notice;
 pub enum News {
     /// Of the sync.
     Sync(Notice),
-    /// A change has come to its end.
-    Confirmed(Confirmation),
+    /// Changes have come to their end; at least one.
+    Confirmed(Vec<Confirmation>),
     /// Changes of a store that was lost, or damaged, have been taken over; or there was less damage than that.
     Recovered,
     /// Something a developer should see.

@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::load::File;
 use super::pieces::Pieces;
 use super::storing::Storing;
-use super::{Driver, News, exchange};
+use super::{Driver, exchange};
 use crate::error::{Code, Error};
 use crate::json::{FromJson, to_text};
 use crate::model::Unit;
@@ -132,7 +132,7 @@ impl<P: Platform> Driver<P> {
         far.bytes = lines.received();
         progress(far);
         while let Some(confirmed) = self.store.retire_step(entities).await? {
-            confirmed.into_iter().for_each(|confirmation| self.tell(News::Confirmed(confirmation)));
+            self.tell_confirmed(confirmed);
         }
         if let Some(bucket) = answer.reloaded {
             let detail = format!("{bucket} came as a whole: the server could not go on from where this device was");

@@ -119,11 +119,11 @@ impl<P: Platform> Driver<P> {
         }
         let driver = self.clone();
         self.spawn(async move {
+            let mut confirmed = Vec::new();
             for change in changes {
-                if let Ok(Some(confirmation)) = driver.inner.store.confirmation(&change).await {
-                    driver.tell(super::News::Confirmed(confirmation));
-                }
+                confirmed.extend(driver.inner.store.confirmation(&change).await.ok().flatten());
             }
+            driver.tell_confirmed(confirmed);
         });
     }
 

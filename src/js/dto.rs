@@ -148,7 +148,9 @@ pub enum EventDto {
         #[tsify(type = "NetworkDto")]
         status: String,
     },
-    Confirmed(ConfirmedDto),
+    Confirmed {
+        receipts: Vec<ConfirmedDto>,
+    },
     Recovered {},
     Report {
         #[tsify(type = "\"warn\" | \"error\"")]
@@ -249,7 +251,9 @@ impl Names<'_> {
     pub(super) fn event(&self, news: News) -> EventDto {
         match news {
             News::Sync(notice) => self.notice(notice),
-            News::Confirmed(confirmation) => EventDto::Confirmed(confirmation.into()),
+            News::Confirmed(confirmed) => {
+                EventDto::Confirmed { receipts: confirmed.into_iter().map(ConfirmedDto::from).collect() }
+            }
             News::Recovered => EventDto::Recovered {},
             News::Report(Report { grave, error }) => EventDto::Report {
                 level: if grave { "error" } else { "warn" }.to_owned(),

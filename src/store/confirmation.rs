@@ -20,10 +20,13 @@ pub struct Confirmation {
     /// Its end.
     pub outcome: Ending,
     /// The row's version, when the server accepted it. None for a record that was made and deleted before it was ever sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The same for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 

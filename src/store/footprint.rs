@@ -28,7 +28,10 @@ pub struct Change {
 
 impl Change {
     pub(super) fn new(seq: Seq, is_own: bool, mut keys: Vec<Vec<u8>>, ranges: Vec<Touched>) -> Self {
-        keys.sort_unstable();
+        // Those of one commit come sorted.
+        if !keys.is_sorted() {
+            keys.sort_unstable();
+        }
         Self { seq, is_own, keys, ranges, everything: false }
     }
 

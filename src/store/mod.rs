@@ -86,7 +86,7 @@ pub use poison::failed_alone;
 pub use renewal::Renewed;
 pub use replica::Counts;
 pub use scan::Scan;
-pub use send::{Batch, next_batch, next_batch_of};
+pub use send::{Batch, batch_behind, next_batch, next_batch_of};
 pub use settle::{Settled, settle};
 pub use stands::note_stand;
 pub use sum::Sum;

@@ -114,14 +114,14 @@ impl Entry {
     }
 
     /// The entry as it goes to the server: the same at every attempt.
-    pub(super) fn to_change(&self, seq: u64) -> Change {
-        let now = Sent { entity: self.entity.clone(), set: self.set.clone(), was: self.was.clone() };
-        let Sent { entity, set, was } = self.sent.clone().unwrap_or(now);
+    pub(super) fn into_change(self, seq: u64) -> Change {
+        let now = Sent { entity: self.entity, set: self.set, was: self.was };
+        let Sent { entity, set, was } = self.sent.unwrap_or(now);
         Change {
             seq,
-            change: self.change.clone(),
+            change: self.change,
             entity,
-            id: self.id.clone(),
+            id: self.id,
             op: self.op,
             base: self.base,
             set,

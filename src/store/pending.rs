@@ -41,8 +41,30 @@ pub(super) fn get(view: &impl Read, position: u64) -> Result<Option<Entry>, Inte
     view.read(MapId::OUTBOX, &position.to_be_bytes())?.map(|bytes| from_json(&bytes)).transpose()
 }
 
+/// Gives an entry that was not sent its number. Its place at its record is there already.
+pub(super) fn number(txn: &mut Txn<'_>, position: u64, json: &[u8], seq: u64) {
+    txn.put(MapId::OUTBOX, &position.to_be_bytes(), numbered(json, seq));
+    txn.put(MapId::SENT, &seq.to_be_bytes(), position.to_be_bytes().to_vec());
+}
+
+/// An entry with its number, as it would be written: the number is the last member that such an entry has.
+fn numbered(json: &[u8], seq: u64) -> Vec<u8> {
+    let mut numbered = Vec::with_capacity(json.len() + 28);
+    numbered.extend_from_slice(json.strip_suffix(b"}").unwrap_or(json));
+    numbered.extend_from_slice(b",\"seq\":");
+    numbered.extend_from_slice(itoa::Buffer::new().format(seq).as_bytes());
+    numbered.push(b'}');
+    numbered
+}
+
 /// Removes an entry and its place at its record.
 pub(super) fn remove(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
+    take(txn, position, entry);
+    super::system::Counter::Pending.add(txn, -1)
+}
+
+/// The same, for who counts.
+pub(super) fn take(txn: &mut Txn<'_>, position: u64, entry: &Entry) {
     if let Ok(record) = record_key(txn, &entry.entity, &entry.id) {
         txn.delete(MapId::PENDING, &pending_key(&record, position));
     }
@@ -50,7 +72,6 @@ pub(super) fn remove(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<
         txn.delete(MapId::SENT, &seq.to_be_bytes());
     }
     txn.delete(MapId::OUTBOX, &position.to_be_bytes());
-    super::system::Counter::Pending.add(txn, -1)
 }
 
 /// Forgets that an entry belongs to a record of that map.
@@ -88,6 +109,36 @@ pub(super) fn set_base(txn: &mut Txn<'_>, entity: &str, id: &str, row: &Row) -> 
 
 pub(super) fn delete_base(txn: &mut Txn<'_>, entity: &str, id: &str) -> Result<(), Interrupt> {
     let key = record_key(txn, entity, id)?;
-    txn.delete(MapId::BASE, &key);
+    if txn.get(MapId::BASE, &key)?.is_some() {
+        txn.delete(MapId::BASE, &key);
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_protocol::{Fields, Op};
+
+    use super::*;
+
+    #[test]
+    fn an_entry_with_its_number_is_as_if_it_were_written_anew() {
+        let entry = Entry {
+            change: "c".to_owned(),
+            folded: vec!["b".to_owned()],
+            entity: "order".to_owned(),
+            id: "1".to_owned(),
+            op: Op::Update,
+            base: Some(7),
+            set: Fields::new(),
+            was: Fields::new(),
+            schema: 1,
+            at: -5,
+            seq: None,
+            sent: None,
+            conflict: false,
+        };
+        let json = numbered(&to_json(&entry).unwrap(), u64::MAX);
+        assert_eq!(json, to_json(&Entry { seq: Some(u64::MAX), ..entry }).unwrap());
+    }
 }

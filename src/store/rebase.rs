@@ -12,6 +12,17 @@ use whimbrel_protocol::Op;
 /// **Invariant:** afterwards the record is dirty exactly when changes wait, and the server's row is kept exactly as long.
 pub(super) fn rebuild(txn: &mut Txn<'_>, entity: &str, id: &str, server: Option<&Row>) -> Result<(), Interrupt> {
     let waiting = pending::of_record(txn, entity, id)?;
+    rebuild_from(txn, entity, id, server, &waiting)
+}
+
+/// The same, for who knows which changes wait.
+pub(super) fn rebuild_from(
+    txn: &mut Txn<'_>,
+    entity: &str,
+    id: &str,
+    server: Option<&Row>,
+    waiting: &[(u64, Entry)],
+) -> Result<(), Interrupt> {
     if waiting.is_empty() {
         pending::delete_base(txn, entity, id)?;
         return match server {
@@ -33,7 +44,7 @@ pub(super) fn rebuild(txn: &mut Txn<'_>, entity: &str, id: &str, server: Option<
     let shown = shown.map(|row| Row { buckets: Vec::new(), ..row });
     let mut local = server.cloned().or(shown).unwrap_or_default();
     (local.dirty, local.deleted) = (true, false);
-    for (_, entry) in &waiting {
+    for (_, entry) in waiting {
         lay_over(txn, &mut local, entry, server.is_some())?;
     }
     txn.put_row(entity, id, &local)

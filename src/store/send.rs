@@ -2,6 +2,7 @@
 
 use whimbrel_protocol::{BODY_BYTES_MAX, Change, Op, PROTOCOL_VERSION, PUSH_CHANGES_MAX, PushRequest};
 
+use super::bytes::Bytes;
 use super::outbox::Entry;
 use super::system::{self, Counter, from_json};
 use super::transfer::check_importing;
@@ -41,15 +42,55 @@ pub fn next_batch_of(txn: &mut Txn<'_>, entities: &[String], size: usize) -> Res
     let mut room = Room { changes: size.clamp(1, PUSH_CHANGES_MAX), ..Room::default() };
     let mut changes: Vec<Change> = sent(txn, &mut room)?;
     let first_new = Counter::Seq.get(txn)? + 1;
-    for (position, entry) in unsent(txn, entities, &mut room)? {
-        changes.push(assign_seq(txn, position, entry)?);
+    let unsent = unsent(txn, entities, &mut room, &[])?;
+    number(txn, unsent, &mut changes)?;
+    request(txn, changes, first_new, 0)
+}
+
+/// The batch behind one that is on its way: it leaves when that one was answered, whatever was answered. So it ends before a change of a record that
+/// has one there: that is made on what the server will say.
+///
+/// # Errors
+/// Those of the store.
+pub fn batch_behind(
+    txn: &mut Txn<'_>,
+    entities: &[String],
+    size: usize,
+    flying: &Batch,
+) -> Result<Option<Batch>, Interrupt> {
+    let mut room = Room { changes: size.clamp(1, PUSH_CHANGES_MAX), ..Room::default() };
+    let flying = &flying.request.changes;
+    let mut records: Vec<&str> = flying.iter().map(|change| change.id.as_str()).collect();
+    records.sort_unstable();
+    let first_new = Counter::Seq.get(txn)? + 1;
+    let (unsent, mut changes) = (unsent(txn, entities, &mut room, &records)?, Vec::new());
+    number(txn, unsent, &mut changes)?;
+    request(txn, changes, first_new, flying.len())
+}
+
+/// Gives changes their numbers, durably with this transaction.
+fn number(txn: &mut Txn<'_>, unsent: Vec<Unsent>, changes: &mut Vec<Change>) -> Result<(), Interrupt> {
+    if unsent.is_empty() {
+        return Ok(());
     }
+    let mut seq = Counter::Seq.get(txn)?;
+    for Unsent { position, json, entry } in unsent {
+        seq += 1;
+        pending::number(txn, position, &json, seq);
+        changes.push(entry.into_change(seq));
+    }
+    Counter::Seq.set(txn, seq);
+    Ok(())
+}
+
+/// The request with these changes; none when there are none.
+fn request(txn: &Txn<'_>, changes: Vec<Change>, first_new: u64, flying: usize) -> Result<Option<Batch>, Interrupt> {
     if changes.is_empty() {
         return Ok(None);
     }
     let client = system::client_id(txn)?.ok_or_else(|| Error::new(Code::Internal, "the store has no client id"))?;
     let (schema, ack, user) = (txn.schema().version, Counter::Ack.get(txn)?, system::user(txn)?);
-    let remaining = Counter::Pending.get(txn)?.saturating_sub(changes.len() as u64);
+    let remaining = Counter::Pending.get(txn)?.saturating_sub((changes.len() + flying) as u64);
     let (history, end) = (system::history(txn)?, false);
     let request = PushRequest { protocol: PROTOCOL_VERSION, client, schema, ack, history, end, user, changes };
     Ok(Some(Batch { request, remaining, first_new }))
@@ -72,7 +113,7 @@ pub(super) fn oldest(view: &impl Read) -> Result<Option<i64>, Interrupt> {
 /// Those of the store.
 pub(super) fn has_changes(view: &impl Read, entities: &[String]) -> Result<bool, Interrupt> {
     let mut one = Room { changes: 1, ..Room::default() };
-    Ok(!sent(view, &mut one)?.is_empty() || !unsent(view, entities, &mut one)?.is_empty())
+    Ok(!sent(view, &mut one)?.is_empty() || !unsent(view, entities, &mut one, &[])?.is_empty())
 }
 
 /// The room that is left in a request.
@@ -100,13 +141,6 @@ impl Room {
     }
 }
 
-fn assign_seq(txn: &mut Txn<'_>, position: u64, mut entry: Entry) -> Result<Change, Interrupt> {
-    let seq = Counter::Seq.next(txn)?;
-    entry.seq = Some(seq);
-    pending::put(txn, position, &entry)?;
-    Ok(entry.to_change(seq))
-}
-
 /// Changes that were sent and not answered, by `seq`.
 fn sent(view: &impl Read, room: &mut Room) -> Result<Vec<Change>, Interrupt> {
     let mut found = Vec::new();
@@ -117,26 +151,34 @@ fn sent(view: &impl Read, room: &mut Room) -> Result<Vec<Change>, Interrupt> {
             break;
         }
         let entry: Entry = from_json(&bytes)?;
-        found.push(entry.to_change(system::number(&seq)));
+        found.push(entry.into_change(system::number(&seq)));
     }
     Ok(found)
 }
 
+/// A change that was not sent.
+struct Unsent {
+    position: u64,
+    /// As it is stored.
+    json: Bytes,
+    entry: Entry,
+}
+
 /// Changes that were not sent, in the order they were written, without those of a record that waits for a decision, and those that have nothing
-/// to stand on before a refused new record is sent again.
-fn unsent(view: &impl Read, entities: &[String], room: &mut Room) -> Result<Vec<(u64, Entry)>, Interrupt> {
+/// to stand on before a refused new record is sent again; up to the first one of a record of `until`, which is sorted.
+fn unsent(view: &impl Read, entities: &[String], room: &mut Room, until: &[&str]) -> Result<Vec<Unsent>, Interrupt> {
     let mut found = Vec::new();
-    let mut blocked = Vec::new();
+    let mut blocked: Vec<(String, String)> = Vec::new();
     let mut missing = inbox::missing_records(view)?;
     let schema = view.schema();
     for item in view.scan_prefix(MapId::OUTBOX, &[]) {
-        let (position, bytes) = item?;
-        let entry: Entry = from_json(&bytes)?;
+        let (position, json) = item?;
+        let entry: Entry = from_json(&json)?;
         if entry.conflict {
             blocked.push((entry.entity.clone(), entry.id.clone()));
         }
         let goes = entry.is_open() && entities.contains(&entry.entity);
-        if !goes || blocked.contains(&(entry.entity.clone(), entry.id.clone())) {
+        if !goes || blocked.iter().any(|(entity, id)| *entity == entry.entity && *id == entry.id) {
             continue;
         }
         if !missing.is_empty() && inbox::depends(schema.entity(&entry.entity)?, &entry, &missing) {
@@ -145,10 +187,10 @@ fn unsent(view: &impl Read, entities: &[String], room: &mut Room) -> Result<Vec<
             }
             continue;
         }
-        if !room.take(bytes.len()) {
+        if until.binary_search(&entry.id.as_str()).is_ok() || !room.take(json.len()) {
             break;
         }
-        found.push((system::number(&position), entry));
+        found.push(Unsent { position: system::number(&position), json, entry });
     }
     Ok(found)
 }

@@ -36,6 +36,9 @@ pub struct Settled {
 /// Those of the store.
 pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, Interrupt> {
     let mut settled = Settled::default();
+    let known = Counter::Ack.get(txn)?;
+    // The two counters are written once: that is two keys less for each change.
+    let (mut ack, mut accepted) = (known, 0);
     for ChangeOutcome { seq, outcome } in outcomes {
         if let Outcome::Retry { after_ms } = outcome {
             settled.retry_after_ms = Some(*after_ms);
@@ -47,10 +50,12 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
         match outcome {
             // The entity was removed from the schema since: there is no row to make true.
             Outcome::Accepted { version } | Outcome::Duplicate { version } if !is_known => {
-                pending::remove(txn, position, &entry)?;
+                accepted -= 1;
+                pending::take(txn, position, &entry);
                 settled.confirmed.extend(confirmation::accepted(txn, &entry, Some(*version))?);
             }
             Outcome::Accepted { version } | Outcome::Duplicate { version } => {
+                accepted -= 1;
                 accept(txn, position, &entry, *version)?;
                 settled.confirmed.extend(confirmation::accepted(txn, &entry, Some(*version))?);
             }
@@ -78,9 +83,13 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
             }
             Outcome::Retry { .. } => {}
         }
-        if *seq > Counter::Ack.get(txn)? {
-            Counter::Ack.set(txn, *seq);
-        }
+        ack = ack.max(*seq);
+    }
+    if ack > known {
+        Counter::Ack.set(txn, ack);
+    }
+    if accepted < 0 {
+        Counter::Pending.add(txn, accepted)?;
     }
     Ok(settled)
 }
@@ -92,8 +101,9 @@ fn sent(view: &impl Read, seq: u64) -> Result<Option<(u64, Entry)>, Interrupt> {
     Ok(pending::get(view, position)?.map(|entry| (position, entry)))
 }
 
+/// The change is taken out of the outbox and not counted.
 fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Result<(), Interrupt> {
-    pending::remove(txn, position, entry)?;
+    pending::take(txn, position, entry);
     let base = pending::base(txn, &entry.entity, &entry.id)?;
     // This row or a newer one may have come by a pull while the answer was on its way: it has our change already, once.
     let overtaken = base.as_ref().is_some_and(|base| base.version >= version);
@@ -109,7 +119,8 @@ fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Resu
             Some(row)
         }
     };
-    for (position, mut later) in pending::of_record(txn, &entry.entity, &entry.id)? {
+    let mut waiting = pending::of_record(txn, &entry.entity, &entry.id)?;
+    for (position, later) in &mut waiting {
         // It was written on top of the change that has just become the server's version.
         let is_on_top = match later.op {
             Op::Create => entry.op == Op::Delete,
@@ -117,14 +128,14 @@ fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Resu
         };
         if later.seq.is_none() && is_on_top {
             later.base = later.base.max(Some(version));
-            pending::put(txn, position, &later)?;
+            pending::put(txn, *position, later)?;
         }
     }
     let is_pair = || Ok::<_, Interrupt>(txn.schema().entity(&entry.entity)?.pair.is_some());
     if server.as_ref().map_or_else(is_pair, |row| Ok(row.buckets.is_empty()))? {
         unplaced::mark(txn, &entry.entity, &entry.id, version)?;
     }
-    rebase::rebuild(txn, &entry.entity, &entry.id, server.as_ref())
+    rebase::rebuild_from(txn, &entry.entity, &entry.id, server.as_ref(), &waiting)
 }
 
 /// The change waits for a decision. The record keeps showing what the user wrote over the server's row, whatever pulls bring.

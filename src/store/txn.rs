@@ -36,7 +36,11 @@ impl Plan {
         let bytes =
             |(key, value): (&Vec<u8>, &Option<Bytes>)| key.len() + value.as_ref().map_or(0, |value| value.len());
         self.bytes += later.changes.iter().map(bytes).sum::<usize>();
-        self.changes.extend(later.changes);
+        if self.changes.is_empty() {
+            self.changes = later.changes;
+        } else {
+            self.changes.extend(later.changes);
+        }
         self.touched.extend(later.touched);
         later.fresh.pages.into_iter().for_each(|page| self.fresh.insert(page));
     }
@@ -112,6 +116,11 @@ impl Txn<'_> {
         let old = old.filter(|row| !row.deleted());
         let new = new.filter(|row| !row.deleted());
         for index in &table.indexes {
+            if let (Some(old), Some(new)) = (old, new)
+                && index.slots.iter().all(|slot| old.field(*slot) == new.field(*slot))
+            {
+                continue;
+            }
             let entry = |row: &RowRef<'_>| index_key(row.body(), &index.slots, id);
             let (old, new) = (old.map(entry), new.map(entry));
             if old == new {

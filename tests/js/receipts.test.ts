@@ -20,7 +20,7 @@ const rejected = (change: string): ConfirmedDto => ({
   code: "constraint/unique",
   message: "there is one already",
 });
-const told = (dto: ConfirmedDto) => ({ type: "confirmed", ...dto }) as const;
+const told = (dto: ConfirmedDto) => ({ type: "confirmed", receipts: [dto] }) as const;
 
 describe("confirmed", () => {
   it("is asked for only when somebody reads it", async () => {
@@ -115,8 +115,8 @@ describe("confirmed", () => {
   it("says null where the engine says nothing", async () => {
     const { db, engine } = await openRounds();
     const about = { change: "c", entity: "note", id: "n" };
-    engine.emit({ type: "confirmed", ...about, outcome: "conflict" } as never);
-    engine.emit({ type: "confirmed", ...about, change: "d", outcome: "accepted" } as never);
+    engine.emit({ type: "confirmed", receipts: [{ ...about, outcome: "conflict" }] } as never);
+    engine.emit({ type: "confirmed", receipts: [{ ...about, change: "d", outcome: "accepted" }] } as never);
     await settle();
     expect(await db.change("c").confirmed).toEqual({ ...about, outcome: "conflict", code: null, message: null });
     expect(await db.change("d").confirmed).toEqual({ ...about, change: "d", outcome: "accepted", version: null });

@@ -300,9 +300,9 @@ impl Device {
     pub(crate) fn confirmed(&self) -> Vec<Confirmation> {
         let told = self.told.borrow();
         let confirmed = told.iter().filter_map(|news| match news {
-            News::Confirmed(confirmation) => Some(confirmation.clone()),
+            News::Confirmed(confirmed) => Some(confirmed.iter().cloned()),
             News::Sync(_) | News::Recovered | News::Report(_) | News::Ended(_) => None,
         });
-        confirmed.collect()
+        confirmed.flatten().collect()
     }
 }

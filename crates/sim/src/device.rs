@@ -226,7 +226,11 @@ impl Tab {
 
     fn hear(&self, world: &World, device: usize, news: &News) {
         match news {
-            News::Confirmed(confirmation) => world.judge.ended(&confirmation.change, confirmation.outcome),
+            News::Confirmed(confirmed) => {
+                for confirmation in confirmed {
+                    world.judge.ended(&confirmation.change, confirmation.outcome);
+                }
+            }
             News::Sync(Notice::Settled { requests, .. }) => {
                 for request in requests {
                     let mut counts = self.requests.borrow_mut();
