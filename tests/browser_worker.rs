@@ -35,6 +35,7 @@ async fn requests_go_out() {
         method: Method::Get,
         path: "ping".to_owned(),
         body: String::new(),
+        packed: None,
         token: None,
         timeout_ms: 10_000,
         idle_timeout_ms: 10_000,

@@ -62,7 +62,11 @@ impl FetchTransport {
             .cache(RequestCache::NoStore)
             .abort_signal(Some(&abort.signal()));
         let builder = with_token(builder, request.token.as_deref())?;
-        let built = match (request.method, gzip(&request.body).await) {
+        let packed = match &request.packed {
+            Some(packed) => Some(Uint8Array::new_from_slice(packed).into()),
+            None => gzip(&request.body).await,
+        };
+        let built = match (request.method, packed) {
             (Method::Get, _) => builder.build(),
             (Method::Post, Some(gzip)) => builder.header("content-encoding", "gzip").body(gzip),
             (Method::Post, None) => builder.body(request.body.as_str()),
@@ -73,6 +77,10 @@ impl FetchTransport {
 
 impl Transport for FetchTransport {
     type Body = FetchBody;
+
+    async fn pack(&self, body: &str) -> Option<Vec<u8>> {
+        Some(Uint8Array::new(&gzip(body).await?).to_vec())
+    }
 
     async fn send(&self, request: Request) -> Result<Response<FetchBody>> {
         let abort = AbortController::new().map_err(|cause| Error::new(Code::Internal, describe(&cause)))?;

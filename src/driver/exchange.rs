@@ -22,12 +22,25 @@ impl From<Error> for Failure {
     }
 }
 
+/// What a `POST` carries: JSON, and the same as it travels when it was packed already.
+pub(super) struct Content {
+    pub(super) text: String,
+    pub(super) packed: Option<Vec<u8>>,
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self { text, packed: None }
+    }
+}
+
 /// A `POST` with a JSON body.
-pub(super) fn post(path: &str, body: String, token: Option<String>, idle_timeout_ms: Option<u32>) -> Request {
+pub(super) fn post(path: &str, body: Content, token: Option<String>, idle_timeout_ms: Option<u32>) -> Request {
     Request {
         method: Method::Post,
         path: path.to_owned(),
-        body,
+        body: body.text,
+        packed: body.packed,
         token,
         timeout_ms: idle_timeout_ms.unwrap_or(ANSWER_TIMEOUT_MS),
         idle_timeout_ms: idle_timeout_ms.unwrap_or(IDLE_TIMEOUT_MS),
@@ -62,6 +75,7 @@ pub(super) async fn probe<T: Transport>(transport: &T, nonce: &str) -> Result<()
         method: Method::Get,
         path: format!("ping?nonce={nonce}"),
         body: String::new(),
+        packed: None,
         token: None,
         timeout_ms: PROBE_TIMEOUT_MS,
         idle_timeout_ms: PROBE_TIMEOUT_MS,

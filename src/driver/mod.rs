@@ -43,8 +43,8 @@ use crate::error::{Code, Error, Result};
 use crate::json::{parse, to_text};
 use crate::model::{Schema, Step, Unit};
 use crate::ports::{Clock, Durability, Platform, Ports, Random, Session, Spawn};
-use crate::store::{Batch, Counts, Evolution, Store};
-use crate::sync::{Auto, Effect, Event, Machine, RequestId, RunId, Status, UnitId};
+use crate::store::{Counts, Evolution, Store};
+use crate::sync::{Auto, Effect, Event, Machine, RequestId, Status, UnitId};
 
 pub use load::{File, FilePiece};
 pub use news::{News, Report};
@@ -106,8 +106,6 @@ struct Inner<P: Platform> {
     hints: Hints,
     transfers: Transfers<P>,
     requests: Cell<u32>,
-    /// The next batch of a run, when it has its numbers already.
-    numbered: Cell<Option<(RunId, UnitId, Batch)>>,
     /// Changes that the next batch may have.
     batch_limit: Cell<usize>,
     is_compacting: Cell<bool>,
@@ -158,7 +156,6 @@ impl<P: Platform> Driver<P> {
             hints: Hints::default(),
             transfers: Transfers::default(),
             requests: Cell::new(0),
-            numbered: Cell::default(),
             batch_limit: Cell::new(PUSH_CHANGES_MAX),
             is_compacting: Cell::new(false),
             has_told_large: Cell::new(false),

@@ -56,7 +56,7 @@ impl<P: Platform> Driver<P> {
     pub(super) async fn exchange(
         &self,
         path: &str,
-        body: String,
+        body: exchange::Content,
         media_type: &str,
         idle_timeout_ms: Option<u32>,
     ) -> Result<Response<<P::Transport as Transport>::Body>, Failure> {

@@ -20,6 +20,8 @@ pub struct Request {
     pub path: String,
     /// The JSON body of a `POST`; empty for a `GET`.
     pub body: String,
+    /// The same as [`Transport::pack`] made it, when there was time for that.
+    pub packed: Option<Vec<u8>>,
     /// The bearer token, if there is one.
     pub token: Option<String>,
     /// Milliseconds until the answer's head must be there.
@@ -62,4 +64,8 @@ pub trait Transport {
     /// # Errors
     /// `network/unreachable`, `network/timeout`.
     async fn send(&self, request: Request) -> Result<Response<Self::Body>>;
+    /// A body as it would travel, made while something else is waited for; none where it travels as it is.
+    async fn pack(&self, _body: &str) -> Option<Vec<u8>> {
+        None
+    }
 }

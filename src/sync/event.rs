@@ -111,6 +111,8 @@ pub struct PushBatch {
     pub remaining: u64,
     /// The server asked to wait that long before the rest.
     pub retry_after_ms: Option<u64>,
+    /// The next batch has its numbers, and follows by itself.
+    pub goes_on: bool,
 }
 
 /// Everything that can happen.

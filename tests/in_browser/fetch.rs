@@ -14,6 +14,7 @@ fn request() -> Request {
         method: Method::Get,
         path: "ping?nonce=1".to_owned(),
         body: String::new(),
+        packed: None,
         token: None,
         timeout_ms: 10_000,
         idle_timeout_ms: 10_000,

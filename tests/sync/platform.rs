@@ -44,11 +44,18 @@ pub(crate) struct Network {
     faults: Rc<RefCell<Vec<(&'static str, Fault)>>>,
     /// The server fails whenever this is in a request; and how often it has.
     poison: Rc<RefCell<(Option<&'static str>, usize)>>,
+    /// Hears every request.
+    ear: Rc<RefCell<Option<Rc<dyn Fn(&Request)>>>>,
 }
 
 impl Network {
     pub(crate) fn new(router: axum::Router) -> Self {
-        Self { router: Rc::new(RefCell::new(router)), faults: Rc::default(), poison: Rc::default() }
+        Self { router: Rc::new(RefCell::new(router)), faults: Rc::default(), poison: Rc::default(), ear: Rc::default() }
+    }
+
+    /// Calls with every request when it leaves.
+    pub(crate) fn listen(&self, ear: impl Fn(&Request) + 'static) {
+        self.ear.replace(Some(Rc::new(ear)));
     }
 
     /// Another server answers from now on.
@@ -125,6 +132,8 @@ impl Transport for Network {
     type Body = Pieces;
 
     async fn send(&self, request: Request) -> Result<Response<Pieces>> {
+        let ear = self.ear.borrow().clone();
+        ear.iter().for_each(|ear| ear(&request));
         if self.is_poisoned(&request) {
             return Ok(page(500));
         }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use whimbrel::model::{Entity, Field, FieldType, OnDelete, Policy, Schema, Unit};
+use whimbrel::model::{Entity, Field, FieldType, OnDelete, Policy, Schema, Unit, UnitPolicy};
 use whimbrel::sync::{Auto, Every, UnitId};
 use whimbrel_server::{
     Config, Entities, Entity as ServerEntity, Field as ServerField, FieldType as ServerType, Policy as ServerPolicy,
@@ -77,11 +77,20 @@ pub(crate) fn schema() -> Schema {
         version: 1,
         entities: entities.collect(),
         units: vec![
-            Unit { name: "home".to_owned(), push: own.clone(), pull: names(|_| true), ..Unit::default() },
-            Unit { name: "send".to_owned(), push: own, ..Unit::default() },
-            Unit { name: "fetch".to_owned(), pull: names(|_| true), ..Unit::default() },
+            Unit { policy: batches_of(5), push: own.clone(), pull: names(|_| true), ..unit("home") },
+            Unit { policy: batches_of(2), push: own, ..unit("send") },
+            Unit { pull: names(|_| true), ..unit("fetch") },
         ],
     }
+}
+
+fn unit(name: &str) -> Unit {
+    Unit { name: name.to_owned(), ..Unit::default() }
+}
+
+/// Few in each, so that a queue is several requests: one is on its way while the answer to another is being stored.
+fn batches_of(changes: u32) -> UnitPolicy {
+    UnitPolicy { batch_size: Some(changes), ..UnitPolicy::default() }
 }
 
 pub(crate) fn auto() -> Auto {

@@ -71,6 +71,9 @@ impl Machine {
             progress.to_push = progress.pushed + batch.remaining;
             let progress = *progress;
             machine.tell(Notice::Progress { run: run.id, unit: run.unit, progress });
+            if batch.goes_on {
+                return;
+            }
             // A batch that decided nothing would be sent for ever: what remains waits for the next run.
             if batch.remaining > 0 && batch.decided > 0 {
                 machine.effects.push(Effect::Push(run.id, run.unit));
