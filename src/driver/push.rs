@@ -10,7 +10,6 @@
 //! **Invariant:** a batch has its numbers durably before it leaves, and it leaves when everything before it was decided.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -38,7 +37,7 @@ struct Push<P: Platform> {
     size: usize,
     idle_timeout_ms: Option<u32>,
     /// Batches that have their numbers and were not sent.
-    numbered: RefCell<VecDeque<Numbered>>,
+    numbered: RefCell<Vec<Numbered>>,
 }
 
 /// A batch that is ready to leave.
@@ -116,7 +115,7 @@ impl<P: Platform> Push<P> {
                     let most = most.saturating_mul(2).min(PUSH_CHANGES_MAX);
                     self.driver.inner.batch_limit.set(most);
                     if is_whole(&batch, &answer) {
-                        flight = self.numbered.borrow_mut().pop_front().map(|next| self.send(next));
+                        flight = self.first().map(|next| self.send(next));
                     } else {
                         self.numbered.take();
                     }
@@ -137,11 +136,16 @@ impl<P: Platform> Push<P> {
         }
     }
 
+    /// The first of those that are ready.
+    fn first(&self) -> Option<Numbered> {
+        let mut numbered = self.numbered.borrow_mut();
+        (!numbered.is_empty()).then(|| numbered.remove(0))
+    }
+
     /// The batch that is next.
     async fn next(&self, most: usize) -> Result<Option<Numbered>, Error> {
-        let next = self.numbered.borrow_mut().pop_front();
-        if next.is_some() {
-            return Ok(next);
+        if let Some(next) = self.first() {
+            return Ok(Some(next));
         }
         let size = self.size.min(most);
         let batch = self.driver.store.transact(|txn| next_batch_of(txn, &self.entities, size)).await?.value;
@@ -224,10 +228,10 @@ impl<P: Platform> Push<P> {
     /// Makes the body to come ready, while the server works.
     async fn pack(&self) {
         // Nothing is sent before this has ended.
-        let next = self.numbered.borrow_mut().pop_front();
+        let next = self.first();
         if let (Some(mut next), Some(transport)) = (next, &self.driver.inner.ports.transport) {
             next.content.packed = transport.pack(&next.content.text).await;
-            self.numbered.borrow_mut().push_front(next);
+            self.numbered.borrow_mut().insert(0, next);
         }
     }
 }
