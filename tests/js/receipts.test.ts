@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { ConfirmedDto } from "../../pkg/src/engine.js";
+import type { ConfirmedDto, EventDto } from "../../pkg/src/engine.js";
 import { errorDto } from "./fake-engine.js";
 import { codeOf, openRounds, settle } from "./rounds.js";
 
@@ -20,7 +20,7 @@ const rejected = (change: string): ConfirmedDto => ({
   code: "constraint/unique",
   message: "there is one already",
 });
-const told = (dto: ConfirmedDto) => ({ type: "confirmed", receipts: [dto] }) as const;
+const told = (dto: ConfirmedDto): EventDto => ({ type: "confirmed", receipts: [dto] });
 
 describe("confirmed", () => {
   it("is asked for only when somebody reads it", async () => {
