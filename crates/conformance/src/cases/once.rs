@@ -19,6 +19,8 @@ cases! {
     "once/gap-ack", "Exactly once: an ack above last_seq is push/gap" => gap_ack;
     "once/order", "Problems: seq that do not ascend are request/malformed" => order;
     "once/fork", "Exactly once: a known seq with another change id is push/fork, and nothing is done" => fork;
+    "once/fork-content", "Exactly once: a known seq with another content (entity, id, op, set) is push/fork" => fork_content;
+    "once/asked", "Exactly once: of a change that names the entity - the content does not count: it asks what became of it" => asked;
     "once/fork-ack", "Exactly once: a seq up to ack is push/fork" => fork_ack;
     "once/end", "POST /v1/push, end: the answer says last_seq, what comes afterwards is a fork, and it may be asked again" => end;
     "once/end-alone", "POST /v1/push, end: only without changes" => end_alone;
@@ -148,6 +150,29 @@ async fn fork(world: &World) -> Verdict {
     ana.push(&[mine]).await?;
     ana.refused(&ana.body(&[its, behind]), "push/fork").await?;
     same("last_seq", &ana.push_body(&ana.body(&[])).await?["last_seq"], 1)
+}
+
+async fn fork_content(world: &World) -> Verdict {
+    let mut ana = world.ana();
+    let change = entry(&mut ana, world);
+    ana.push(std::slice::from_ref(&change)).await?;
+    for (key, value) in [("set", json!({"text": "u"})), ("id", json!(world.id())), ("op", json!("update"))] {
+        let mut other = change.clone();
+        other[key] = value;
+        ana.refused(&ana.body(&[other]), "push/fork").await?;
+    }
+    same("outcome", &ana.push(&[change]).await?[0]["outcome"], "duplicate")
+}
+
+async fn asked(world: &World) -> Verdict {
+    let mut ana = world.ana();
+    let mut change = entry(&mut ana, world);
+    let version = ana.push(std::slice::from_ref(&change)).await?[0]["version"].clone();
+    change["entity"] = json!("-");
+    change["set"] = json!({});
+    let again = ana.push(&[change]).await?;
+    same("outcome", &again[0]["outcome"], "duplicate")?;
+    same("version", &again[0]["version"], version)
 }
 
 async fn fork_ack(world: &World) -> Verdict {

@@ -29,8 +29,13 @@ impl Dice {
     }
 }
 
+/// After how long a busy server is asked again; it says one second.
+const AGAIN: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct Seen {
+    /// How often the server was busy; the time until it was not counts.
+    busy: u64,
     pushes: Times,
     pulls: Times,
     accepted: u64,
@@ -64,14 +69,20 @@ impl Client {
         json!({ "seq": self.seq, "change": change, "entity": "task", "id": id, "op": "update", "set": set, "at": 1 })
     }
 
-    async fn post(&self, path: &str, body: Value) -> (Duration, String) {
+    async fn post(&self, path: &str, body: Value, seen: &mut Seen) -> (Duration, String) {
         let start = Instant::now();
-        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(format!("t{}", self.team)).json(&body);
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert_eq!(status, 200, "{text}");
-        (start.elapsed(), text)
+        loop {
+            let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(format!("t{}", self.team));
+            let answer = request.json(&body).send().await.unwrap();
+            let status = answer.status();
+            let text = answer.text().await.unwrap();
+            if status != 503 {
+                assert_eq!(status, 200, "{text}");
+                return (start.elapsed(), text);
+            }
+            seen.busy += 1;
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     async fn push(&mut self, seen: &mut Seen) {
@@ -79,7 +90,7 @@ impl Client {
         let ack = self.seq;
         let changes: Vec<Value> = (0..count).map(|_| self.change()).collect();
         let body = json!({ "protocol": 1, "client": self.id, "schema": 1, "ack": ack, "changes": changes });
-        let (time, text) = self.post("/v1/push", body).await;
+        let (time, text) = self.post("/v1/push", body, seen).await;
         let accepted = text.matches("\"accepted\"").count() as u64;
         assert_eq!(accepted, count, "{text}");
         seen.pushes.add(time);
@@ -89,7 +100,7 @@ impl Client {
     async fn pull(&mut self, seen: &mut Seen) {
         let body =
             json!({ "protocol": 1, "client": self.id, "schema": 1, "entities": ["task"], "cursors": self.cursor });
-        let (time, text) = self.post("/v1/pull", body).await;
+        let (time, text) = self.post("/v1/pull", body, seen).await;
         assert!(text.ends_with("{\"end\":{}}\n"));
         for line in text.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -143,11 +154,16 @@ pub(crate) async fn measure(place: &Place, count: usize, time: Duration) {
         all.pulls.join(seen.pulls);
         all.accepted += seen.accepted;
         all.rows += seen.rows;
+        all.busy += seen.busy;
     }
     let seconds = start.elapsed().as_secs_f64();
     println!("{count} clients, {seconds:.0} s: {:.0} accepted changes a second", all.accepted as f64 / seconds);
     all.pushes.print("push");
     all.pulls.print("pull");
     let each = all.rows as f64 / all.pulls.len().max(1) as f64;
-    println!("rows a pull: {each:.1}; peak memory of the server: {:.1} MiB", figures::peak_mib(place.pid()));
+    println!(
+        "busy {} times; rows a pull: {each:.1}; peak memory of the server: {:.1} MiB",
+        all.busy,
+        figures::peak_mib(place.pid())
+    );
 }

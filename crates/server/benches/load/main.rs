@@ -46,6 +46,9 @@ struct Arguments {
     rows: usize,
     #[arg(long, value_enum, default_value = "postgres")]
     database: DatabaseKind,
+    /// Another server than the one that was built along
+    #[arg(long)]
+    server: Option<std::path::PathBuf>,
     /// What cargo says to every bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -60,7 +63,7 @@ enum DatabaseKind {
 fn main() {
     let arguments = Arguments::parse();
     place::on_cores("0");
-    let place = place::Place::start(arguments.database);
+    let place = place::Place::start(arguments.database, arguments.server.as_deref());
     place::on_cores("1-1023");
     println!("{:?}, {}", arguments.database, figures::load_average());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -73,5 +76,4 @@ fn main() {
         }
     });
     println!("at the end: {}", figures::load_average());
-    place.stop();
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -50,12 +50,12 @@ fn configuration() -> String {
 }
 
 impl Place {
-    pub(crate) fn start(kind: DatabaseKind) -> Self {
+    pub(crate) fn start(kind: DatabaseKind, server: Option<&Path>) -> Self {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("server.toml");
         std::fs::write(&config, configuration()).unwrap();
         let cluster = (kind == DatabaseKind::Postgres).then(Cluster::durable);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_whimbrel-server"));
+        let mut command = Command::new(server.unwrap_or(Path::new(env!("CARGO_BIN_EXE_whimbrel-server"))));
         command.arg("--config").arg(config).args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", "error");
         match &cluster {
             Some(cluster) => command.env("DATABASE_URL", cluster.url("postgres")),
@@ -79,10 +79,13 @@ impl Place {
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("load.sqlite")
     }
+}
 
-    pub(crate) fn stop(mut self) {
-        self.server.kill().unwrap();
-        self.server.wait().unwrap();
+/// Also when the measurement breaks off.
+impl Drop for Place {
+    fn drop(&mut self) {
+        _ = self.server.kill();
+        _ = self.server.wait();
         if let Some(cluster) = self.cluster.take() {
             cluster.remove();
         }

@@ -13,11 +13,11 @@ use crate::place::Place;
 
 async fn fill(place: &Place, rows: usize) {
     let body = "What was found, and what was done about it. ".repeat(4);
-    let some = match place.kind {
-        DatabaseKind::Postgres => format!("generate_series(1, {rows}) AS some(n)"),
+    let numbers = match place.kind {
+        DatabaseKind::Postgres => format!("generate_series(1, {rows}) AS numbers(n)"),
         DatabaseKind::Sqlite => {
             format!(
-                "(WITH RECURSIVE some(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM some WHERE n < {rows}) SELECT n FROM some) AS some"
+                "(WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows}) SELECT n FROM numbers) AS numbers"
             )
         }
     };
@@ -25,7 +25,7 @@ async fn fill(place: &Place, rows: usize) {
         DatabaseKind::Postgres => "md5(n::text)",
         DatabaseKind::Sqlite => "hex(randomblob(16))",
     };
-    let sql = format!("INSERT INTO place SELECT {hash}, 'Pump ' || n, '0', '{body}', n, false FROM {some}");
+    let sql = format!("INSERT INTO place SELECT {hash}, 'Pump ' || n, '0', '{body}', n, false FROM {numbers}");
     let all = ["DELETE FROM place".to_owned(), sql];
     if let Some(url) = place.postgres() {
         let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
