@@ -56,6 +56,6 @@ pub use sql::AttachError;
 pub use sqlite::{SqlitePush, SqliteStorage};
 pub use storage::{
     Bucket, Client, Compacted, Constraint, Database, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Record,
-    SCOPES_MAX, SeedRows, Storage, StorageError, StorageResult, Write, Written,
+    SCOPES_MAX, Secret, SeedRows, Storage, StorageError, StorageResult, Write, Written,
 };
 pub use typescript::typescript;

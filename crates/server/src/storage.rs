@@ -30,6 +30,29 @@ pub type StorageResult<T> = Result<T, StorageError>;
 /// Scopes of a user that a query gives, at most. Who has more is not given some of them.
 pub const SCOPES_MAX: usize = 10_000;
 
+/// What signs cursors: random bytes that the database keeps, so that all of its servers have the same ones.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// The bytes.
+    #[must_use]
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// It is in no log.
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
+
 /// Where the database stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -41,6 +64,8 @@ pub struct Head {
     pub era: String,
     /// Removals up to this version are forgotten: who stands below it has to begin anew.
     pub horizon: Version,
+    /// What signs its cursors.
+    pub secret: Secret,
 }
 
 impl Head {

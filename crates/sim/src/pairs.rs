@@ -11,6 +11,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value as Json;
 use whimbrel_server::{MemoryWrite, Value};
 
@@ -77,6 +79,12 @@ impl Change {
     }
 }
 
+/// What stands in a cursor behind its signature, when the snapshot is behind it.
+fn version_of(cursor: &str) -> Option<u64> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    std::str::from_utf8(bytes.get(16..)?).ok()?.split_once(".d.")?.1.parse().ok()
+}
+
 impl Pairs {
     /// A pull says where its client stands; below the horizon that is of no use.
     pub(crate) fn pulled(&self, body: &str, horizon: u64) {
@@ -85,8 +93,7 @@ impl Pairs {
         let bucket = format!("{PAIRED}/all");
         for cursor in pull.get("cursors").and_then(Json::as_array).into_iter().flatten() {
             if cursor.get("bucket").and_then(Json::as_str) == Some(&bucket) {
-                let text = cursor.get("cursor").and_then(Json::as_str).unwrap_or_default();
-                let version = text.split_once(".d.").and_then(|(_, version)| version.parse().ok());
+                let version = cursor.get("cursor").and_then(Json::as_str).and_then(version_of);
                 match version.filter(|version| *version >= horizon) {
                     Some(version) => _ = self.0.borrow_mut().seen.insert(client.to_owned(), version),
                     None => _ = self.0.borrow_mut().seen.remove(client),

@@ -9,7 +9,7 @@ use whimbrel_protocol::Version;
 
 use super::eras::Eras;
 use crate::model::{Entity, Row};
-use crate::storage::{Bucket, Client, Compacted, Decided, Head, Page, PageLimit, PageRow, Record};
+use crate::storage::{Bucket, Client, Compacted, Decided, Head, Page, PageLimit, PageRow, Record, Secret};
 
 /// Entity and id.
 type Key = (String, String);
@@ -94,7 +94,9 @@ impl MemoryState {
 
     pub(super) fn head(&self) -> Head {
         let Eras { horizon, .. } = self.eras;
-        Head { history: self.history.clone(), version: self.version, era: self.eras.present(), horizon }
+        // A simulation's cursors are the same each time.
+        let secret = Secret::new(Vec::new());
+        Head { history: self.history.clone(), version: self.version, era: self.eras.present(), horizon, secret }
     }
 
     pub(super) fn set_history(&mut self, history: &str) {

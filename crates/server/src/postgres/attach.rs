@@ -16,12 +16,15 @@ use super::tables::{OWN_NAMES, OWN_TABLES, add_column, create_attachment_indexes
 use super::triggers::{NEWEST, TAKE_CLOCK, enter, everything, function_names, take_function, trigger_names, triggers};
 use super::views::{self, Views};
 use crate::model::{Entities, Entity};
-use crate::sql::{AttachError, quoted, scopes_sql};
+use crate::sql::{AttachError, FORMAT, Step, quoted, scopes_sql, steps_from};
 
 /// The first version that can replace a trigger.
 const VERSION_MIN: i32 = 14;
 /// Servers that attach at the same time do so one after the other ("whim").
 const ATTACH_LOCK: &str = "SELECT pg_advisory_xact_lock(2003331437)";
+/// The secret of the cursors: 244 random bits.
+const CURSOR_KEY: &str = "INSERT INTO whimbrel_meta (name, value) \
+     VALUES ('cursor key', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')) ON CONFLICT DO NOTHING";
 
 pub(super) async fn attach(writers: &PgPool, entities: &Entities) -> Result<(Shapes, Views), AttachError> {
     let mut transaction = writers.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
@@ -92,6 +95,14 @@ async fn plan(connection: &mut PgConnection, entities: &Entities) -> Result<Vec<
         statements.push(OWN_TABLES.to_owned());
         let history = note_sql("history", "gen_random_uuid()::text");
         statements.push(history);
+        statements.push(CURSOR_KEY.to_owned());
+    }
+    let steps = if is_attached { steps_from(catalog::noted(connection, "format").await?.as_deref())? } else { &[] };
+    statements.extend(steps.iter().map(|step| match step {
+        Step::CursorKey => CURSOR_KEY.to_owned(),
+    }));
+    if !is_attached || !steps.is_empty() {
+        statements.push(note_sql("format", &format!("'{FORMAT}'")));
     }
     let take = take_function(&schema);
     let take_digest = digest(std::slice::from_ref(&take));

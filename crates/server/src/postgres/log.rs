@@ -9,13 +9,14 @@ use super::shape::Shape;
 use super::triggers::NEWEST;
 use super::values::plain;
 use crate::sql::{self, from_sql, to_sql};
-use crate::storage::{Bucket, Head, StorageResult};
+use crate::storage::{Bucket, Head, Secret, StorageResult};
 
 pub(super) async fn read_head(readers: &PgPool) -> StorageResult<Head> {
     let sql = format!(
         "SELECT (SELECT value FROM whimbrel_meta WHERE name = 'history'), {NEWEST}, \
          (SELECT name FROM whimbrel_era ORDER BY number DESC LIMIT 1), \
-         (SELECT value::bigint FROM whimbrel_meta WHERE name = 'horizon')"
+         (SELECT value::bigint FROM whimbrel_meta WHERE name = 'horizon'), \
+         (SELECT value FROM whimbrel_meta WHERE name = 'cursor key')"
     );
     let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(readers).await?;
     Ok(Head {
@@ -23,6 +24,7 @@ pub(super) async fn read_head(readers: &PgPool) -> StorageResult<Head> {
         version: from_sql(row.try_get(1)?),
         era: row.try_get::<Option<String>, _>(2)?.unwrap_or_default(),
         horizon: from_sql(row.try_get::<Option<i64>, _>(3)?.unwrap_or(0)),
+        secret: Secret::new(row.try_get::<String, _>(4)?.into_bytes()),
     })
 }
 

@@ -100,7 +100,8 @@ impl<S: Storage> Pull<S> {
                 }
                 for scope in scopes {
                     let mut progress =
-                        Progress::begin(storage.as_ref(), &head, entity, scope, &request.cursors).await?;
+                        Progress::begin(storage.as_ref(), &head, user, Bucket { entity, scope }, &request.cursors)
+                            .await?;
                     if restored.contains(&entity.name.as_str()) {
                         progress.start_over(&head, true);
                     }
@@ -144,12 +145,13 @@ impl Progress {
     async fn begin<S: Storage>(
         storage: &S,
         head: &Head,
-        entity: &Entity,
-        scope: &str,
+        user: &User,
+        bucket: Bucket<'_>,
         cursors: &[BucketCursor],
     ) -> StorageResult<Self> {
+        let Bucket { entity, scope } = bucket;
         let name = format!("{}/{scope}", entity.name);
-        let lineage = Lineage::new(head, Bucket { entity, scope });
+        let lineage = Lineage::new(head, &user.id, bucket);
         let sent = cursors.iter().find(|cursor| cursor.bucket == name);
         let mut progress = Self {
             entity: entity.name.clone(),

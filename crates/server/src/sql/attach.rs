@@ -23,6 +23,14 @@ pub enum AttachError {
         /// The oldest.
         wanted: i32,
     },
+    /// The server's own tables are of a later server.
+    #[error(
+        "server/newer-database: the tables whimbrel_* are of a newer server; this one knows them up to format {known}"
+    )]
+    Newer {
+        /// The newest format that is known here.
+        known: usize,
+    },
     /// The name is taken by something that is no table.
     #[error("entity {entity}: \"{table}\" is a {found} in the database, not a table")]
     NotATable {

@@ -4,6 +4,7 @@
 
 mod attach;
 mod fault;
+mod format;
 mod page;
 
 use whimbrel_protocol::{Outcome, Version};
@@ -12,6 +13,7 @@ use crate::model::{Entity, ScopeTemplate};
 use crate::storage::{Decided, SCOPES_MAX, StorageError, StorageResult};
 
 pub use self::attach::AttachError;
+pub(crate) use self::format::{FORMAT, Step, steps_from};
 pub(crate) use self::page::Filling;
 
 /// A version as SQL keeps it. Versions stay below 2⁵³, so nothing is ever cut off.

@@ -15,7 +15,11 @@ use super::tables::{
 };
 use super::triggers::{Counts, drop_triggers, scopes_sql, triggers};
 use crate::model::{Entities, Entity};
-use crate::sql::{AttachError, quoted};
+use crate::sql::{AttachError, FORMAT, Step, quoted, steps_from};
+
+/// The secret of the cursors; an attacker who has a cursor and guesses has 256 bits to guess.
+const CURSOR_KEY: &str =
+    "INSERT INTO whimbrel_meta (name, value) VALUES ('cursor key', lower(hex(randomblob(32)))) ON CONFLICT DO NOTHING";
 
 /// Attaches the entities; the SQL that it took.
 pub(super) async fn attach(
@@ -27,6 +31,18 @@ pub(super) async fn attach(
     if script.is_new().await? {
         script.run(OWN_TABLES.to_owned()).await?;
         script.run(note("history", &Uuid::new_v4().to_string())).await?;
+        script.run(CURSOR_KEY.to_owned()).await?;
+        script.run(note("format", &FORMAT.to_string())).await?;
+    } else {
+        let steps = steps_from(script.noted("format").await?.as_deref())?;
+        for step in steps {
+            match step {
+                Step::CursorKey => script.run(CURSOR_KEY.to_owned()).await?,
+            }
+        }
+        if !steps.is_empty() {
+            script.run(note("format", &FORMAT.to_string())).await?;
+        }
     }
     for entity in entities.iter().filter(|entity| entity.view.is_none()) {
         attach_entity(&mut script, entity).await?;

@@ -6,13 +6,14 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteExecutor};
 use whimbrel_protocol::Version;
 
 use crate::sql::{self, from_sql, to_sql};
-use crate::storage::{Bucket, Head, StorageResult};
+use crate::storage::{Bucket, Head, Secret, StorageResult};
 
 pub(super) async fn read_head(executor: impl SqliteExecutor<'_>) -> StorageResult<Head> {
     let row = sqlx::query(
         "SELECT (SELECT value FROM whimbrel_meta WHERE name = 'history'), (SELECT version FROM whimbrel_clock), \
          (SELECT name FROM whimbrel_era ORDER BY number DESC LIMIT 1), \
-         (SELECT CAST(value AS INTEGER) FROM whimbrel_meta WHERE name = 'horizon')",
+         (SELECT CAST(value AS INTEGER) FROM whimbrel_meta WHERE name = 'horizon'), \
+         (SELECT value FROM whimbrel_meta WHERE name = 'cursor key')",
     )
     .fetch_one(executor)
     .await?;
@@ -21,6 +22,7 @@ pub(super) async fn read_head(executor: impl SqliteExecutor<'_>) -> StorageResul
         version: from_sql(row.try_get(1)?),
         era: row.try_get::<Option<String>, _>(2)?.unwrap_or_default(),
         horizon: from_sql(row.try_get::<Option<i64>, _>(3)?.unwrap_or(0)),
+        secret: Secret::new(row.try_get::<String, _>(4)?.into_bytes()),
     })
 }
 

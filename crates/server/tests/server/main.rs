@@ -32,6 +32,8 @@ macro_rules! suite {
         mod events;
         #[path = "files.rs"]
         mod files;
+        #[path = "format.rs"]
+        mod format;
         #[path = "groups.rs"]
         mod groups;
         #[path = "hooks.rs"]
