@@ -43,19 +43,19 @@ pub use embed::{EmbedError, Embedded, embed};
 pub use fault::Fault;
 pub use hooks::{Attempt, HOOK_TIMEOUT, HookError, HookResult, Hooks, Values};
 pub use http::{Hints, router, router_with, router_with_hooks};
-pub use memory::{MemoryPush, MemoryState, MemoryStorage, MemoryWrite};
+pub use memory::{MemoryMoment, MemoryPush, MemoryState, MemoryStorage, MemoryWrite};
 pub use model::{
     Allow, Entities, Entity, Field, FieldType, Grant, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row,
     ScopeTemplate, ScopeTemplateError, User, Value, ValueError, View,
 };
-pub use postgres::{PostgresPush, PostgresStorage};
+pub use postgres::{PostgresPush, PostgresStorage, PostgresMoment};
 pub use retention::forget_removals;
 pub use seed::{Misfit, SeedError, plant};
 pub use serve::serve;
 pub use sql::AttachError;
-pub use sqlite::{SqlitePush, SqliteStorage};
+pub use sqlite::{SqlitePush, SqliteStorage, SqliteMoment};
 pub use storage::{
-    Bucket, Client, Compacted, Constraint, Database, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Record,
-    SCOPES_MAX, Secret, SeedRows, Storage, StorageError, StorageResult, Write, Written,
+    Bucket, Client, Compacted, Constraint, Database, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Read,
+    Record, SCOPES_MAX, Secret, SeedRows, Storage, StorageError, StorageResult, Write, Written,
 };
 pub use typescript::typescript;

@@ -5,7 +5,7 @@
 
 use whimbrel_protocol::{Stand, Version};
 
-use crate::storage::{Head, Storage, StorageResult};
+use crate::storage::{Head, Read, StorageResult};
 
 pub(crate) fn write(head: &Head) -> String {
     format!("{}.{}", head.era, head.version)
@@ -17,7 +17,7 @@ fn read(stand: &str) -> Option<(&str, Version)> {
 }
 
 /// The entities of which changes were accepted that are lost. What is no stand of this server is one of another database.
-pub(crate) async fn lost<'r, S: Storage>(storage: &S, head: &Head, stands: &'r [Stand]) -> StorageResult<Vec<&'r str>> {
+pub(crate) async fn lost<'r, R: Read>(storage: &R, head: &Head, stands: &'r [Stand]) -> StorageResult<Vec<&'r str>> {
     let mut lost = Vec::new();
     for Stand { entity, stand } in stands {
         let is_ours = match read(stand) {

@@ -2,8 +2,11 @@
 //!
 //! **Invariant:** version order is commit order. Once a reader has seen version *v*, no row with a version up to *v*
 //! may appear any more; an implementation numbers changes under a lock that it holds until the commit.
-//! **Invariant:** a page is read from one state of the database.
+//! **Invariant:** a page is read from one state of the database, and all pages of a [`Storage::Moment`] from the same one.
 //! **Invariant:** a push transaction that is dropped without [`PushTransaction::commit`] has no effect.
+
+mod lease;
+mod read;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,6 +14,8 @@ use std::future::Future;
 
 use whimbrel_protocol::{Outcome, Version};
 
+pub(crate) use self::lease::Lease;
+pub use self::read::{Head, Read, Secret};
 use crate::model::{Entity, Row};
 
 /// The database could not do it.
@@ -29,57 +34,6 @@ pub type StorageResult<T> = Result<T, StorageError>;
 
 /// Scopes of a user that a query gives, at most. Who has more is not given some of them.
 pub const SCOPES_MAX: usize = 10_000;
-
-/// What signs cursors: random bytes that the database keeps, so that all of its servers have the same ones.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
-
-impl Secret {
-    /// The bytes.
-    #[must_use]
-    pub const fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// It is in no log.
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Secret")
-    }
-}
-
-/// Where the database stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    /// The identity of its history.
-    pub history: String,
-    /// The version of its last change; 0 when there was none.
-    pub version: Version,
-    /// The era it is in, a text of its own: see [`Storage::begin_era`].
-    pub era: String,
-    /// Removals up to this version are forgotten: who stands below it has to begin anew.
-    pub horizon: Version,
-    /// What signs its cursors.
-    pub secret: Secret,
-}
-
-impl Head {
-    /// Whether this database, as it is now, stood at a version in an era: what was there then is not lost.
-    pub(crate) async fn has_been_at<S: Storage>(
-        &self,
-        storage: &S,
-        era: &str,
-        version: Version,
-    ) -> StorageResult<bool> {
-        let until = storage.era_until(era).await?;
-        Ok(until.is_some_and(|until| version <= until.min(self.version)))
-    }
-}
 
 /// What [`Storage::compact`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -213,9 +167,15 @@ pub enum Constraint {
 }
 
 /// A database.
-pub trait Storage: Send + Sync + 'static {
+pub trait Storage: Read {
     /// What a push is applied in.
     type Push: PushTransaction;
+    /// What an answer is read from.
+    type Moment: Read;
+
+    /// One state of the database, to be read for a while: after five minutes, or after some seconds when others wait for one, it is
+    /// taken away, and reading is [`StorageError::Busy`].
+    fn moment(&self) -> impl Future<Output = StorageResult<Self::Moment>> + Send;
 
     /// Begins a transaction that sees no other push until it ends.
     fn begin_push(&self) -> impl Future<Output = StorageResult<Self::Push>> + Send;
@@ -224,36 +184,11 @@ pub trait Storage: Send + Sync + 'static {
     /// a database from those of what became of its backup: both have had other eras since.
     fn begin_era(&self, now_ms: i64) -> impl Future<Output = StorageResult<()>> + Send;
 
-    /// The last version at which there were cursors of an era: where the next one began, and no limit for the present one. None when there was no
-    /// such era.
-    fn era_until(&self, era: &str) -> impl Future<Output = StorageResult<Option<Version>>> + Send;
-
     /// The last version that a history has in common with the present one, which has no limit. None when it never was this database's.
     fn history_until(&self, history: &str) -> impl Future<Output = StorageResult<Option<Version>>> + Send;
 
     /// Forgets the removals of before a moment, as far as eras tell. That the records were deleted stays known.
     fn compact(&self, before_ms: i64) -> impl Future<Output = StorageResult<Compacted>> + Send;
-
-    /// Where the database stands, read at once.
-    fn head(&self) -> impl Future<Output = StorageResult<Head>> + Send;
-
-    /// Rows of the bucket with `id > after` and a version up to `at`, by id.
-    fn snapshot(
-        &self,
-        bucket: Bucket<'_>,
-        at: Version,
-        after: &str,
-        limit: PageLimit,
-    ) -> impl Future<Output = StorageResult<Page>> + Send;
-
-    /// What changed in the bucket after version `after`, up to `upto`, by version.
-    fn changes(
-        &self,
-        bucket: Bucket<'_>,
-        after: Version,
-        upto: Version,
-        limit: PageLimit,
-    ) -> impl Future<Output = StorageResult<Page>> + Send;
 
     /// Whether a row of the bucket has that text in the field at `position`.
     fn has_text(
@@ -262,12 +197,6 @@ pub trait Storage: Send + Sync + 'static {
         position: usize,
         text: &str,
     ) -> impl Future<Output = StorageResult<bool>> + Send;
-
-    /// How many rows [`Storage::snapshot`] would still bring, about.
-    fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> impl Future<Output = StorageResult<u64>> + Send;
-
-    /// How many rows and removals [`Storage::changes`] would bring, about.
-    fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> impl Future<Output = StorageResult<u64>> + Send;
 
     /// The scopes that a query of the configuration gives a user, whose id is its only parameter `$1`: the first column of each row that is not null.
     /// They are read at once, at most [`SCOPES_MAX`].

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 use whimbrel::error::{Code, Error, Result};
 use whimbrel::ports::{Body, Method, Request, Response, Transport};
-use whimbrel_server::{MemoryStorage, Storage};
+use whimbrel_server::{MemoryStorage, Read as _};
 
 use crate::crash::CrashPoint;
 use crate::dice::Dice;

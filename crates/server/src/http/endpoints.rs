@@ -64,7 +64,7 @@ pub(super) async fn pull<S: Storage>(
     headers: HeaderMap,
     Json(request): Json<PullRequest>,
 ) -> Result<Response, Fault> {
-    let pull = Pull::begin(Arc::clone(&app.storage), Arc::clone(&app.entities), &user, &request).await?;
+    let pull = Pull::begin(app.storage.as_ref(), Arc::clone(&app.entities), &user, &request).await?;
     tracing::info!(user = user.id, client = request.client, entities = request.entities.len(), "pulling");
     Ok(ndjson::answer(pull, &headers))
 }

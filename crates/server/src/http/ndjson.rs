@@ -17,10 +17,10 @@ use futures_util::stream;
 use whimbrel_protocol::{PULL_LINE_BYTES_MAX, Problem, ProblemCode, PullLine};
 
 use crate::pull::Pull;
-use crate::storage::Storage;
+use crate::storage::Read;
 
 /// The answer to a pull.
-pub(super) fn answer<S: Storage>(pull: Pull<S>, request: &HeaderMap) -> Response {
+pub(super) fn answer<V: Read>(pull: Pull<V>, request: &HeaderMap) -> Response {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
@@ -33,13 +33,13 @@ pub(super) fn answer<S: Storage>(pull: Pull<S>, request: &HeaderMap) -> Response
     (headers, Body::from_stream(lines)).into_response()
 }
 
-struct Answer<S> {
-    pull: Pull<S>,
+struct Answer<V> {
+    pull: Pull<V>,
     encoder: Encoder,
     ended: bool,
 }
 
-impl<S: Storage> Answer<S> {
+impl<V: Read> Answer<V> {
     async fn next(mut self) -> io::Result<Option<(Bytes, Self)>> {
         if self.ended {
             return Ok(None);

@@ -17,12 +17,12 @@ pub use self::push::MemoryPush;
 pub use self::state::{MemoryState, MemoryWrite};
 
 use crate::model::{Row, Value};
-use crate::storage::{Bucket, Compacted, Head, Page, PageLimit, Storage, StorageResult};
+use crate::storage::{Bucket, Compacted, Head, Page, PageLimit, Read, Storage, StorageResult};
 
 /// A database in memory. Clones are the same database.
 #[derive(Debug, Clone)]
 pub struct MemoryStorage {
-    state: Arc<Mutex<MemoryState>>,
+    state: Arc<Mutex<Arc<MemoryState>>>,
     /// Pushes, one after the other.
     line: Arc<Line<()>>,
     /// How many eras there were, those included that a backup knows nothing of.
@@ -35,23 +35,23 @@ impl MemoryStorage {
     pub fn new(history: &str) -> Self {
         let mut state = MemoryState::new(history);
         state.begin_era("e".to_owned(), 0);
-        Self { state: Arc::new(Mutex::new(state)), line: Arc::default(), eras: Arc::default() }
+        Self { state: Arc::new(Mutex::new(Arc::new(state))), line: Arc::default(), eras: Arc::default() }
     }
 
     /// A copy of everything: a backup.
     #[must_use]
     pub fn backup(&self) -> MemoryState {
-        self.state().clone()
+        self.state().as_ref().clone()
     }
 
     /// Puts a copy in place of everything.
     pub fn restore(&self, backup: MemoryState) {
-        *self.state() = backup;
+        *self.lock() = Arc::new(backup);
     }
 
     /// Gives the database a new history.
     pub fn renew_history(&self, history: &str) {
-        self.state().set_history(history);
+        self.change(|state| state.set_history(history));
     }
 
     /// Takes over what another database has written, so that whoever judges its history can read it here. It is not for serving then.
@@ -73,13 +73,27 @@ impl MemoryStorage {
     }
 
     /// A change is made whole or not at all, so a panic elsewhere leaves a state that is as good as any.
-    fn state(&self) -> MutexGuard<'_, MemoryState> {
+    fn lock(&self) -> MutexGuard<'_, Arc<MemoryState>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything as it is now, and stays for whoever has it.
+    fn state(&self) -> Arc<MemoryState> {
+        Arc::clone(&self.lock())
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut MemoryState) -> T) -> T {
+        change(Arc::make_mut(&mut self.lock()))
     }
 }
 
 impl Storage for MemoryStorage {
     type Push = MemoryPush;
+    type Moment = MemoryMoment;
+
+    async fn moment(&self) -> StorageResult<MemoryMoment> {
+        Ok(MemoryMoment(self.state()))
+    }
 
     async fn begin_push(&self) -> StorageResult<MemoryPush> {
         let turn = Arc::clone(&self.line).lock_owned().await;
@@ -88,12 +102,8 @@ impl Storage for MemoryStorage {
 
     async fn begin_era(&self, now_ms: i64) -> StorageResult<()> {
         let number = self.eras.fetch_add(1, Ordering::Relaxed);
-        self.state().begin_era(format!("e{number}"), now_ms);
+        self.change(|state| state.begin_era(format!("e{number}"), now_ms));
         Ok(())
-    }
-
-    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
-        Ok(self.state().era_until(era))
     }
 
     async fn history_until(&self, history: &str) -> StorageResult<Option<Version>> {
@@ -101,15 +111,62 @@ impl Storage for MemoryStorage {
     }
 
     async fn compact(&self, before_ms: i64) -> StorageResult<Compacted> {
-        Ok(self.state().compact(before_ms))
+        Ok(self.change(|state| state.compact(before_ms)))
     }
 
+    async fn has_text(&self, bucket: Bucket<'_>, position: usize, text: &str) -> StorageResult<bool> {
+        let state = self.state();
+        let mut rows = state.bucket(bucket).filter(|entry| !entry.gone);
+        let wanted = Value::Text(text.to_owned());
+        let has = |row: &Row| row.get(position) == Some(&wanted);
+        Ok(rows.any(|entry| state.row(&bucket.entity.name, entry.id).is_some_and(has)))
+    }
+}
+
+/// A database in memory as it was at a moment.
+#[derive(Debug)]
+pub struct MemoryMoment(Arc<MemoryState>);
+
+/// Each time as it is then.
+impl Read for MemoryStorage {
     async fn head(&self) -> StorageResult<Head> {
-        Ok(self.state().head())
+        MemoryMoment(self.state()).head().await
+    }
+
+    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
+        MemoryMoment(self.state()).era_until(era).await
     }
 
     async fn snapshot(&self, bucket: Bucket<'_>, at: Version, after: &str, limit: PageLimit) -> StorageResult<Page> {
-        let state = self.state();
+        MemoryMoment(self.state()).snapshot(bucket, at, after, limit).await
+    }
+
+    async fn changes(
+        &self,
+        bucket: Bucket<'_>,
+        after: Version,
+        upto: Version,
+        limit: PageLimit,
+    ) -> StorageResult<Page> {
+        MemoryMoment(self.state()).changes(bucket, after, upto, limit).await
+    }
+
+    async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
+        MemoryMoment(self.state()).count_snapshot(bucket, after).await
+    }
+
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
+        MemoryMoment(self.state()).count_changes(bucket, after).await
+    }
+}
+
+impl Read for MemoryMoment {
+    async fn head(&self) -> StorageResult<Head> {
+        Ok(self.0.head())
+    }
+
+    async fn snapshot(&self, bucket: Bucket<'_>, at: Version, after: &str, limit: PageLimit) -> StorageResult<Page> {
+        let state = &self.0;
         let entries = state.bucket(bucket).filter(|entry| entry.id > after && entry.version <= at && !entry.gone);
         Ok(state.page(bucket, entries, limit))
     }
@@ -121,26 +178,22 @@ impl Storage for MemoryStorage {
         upto: Version,
         limit: PageLimit,
     ) -> StorageResult<Page> {
-        let state = self.state();
+        let state = &self.0;
         let mut entries: Vec<_> =
             state.bucket(bucket).filter(|entry| entry.version > after && entry.version <= upto).collect();
         entries.sort_by_key(|entry| entry.version);
         Ok(state.page(bucket, entries.into_iter(), limit))
     }
 
-    async fn has_text(&self, bucket: Bucket<'_>, position: usize, text: &str) -> StorageResult<bool> {
-        let state = self.state();
-        let mut rows = state.bucket(bucket).filter(|entry| !entry.gone);
-        let wanted = Value::Text(text.to_owned());
-        let has = |row: &Row| row.get(position) == Some(&wanted);
-        Ok(rows.any(|entry| state.row(&bucket.entity.name, entry.id).is_some_and(has)))
+    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
+        Ok(self.0.era_until(era))
     }
 
     async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
-        Ok(self.state().bucket(bucket).filter(|entry| entry.id > after && !entry.gone).count() as u64)
+        Ok(self.0.bucket(bucket).filter(|entry| entry.id > after && !entry.gone).count() as u64)
     }
 
     async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
-        Ok(self.state().bucket(bucket).filter(|entry| entry.version > after).count() as u64)
+        Ok(self.0.bucket(bucket).filter(|entry| entry.version > after).count() as u64)
     }
 }

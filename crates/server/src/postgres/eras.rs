@@ -4,7 +4,7 @@
 //! **Invariant:** the clock's floor is at least what the log's newest version was before something was forgotten.
 
 use sqlx::postgres::{PgPool, Postgres};
-use sqlx::{AssertSqlSafe, Row as _, Transaction};
+use sqlx::{AssertSqlSafe, PgExecutor, Row as _, Transaction};
 use uuid::Uuid;
 use whimbrel_protocol::Version;
 
@@ -34,10 +34,10 @@ pub(super) async fn begin(writers: &PgPool, now_ms: i64) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
-pub(super) async fn until(readers: &PgPool, era: &str) -> StorageResult<Option<Version>> {
+pub(super) async fn until(executor: impl PgExecutor<'_>, era: &str) -> StorageResult<Option<Version>> {
     let sql = "SELECT (SELECT min(next.version) FROM whimbrel_era AS next WHERE next.number > own.number) \
                FROM whimbrel_era AS own WHERE own.name = $1";
-    let found = sqlx::query(sql).bind(plain(era)).fetch_optional(readers).await?;
+    let found = sqlx::query(sql).bind(plain(era)).fetch_optional(executor).await?;
     let next = found.map(|row| row.try_get::<Option<i64>, _>(0)).transpose()?;
     Ok(next.map(|next| next.map_or(Version::MAX, from_sql)))
 }

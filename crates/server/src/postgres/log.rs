@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt;
 use sqlx::postgres::PgPool;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, PgExecutor, Row as _};
 use whimbrel_protocol::Version;
 
 use super::shape::Shape;
@@ -11,14 +11,14 @@ use super::values::plain;
 use crate::sql::{self, from_sql, to_sql};
 use crate::storage::{Bucket, Head, Secret, StorageResult};
 
-pub(super) async fn read_head(readers: &PgPool) -> StorageResult<Head> {
+pub(super) async fn read_head(executor: impl PgExecutor<'_>) -> StorageResult<Head> {
     let sql = format!(
         "SELECT (SELECT value FROM whimbrel_meta WHERE name = 'history'), {NEWEST}, \
          (SELECT name FROM whimbrel_era ORDER BY number DESC LIMIT 1), \
          (SELECT value::bigint FROM whimbrel_meta WHERE name = 'horizon'), \
          (SELECT value FROM whimbrel_meta WHERE name = 'cursor key')"
     );
-    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(readers).await?;
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(executor).await?;
     Ok(Head {
         history: row.try_get(0)?,
         version: from_sql(row.try_get(1)?),
@@ -28,20 +28,28 @@ pub(super) async fn read_head(readers: &PgPool) -> StorageResult<Head> {
     })
 }
 
-pub(super) async fn count_snapshot(readers: &PgPool, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
+pub(super) async fn count_snapshot(
+    executor: impl PgExecutor<'_>,
+    bucket: Bucket<'_>,
+    after: &str,
+) -> StorageResult<u64> {
     let query = "SELECT count(*) FROM whimbrel_log WHERE entity = $1 AND scope = $2 AND id > $3 AND NOT gone";
     let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(plain(after));
-    Ok(from_sql(query.fetch_one(readers).await?.try_get(0)?))
+    Ok(from_sql(query.fetch_one(executor).await?.try_get(0)?))
 }
 
-pub(super) async fn count_changes(readers: &PgPool, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
+pub(super) async fn count_changes(
+    executor: impl PgExecutor<'_>,
+    bucket: Bucket<'_>,
+    after: Version,
+) -> StorageResult<u64> {
     let query = "SELECT count(*) FROM whimbrel_log WHERE entity = $1 AND scope = $2 AND version > $3";
     let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(to_sql(after));
-    Ok(from_sql(query.fetch_one(readers).await?.try_get(0)?))
+    Ok(from_sql(query.fetch_one(executor).await?.try_get(0)?))
 }
 
 pub(super) async fn has_text(
-    readers: &PgPool,
+    executor: impl PgExecutor<'_>,
     shape: &Shape,
     bucket: Bucket<'_>,
     position: usize,
@@ -57,7 +65,7 @@ pub(super) async fn has_text(
         field.column
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&entity.name).bind(scope).bind(plain(text));
-    Ok(query.fetch_one(readers).await?.try_get(0)?)
+    Ok(query.fetch_one(executor).await?.try_get(0)?)
 }
 
 /// Read one by one, so that a query without an end takes no memory.

@@ -17,7 +17,7 @@
 //! **Invariant:** a transaction holds the clock's row from its first change until it has ended, and PostgreSQL shows a
 //! transaction before it releases its locks. So who numbers a change sees all changes with lower numbers, and version
 //! order is commit order, for psql as for pushes.
-//! **Invariant:** a page is one statement at `READ COMMITTED`, which is one state of the database.
+//! **Invariant:** a moment is one transaction at `REPEATABLE READ`, which is one state of the database for all its statements.
 //! **Invariant:** what was committed is on disk before it is acknowledged, whatever `synchronous_commit` says here.
 //! **Invariant:** SQL stands in this folder and in `sql/`.
 
@@ -34,6 +34,7 @@ mod shape;
 mod tables;
 mod triggers;
 mod values;
+mod moment;
 mod views;
 
 use std::str::FromStr;
@@ -52,13 +53,18 @@ use crate::model::{Entities, Entity};
 use crate::retention::now_ms;
 use crate::sql::AttachError;
 use crate::storage::{
-    Bucket, Compacted, Database, Head, Page, PageLimit, SeedRows, Storage, StorageError, StorageResult,
+    Bucket, Compacted, Database, Head, Page, PageLimit, Read, SeedRows, Storage, StorageError, StorageResult,
 };
 
 pub use self::push::PostgresPush;
+pub use self::moment::PostgresMoment;
 
 /// Readers at the same time, at most, and one connection that listens.
 const READERS: u32 = 9;
+/// Answers on their way at the same time, at most.
+const MOMENTS: u32 = 16;
+/// A connection for them that nobody needed for so long is closed.
+const MOMENT_IDLE_MAX: Duration = Duration::from_secs(60);
 /// Pushes at the same time, at most. One has the clock, the others wait for it.
 const WRITERS: u32 = 4;
 /// How long to wait for a free connection, and for somebody else's transaction.
@@ -73,6 +79,7 @@ struct Inner {
     /// Apart from the readers: a push that has the clock must not wait for a connection that one has that waits for the clock.
     writers: PgPool,
     readers: PgPool,
+    moments: PgPool,
     shapes: Arc<Shapes>,
     views: Views,
     listener: Mutex<Option<PgListener>>,
@@ -93,10 +100,13 @@ impl PostgresStorage {
         let (shapes, views) = attach::attach(&writers, entities).await?;
         // Whoever restores a database opens it afterwards: cursors that are not its own can be told by their era.
         eras::begin(&writers, now_ms()).await?;
-        let readers = pool(READERS).connect_with(options).await?;
+        let readers = pool(READERS).connect_with(options.clone()).await?;
         views.mark_all(&writers).await?;
         views.refresh(&readers, &writers).await.map_err(AttachError::Views)?;
-        let inner = Inner { writers, readers, shapes: Arc::new(shapes), views, listener: Mutex::default() };
+        // A lease ends by itself; a shorter limit of the database's would end it as a fault.
+        let options = options.options([("idle_in_transaction_session_timeout", "600000")]);
+        let moments = pool(MOMENTS).idle_timeout(MOMENT_IDLE_MAX).connect_lazy_with(options);
+        let inner = Inner { writers, readers, moments, shapes: Arc::new(shapes), views, listener: Mutex::default() };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -151,35 +161,15 @@ impl Database for PostgresStorage {
     async fn close(&self) -> StorageResult<()> {
         // It has a connection of the pool, which waits for all of them.
         *self.0.listener.lock().await = None;
+        self.0.moments.close().await;
         self.0.readers.close().await;
         self.0.writers.close().await;
         Ok(())
     }
 }
 
-impl Storage for PostgresStorage {
-    type Push = PostgresPush;
-
-    async fn begin_push(&self) -> StorageResult<PostgresPush> {
-        PostgresPush::begin(&self.0.writers, Arc::clone(&self.0.shapes)).await
-    }
-
-    async fn begin_era(&self, now_ms: i64) -> StorageResult<()> {
-        Ok(eras::begin(&self.0.writers, now_ms).await?)
-    }
-
-    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
-        eras::until(&self.0.readers, era).await
-    }
-
-    async fn history_until(&self, history: &str) -> StorageResult<Option<Version>> {
-        eras::history_until(&self.0.readers, history).await
-    }
-
-    async fn compact(&self, before_ms: i64) -> StorageResult<Compacted> {
-        eras::compact(&self.0.writers, before_ms).await
-    }
-
+/// Each time as it is then.
+impl Read for PostgresStorage {
     async fn head(&self) -> StorageResult<Head> {
         log::read_head(&self.0.readers).await
     }
@@ -200,9 +190,8 @@ impl Storage for PostgresStorage {
         page::changes(&self.0.readers, shape, bucket, (after, upto), limit).await
     }
 
-    async fn has_text(&self, bucket: Bucket<'_>, position: usize, text: &str) -> StorageResult<bool> {
-        let shape = self.0.shapes.of(bucket.entity)?;
-        log::has_text(&self.0.readers, shape, bucket, position, text).await
+    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
+        eras::until(&self.0.readers, era).await
     }
 
     async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
@@ -219,6 +208,36 @@ impl Storage for PostgresStorage {
 
     async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
         log::count_changes(&self.0.readers, bucket, after).await
+    }
+}
+
+impl Storage for PostgresStorage {
+    type Push = PostgresPush;
+    type Moment = PostgresMoment;
+
+    async fn moment(&self) -> StorageResult<PostgresMoment> {
+        PostgresMoment::begin(self).await
+    }
+
+    async fn begin_push(&self) -> StorageResult<PostgresPush> {
+        PostgresPush::begin(&self.0.writers, Arc::clone(&self.0.shapes)).await
+    }
+
+    async fn begin_era(&self, now_ms: i64) -> StorageResult<()> {
+        Ok(eras::begin(&self.0.writers, now_ms).await?)
+    }
+
+    async fn history_until(&self, history: &str) -> StorageResult<Option<Version>> {
+        eras::history_until(&self.0.readers, history).await
+    }
+
+    async fn compact(&self, before_ms: i64) -> StorageResult<Compacted> {
+        eras::compact(&self.0.writers, before_ms).await
+    }
+
+    async fn has_text(&self, bucket: Bucket<'_>, position: usize, text: &str) -> StorageResult<bool> {
+        let shape = self.0.shapes.of(bucket.entity)?;
+        log::has_text(&self.0.readers, shape, bucket, position, text).await
     }
 
     /// A lost connection is news, too: what was said meanwhile is not said again.

@@ -1,8 +1,7 @@
 //! Pages of a bucket. Each is one statement, so it is of one state of the database.
 
 use futures_util::TryStreamExt;
-use sqlx::postgres::PgPool;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, PgExecutor, Row as _};
 use whimbrel_protocol::Version;
 
 use super::shape::Shape;
@@ -12,7 +11,7 @@ use crate::sql::{Filling, from_sql, to_sql};
 use crate::storage::{Bucket, Page, PageLimit, StorageResult};
 
 pub(super) async fn snapshot(
-    readers: &PgPool,
+    executor: impl PgExecutor<'_>,
     shape: &Shape,
     bucket: Bucket<'_>,
     at: Version,
@@ -27,13 +26,13 @@ pub(super) async fn snapshot(
         shape.id_of("l.id")
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&bucket.entity.name).bind(bucket.scope).bind(plain(after));
-    collect(readers, query.bind(to_sql(at)), bucket.entity, limit).await
+    collect(executor, query.bind(to_sql(at)), bucket.entity, limit).await
 }
 
 /// A log entry whose row is missing all the same counts as gone. Of one that is gone the id is not looked at: it may be of a table that was here
 /// before, with other ids.
 pub(super) async fn changes(
-    readers: &PgPool,
+    executor: impl PgExecutor<'_>,
     shape: &Shape,
     bucket: Bucket<'_>,
     (after, upto): (Version, Version),
@@ -48,12 +47,17 @@ pub(super) async fn changes(
         shape.id_of("CASE WHEN NOT l.gone THEN l.id END")
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&bucket.entity.name).bind(bucket.scope);
-    collect(readers, query.bind(to_sql(after)).bind(to_sql(upto)), bucket.entity, limit).await
+    collect(executor, query.bind(to_sql(after)).bind(to_sql(upto)), bucket.entity, limit).await
 }
 
-async fn collect(readers: &PgPool, query: PgQuery<'_>, entity: &Entity, limit: PageLimit) -> StorageResult<Page> {
+async fn collect(
+    executor: impl PgExecutor<'_>,
+    query: PgQuery<'_>,
+    entity: &Entity,
+    limit: PageLimit,
+) -> StorageResult<Page> {
     let one_more = to_sql(limit.rows as u64 + 1);
-    let mut results = query.bind(one_more).fetch(readers);
+    let mut results = query.bind(one_more).fetch(executor);
     let mut page = Filling::new(limit);
     while let Some(result) = results.try_next().await? {
         if page.is_full() {

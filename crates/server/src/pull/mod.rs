@@ -1,20 +1,21 @@
 //! `POST /v1/pull`: the rules, over the storage port.
 //!
 //! A bucket without a cursor is brought in two phases. The snapshot goes through its rows by id and leaves out what is
-//! newer than the version it began at; the changes then go on from that version. Whatever changes while the snapshot is
-//! on its way has a newer version, so it comes with the changes: no row is skipped, however long the way.
+//! newer than the version it began at; the changes then go on from that version. Whatever changes between the answers in which
+//! a snapshot comes has a newer version, so it comes with the changes: no row is skipped, however long the way.
 //!
 //! ```text
 //!             no cursor            snapshot read to its end
 //!   (start) ────────────► Snapshot ────────────────────────► Changes ──► bucket complete
-//!      │  cursor continued ▲                                   ▲   (up to the head when the phase began)
+//!      │  cursor continued ▲                                   ▲   (up to the head of the answer's state)
 //!      └───────────────────┴───────────────────────────────────┘
 //! ```
 //!
 //! A cursor that cannot be continued begins anew with `resync`: it is of another lineage, below the horizon, or of changes that were lost when the
-//! database was restored. The horizon may pass a position also while an answer is on its way. An answer in which an era begins ends with an error: the
-//! client asks again, and everything that it says is looked at again.
+//! database was restored.
 //!
+//! **Invariant:** an answer is of one state of the database, whatever is written while it is on its way. A moment that was held for too long is taken
+//! away, and the answer ends with an error behind its last cursor; the client asks again from there.
 //! **Invariant:** a line is made when it is asked for; nothing is kept but one page.
 
 mod cursor;
@@ -34,7 +35,7 @@ use self::cursor::{Lineage, Place, Position};
 use crate::fault::Fault;
 use crate::model::{Entities, Entity, ROW_BYTES_MAX, User};
 use crate::stand;
-use crate::storage::{Bucket, Head, Page, PageLimit, Storage, StorageError, StorageResult};
+use crate::storage::{Bucket, Head, Page, PageLimit, Read, Storage, StorageResult};
 
 /// Bytes of values in a page, about: the row that exceeds it is the last.
 const PAGE_BYTES_MAX: usize = 256 * 1024;
@@ -44,8 +45,9 @@ const _: () = assert!((PAGE_BYTES_MAX + ROW_BYTES_MAX) * 6 < PULL_LINE_BYTES_MAX
 const PAGE_LIMIT: PageLimit = PageLimit { rows: PULL_BATCH_ROWS_MAX, bytes: PAGE_BYTES_MAX };
 
 /// An answer on its way.
-pub(crate) struct Pull<S> {
-    storage: Arc<S>,
+pub(crate) struct Pull<M> {
+    moment: M,
+    head: Head,
     entities: Arc<Entities>,
     waiting: VecDeque<Progress>,
     lines: VecDeque<PullLine>,
@@ -62,20 +64,16 @@ struct Progress {
     resync: Option<bool>,
     /// The era of the version in `position`.
     era: String,
-    /// The era that was the present one when the answer began.
-    began_in: String,
     position: Position,
-    /// The changes go up to here; known when their phase begins, so that an answer ends however much is being written.
-    upto: Option<(String, Version)>,
 }
 
-impl<S: Storage> Pull<S> {
+impl<M: Read> Pull<M> {
     /// Begins an answer.
     ///
     /// # Errors
     /// `request/malformed`, `pull/unknown-entity`, or the storage's.
-    pub(crate) async fn begin(
-        storage: Arc<S>,
+    pub(crate) async fn begin<S: Storage<Moment = M>>(
+        storage: &S,
         entities: Arc<Entities>,
         user: &User,
         request: &PullRequest,
@@ -85,8 +83,9 @@ impl<S: Storage> Pull<S> {
         }
         user.check(request.user.as_deref())?;
         storage.refresh_views().await?;
-        let head = storage.head().await?;
-        let restored = stand::lost(storage.as_ref(), &head, &request.stands).await?;
+        let moment = storage.moment().await?;
+        let head = moment.head().await?;
+        let restored = stand::lost(&moment, &head, &request.stands).await?;
         let mut forbidden = Vec::new();
         let mut waiting: VecDeque<Progress> = VecDeque::new();
         for wanted in &request.entities {
@@ -100,8 +99,7 @@ impl<S: Storage> Pull<S> {
                 }
                 for scope in scopes {
                     let mut progress =
-                        Progress::begin(storage.as_ref(), &head, user, Bucket { entity, scope }, &request.cursors)
-                            .await?;
+                        Progress::begin(&moment, &head, user, Bucket { entity, scope }, &request.cursors).await?;
                     if restored.contains(&entity.name.as_str()) {
                         progress.start_over(&head, true);
                     }
@@ -111,12 +109,12 @@ impl<S: Storage> Pull<S> {
         }
         let mut buckets = Vec::with_capacity(waiting.len());
         for progress in &waiting {
-            let pending = progress.count(storage.as_ref(), &entities).await?;
+            let pending = progress.count(&moment, &entities).await?;
             buckets.push(BucketInfo { bucket: progress.name.clone(), pending });
         }
         let user = Some(user.id.clone());
-        let start = Start { protocol: PROTOCOL_VERSION, history: head.history, user, forbidden, buckets };
-        Ok(Self { storage, entities, waiting, lines: [PullLine::Start(start)].into(), ended: false })
+        let start = Start { protocol: PROTOCOL_VERSION, history: head.history.clone(), user, forbidden, buckets };
+        Ok(Self { moment, head, entities, waiting, lines: [PullLine::Start(start)].into(), ended: false })
     }
 
     /// The next line; none after the last.
@@ -127,7 +125,7 @@ impl<S: Storage> Pull<S> {
                 self.lines.push_back(PullLine::End {});
                 break;
             };
-            match progress.advance(self.storage.as_ref(), &self.entities, &mut self.lines).await {
+            match progress.advance(&self.moment, &self.head, &self.entities, &mut self.lines).await {
                 Ok(true) => _ = self.waiting.pop_front(),
                 Ok(false) => {}
                 Err(error) => {
@@ -142,8 +140,8 @@ impl<S: Storage> Pull<S> {
 }
 
 impl Progress {
-    async fn begin<S: Storage>(
-        storage: &S,
+    async fn begin<R: Read>(
+        moment: &R,
         head: &Head,
         user: &User,
         bucket: Bucket<'_>,
@@ -160,14 +158,12 @@ impl Progress {
             lineage,
             resync: sent.map(|_| false),
             era: head.era.clone(),
-            began_in: head.era.clone(),
             position: Position::Snapshot { at: head.version, after: String::new() },
-            upto: None,
         };
         let Some(place) = sent.and_then(|sent| progress.lineage.read(&sent.cursor)) else { return Ok(progress) };
         let version = place.position.version();
         if version >= head.horizon {
-            if head.has_been_at(storage, &place.era, version).await? {
+            if head.has_been_at(moment, &place.era, version).await? {
                 progress.resync = None;
                 (progress.era, progress.position) = (place.era, place.position);
             } else {
@@ -182,22 +178,22 @@ impl Progress {
         self.resync = Some(is_restored);
         self.era.clone_from(&head.era);
         self.position = Position::Snapshot { at: head.version, after: String::new() };
-        self.upto = None;
     }
 
-    async fn count<S: Storage>(&self, storage: &S, entities: &Entities) -> StorageResult<u64> {
+    async fn count<R: Read>(&self, moment: &R, entities: &Entities) -> StorageResult<u64> {
         let Some(entity) = entities.find(&self.entity) else { return Ok(0) };
         let bucket = Bucket { entity, scope: &self.scope };
         match &self.position {
-            Position::Snapshot { after, .. } => storage.count_snapshot(bucket, after).await,
-            Position::Changes { after } => storage.count_changes(bucket, *after).await,
+            Position::Snapshot { after, .. } => moment.count_snapshot(bucket, after).await,
+            Position::Changes { after } => moment.count_changes(bucket, *after).await,
         }
     }
 
     /// Makes the next lines. True when the bucket is complete.
-    async fn advance<S: Storage>(
+    async fn advance<R: Read>(
         &mut self,
-        storage: &S,
+        moment: &R,
+        head: &Head,
         entities: &Entities,
         lines: &mut VecDeque<PullLine>,
     ) -> StorageResult<bool> {
@@ -205,38 +201,22 @@ impl Progress {
         let bucket = Bucket { entity, scope: &self.scope };
         let (page, (era, position), complete) = match &self.position {
             Position::Snapshot { at, after } => {
-                let page = storage.snapshot(bucket, *at, after, PAGE_LIMIT).await?;
+                let page = moment.snapshot(bucket, *at, after, PAGE_LIMIT).await?;
                 let position = match page.rows.last() {
                     Some(last) if !page.complete => Position::Snapshot { at: *at, after: last.id.clone() },
                     Some(_) | None => Position::Changes { after: *at },
                 };
-                let complete = page.complete && storage.head().await?.version == *at;
+                let complete = page.complete && head.version == *at;
                 (page, (self.era.clone(), position), complete)
             }
             Position::Changes { after } => {
-                let (era, upto) = match &self.upto {
-                    Some(upto) => upto.clone(),
-                    None => {
-                        let Head { era, version, .. } = storage.head().await?;
-                        self.upto.insert((era, version)).clone()
-                    }
-                };
-                let page = storage.changes(bucket, *after, upto, PAGE_LIMIT).await?;
-                let reached = if page.complete { upto.max(*after) } else { newest(&page).unwrap_or(upto) };
+                let page = moment.changes(bucket, *after, head.version, PAGE_LIMIT).await?;
+                let upto = head.version.max(*after);
+                let reached = if page.complete { upto } else { newest(&page).unwrap_or(upto) };
                 let complete = page.complete;
-                (page, (era, Position::Changes { after: reached }), complete)
+                (page, (head.era.clone(), Position::Changes { after: reached }), complete)
             }
         };
-        let head = storage.head().await?;
-        if head.era != self.began_in {
-            // The database may be another one: restored. What was asked is to be looked at again, all of it.
-            return Err(StorageError::Busy("an era has begun in the middle of an answer".into()));
-        }
-        if self.position.version() < head.horizon {
-            // Removals after it may have been forgotten before the page was read.
-            self.start_over(&head, false);
-            return Ok(false);
-        }
         if let Some(restored) = self.resync.take() {
             lines.push_back(PullLine::Resync { bucket: self.name.clone(), restored });
         }

@@ -50,12 +50,7 @@ fn say(line: &PullLine) -> String {
     }
 }
 
-#[tokio::test]
-async fn what_is_written_while_a_snapshot_is_on_its_way_comes_with_the_same_answer() {
-    let folder = tempfile::tempdir().unwrap();
-    let entities = Entities::new(vec![entity()]);
-    let storage = Arc::new(SqliteStorage::open(&folder.path().join("db"), &entities).await.unwrap());
-    storage.seed(&entity(), Rows(true)).await.unwrap();
+async fn begin(storage: &SqliteStorage, cursors: Vec<BucketCursor>) -> Pull<crate::sqlite::SqliteMoment> {
     let user = User { id: "u".into(), scopes: vec!["all".into()] };
     let request = PullRequest {
         protocol: PROTOCOL_VERSION,
@@ -63,13 +58,25 @@ async fn what_is_written_while_a_snapshot_is_on_its_way_comes_with_the_same_answ
         schema: 1,
         user: None,
         entities: vec!["e".into()],
-        cursors: Vec::new(),
+        cursors,
         stands: Vec::new(),
     };
-    let mut pull = Pull::begin(Arc::clone(&storage), Arc::new(entities), &user, &request).await.unwrap();
-    let mut said = Vec::new();
+    Pull::begin(storage, Arc::new(Entities::new(vec![entity()])), &user, &request).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_is_of_the_moment_when_it_began_and_the_next_one_brings_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let entities = Entities::new(vec![entity()]);
+    let storage = SqliteStorage::open(&folder.path().join("db"), &entities).await.unwrap();
+    storage.seed(&entity(), Rows(true)).await.unwrap();
+    let mut pull = begin(&storage, Vec::new()).await;
+    let (mut said, mut cursors) = (Vec::new(), Vec::new());
     while let Some(line) = pull.next().await {
         said.push(say(&line));
+        if let PullLine::Cursor(cursor) = line {
+            cursors.push(cursor);
+        }
         if said.len() == 3 {
             let changed = vec![Value::Integer(1)];
             // Behind the snapshot, before it, and where it has not been yet.
@@ -79,15 +86,18 @@ async fn what_is_written_while_a_snapshot_is_on_its_way_comes_with_the_same_answ
             write(&storage, "02000", Write::Update { row: &changed, fields: &[0] }).await;
         }
     }
-    let expected = [
-        "start",
-        "2000 rows",
-        "cursor, more: true",
-        "cursor, more: true",
-        r#"rows [Text("00000"), Text("!"), Text("02000")]"#,
-        r#"gone ["00001"]"#,
-        "cursor, more: false",
-        "end",
-    ];
+    let expected =
+        ["start", "2000 rows", "cursor, more: true", r#"rows [Text("02000")]"#, "cursor, more: false", "end"];
     assert_eq!(said, expected);
+    let changes =
+        [r#"rows [Text("00000"), Text("!"), Text("02000")]"#, r#"gone ["00001"]"#, "cursor, more: false", "end"];
+    // From the end of that answer, and from the middle of it: a snapshot that goes on leaves out what is newer than it.
+    for (from, before) in [(1, &[][..]), (0, &["cursor, more: true"])] {
+        let mut pull = begin(&storage, vec![cursors[from].clone()]).await;
+        let mut said = Vec::new();
+        while let Some(line) = pull.next().await {
+            said.push(say(&line));
+        }
+        assert_eq!(said, [&["start"], before, &changes].concat());
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** the horizon is where it is to be before the first removal behind it is forgotten.
 
-use sqlx::Row as _;
 use sqlx::sqlite::SqlitePool;
+use sqlx::{Row as _, SqliteExecutor};
 use uuid::Uuid;
 use whimbrel_protocol::Version;
 
@@ -24,10 +24,10 @@ pub(super) async fn begin(writer: &SqlitePool, now_ms: i64) -> sqlx::Result<()> 
     transaction.commit().await
 }
 
-pub(super) async fn until(pool: &SqlitePool, era: &str) -> StorageResult<Option<Version>> {
+pub(super) async fn until(executor: impl SqliteExecutor<'_>, era: &str) -> StorageResult<Option<Version>> {
     let sql = "SELECT (SELECT min(next.version) FROM whimbrel_era AS next WHERE next.number > own.number) \
                FROM whimbrel_era AS own WHERE own.name = ?";
-    let found = sqlx::query(sql).bind(era).fetch_optional(pool).await?;
+    let found = sqlx::query(sql).bind(era).fetch_optional(executor).await?;
     let next = found.map(|row| row.try_get::<Option<i64>, _>(0)).transpose()?;
     Ok(next.map(|next| next.map_or(Version::MAX, from_sql)))
 }

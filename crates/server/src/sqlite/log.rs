@@ -26,23 +26,31 @@ pub(super) async fn read_head(executor: impl SqliteExecutor<'_>) -> StorageResul
     })
 }
 
-pub(super) async fn count_snapshot(pool: &SqlitePool, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
+pub(super) async fn count_snapshot(
+    executor: impl SqliteExecutor<'_>,
+    bucket: Bucket<'_>,
+    after: &str,
+) -> StorageResult<u64> {
     let query = "SELECT count(*) FROM whimbrel_log INDEXED BY whimbrel_log_by_id \
                  WHERE entity = ? AND scope = ? AND id > ? AND gone = 0";
-    let row = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(after).fetch_one(pool).await?;
+    let row = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(after).fetch_one(executor).await?;
     Ok(from_sql(row.try_get(0)?))
 }
 
-pub(super) async fn count_changes(pool: &SqlitePool, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
+pub(super) async fn count_changes(
+    executor: impl SqliteExecutor<'_>,
+    bucket: Bucket<'_>,
+    after: Version,
+) -> StorageResult<u64> {
     let query = "SELECT count(*) FROM whimbrel_log INDEXED BY whimbrel_log_by_version \
                  WHERE entity = ? AND scope = ? AND version > ?";
     let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(to_sql(after));
-    Ok(from_sql(query.fetch_one(pool).await?.try_get(0)?))
+    Ok(from_sql(query.fetch_one(executor).await?.try_get(0)?))
 }
 
 /// Along the index of the field, then into the log: a blob has few rows, a scope may have many.
 pub(super) async fn has_text(
-    pool: &SqlitePool,
+    executor: impl SqliteExecutor<'_>,
     bucket: Bucket<'_>,
     position: usize,
     text: &str,
@@ -55,7 +63,7 @@ pub(super) async fn has_text(
         entity.table, field.column
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&entity.name).bind(scope).bind(text);
-    Ok(query.fetch_one(pool).await?.try_get_unchecked(0)?)
+    Ok(query.fetch_one(executor).await?.try_get_unchecked(0)?)
 }
 
 /// Read one by one, so that a query without an end takes no memory.

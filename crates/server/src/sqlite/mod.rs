@@ -32,6 +32,7 @@ mod seed;
 mod tables;
 mod triggers;
 mod values;
+mod moment;
 mod views;
 
 use std::path::Path;
@@ -50,17 +51,24 @@ use crate::model::{Entities, Entity};
 use crate::retention::now_ms;
 use crate::sql::AttachError;
 use crate::storage::{
-    Bucket, Compacted, Database, Head, Page, PageLimit, SeedRows, Storage, StorageError, StorageResult,
+    Bucket, Compacted, Database, Head, Page, PageLimit, Read, SeedRows, Storage, StorageError, StorageResult,
 };
 
 pub use self::push::SqlitePush;
+pub use self::moment::SqliteMoment;
 
 /// Readers at the same time, at most. Writers there is one.
 const READERS: u32 = 8;
+/// Answers on their way at the same time, at most.
+const MOMENTS: u32 = 32;
+/// A connection for them that nobody needed for so long is closed.
+const MOMENT_IDLE_MAX: Duration = Duration::from_secs(60);
 /// How long to wait for another process's write, and for a free connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The page cache of a connection; a negative number is in KiB.
 const CACHE_KIB: &str = "-32768";
+/// That of an answer's: it goes through a bucket once.
+const MOMENT_CACHE_KIB: &str = "-4096";
 
 /// A database in one SQLite file.
 #[derive(Debug, Clone)]
@@ -68,6 +76,7 @@ pub struct SqliteStorage {
     /// One connection, so that writers queue here, in order, and not by busy-waiting on the file.
     writer: SqlitePool,
     readers: SqlitePool,
+    moments: SqlitePool,
     views: Arc<Views>,
     defaults: Arc<Defaults>,
 }
@@ -88,11 +97,13 @@ impl SqliteStorage {
         attach::attach(writer.begin_with("BEGIN IMMEDIATE").await?, entities, false).await?;
         // Whoever restores a file opens it afterwards: cursors that are not this file's can be told by their era.
         eras::begin(&writer, now_ms()).await?;
-        let readers = pool(READERS).connect_with(options).await?;
+        let readers = pool(READERS).connect_with(options.clone()).await?;
         let defaults = Arc::new(Defaults::read(&readers, entities).await?);
         let views = Views::new(entities);
         views.refresh(&readers, &writer).await.map_err(AttachError::Views)?;
-        Ok(Self { writer, readers, views: Arc::new(views), defaults })
+        let options = options.pragma("cache_size", MOMENT_CACHE_KIB);
+        let moments = pool(MOMENTS).idle_timeout(MOMENT_IDLE_MAX).connect_lazy_with(options);
+        Ok(Self { writer, readers, moments, views: Arc::new(views), defaults })
     }
 }
 
@@ -134,6 +145,7 @@ impl Database for SqliteStorage {
 
     /// The write-ahead log is folded into the file. When that fails, the data is safe in the log.
     async fn close(&self) -> StorageResult<()> {
+        self.moments.close().await;
         self.readers.close().await;
         let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await;
         self.writer.close().await;
@@ -141,29 +153,8 @@ impl Database for SqliteStorage {
     }
 }
 
-impl Storage for SqliteStorage {
-    type Push = SqlitePush;
-
-    async fn begin_push(&self) -> StorageResult<SqlitePush> {
-        Ok(SqlitePush::new(self.writer.begin_with("BEGIN IMMEDIATE").await?, Arc::clone(&self.defaults)))
-    }
-
-    async fn begin_era(&self, now_ms: i64) -> StorageResult<()> {
-        Ok(eras::begin(&self.writer, now_ms).await?)
-    }
-
-    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
-        eras::until(&self.readers, era).await
-    }
-
-    async fn history_until(&self, history: &str) -> StorageResult<Option<Version>> {
-        eras::history_until(&self.readers, history).await
-    }
-
-    async fn compact(&self, before_ms: i64) -> StorageResult<Compacted> {
-        eras::compact(&self.writer, before_ms).await
-    }
-
+/// Each time as it is then.
+impl Read for SqliteStorage {
     async fn head(&self) -> StorageResult<Head> {
         read_head(&self.readers).await
     }
@@ -182,8 +173,8 @@ impl Storage for SqliteStorage {
         page::changes(&self.readers, bucket, after, upto, limit).await
     }
 
-    async fn has_text(&self, bucket: Bucket<'_>, position: usize, text: &str) -> StorageResult<bool> {
-        log::has_text(&self.readers, bucket, position, text).await
+    async fn era_until(&self, era: &str) -> StorageResult<Option<Version>> {
+        eras::until(&self.readers, era).await
     }
 
     async fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> StorageResult<u64> {
@@ -200,5 +191,34 @@ impl Storage for SqliteStorage {
 
     async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
         log::count_changes(&self.readers, bucket, after).await
+    }
+}
+
+impl Storage for SqliteStorage {
+    type Push = SqlitePush;
+    type Moment = SqliteMoment;
+
+    async fn moment(&self) -> StorageResult<SqliteMoment> {
+        SqliteMoment::begin(self).await
+    }
+
+    async fn begin_push(&self) -> StorageResult<SqlitePush> {
+        Ok(SqlitePush::new(self.writer.begin_with("BEGIN IMMEDIATE").await?, Arc::clone(&self.defaults)))
+    }
+
+    async fn begin_era(&self, now_ms: i64) -> StorageResult<()> {
+        Ok(eras::begin(&self.writer, now_ms).await?)
+    }
+
+    async fn history_until(&self, history: &str) -> StorageResult<Option<Version>> {
+        eras::history_until(&self.readers, history).await
+    }
+
+    async fn compact(&self, before_ms: i64) -> StorageResult<Compacted> {
+        eras::compact(&self.writer, before_ms).await
+    }
+
+    async fn has_text(&self, bucket: Bucket<'_>, position: usize, text: &str) -> StorageResult<bool> {
+        log::has_text(&self.readers, bucket, position, text).await
     }
 }

@@ -4,8 +4,7 @@
 //! bucket.
 
 use futures_util::TryStreamExt;
-use sqlx::sqlite::SqlitePool;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _, SqliteExecutor};
 use whimbrel_protocol::Version;
 
 use super::tables::select_list;
@@ -17,7 +16,7 @@ use crate::storage::{Bucket, Page, PageLimit, StorageResult};
 /// Which index is used is not left to SQLite, which has no statistics here and guesses wrong. `CROSS JOIN` fixes the
 /// order: along the log, then into the table.
 pub(super) async fn snapshot(
-    pool: &SqlitePool,
+    executor: impl SqliteExecutor<'_>,
     bucket: Bucket<'_>,
     at: Version,
     after: &str,
@@ -31,12 +30,12 @@ pub(super) async fn snapshot(
         bucket.entity.table
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&bucket.entity.name).bind(bucket.scope).bind(after);
-    collect(pool, query.bind(to_sql(at)), bucket.entity, limit).await
+    collect(executor, query.bind(to_sql(at)), bucket.entity, limit).await
 }
 
 /// A log entry whose row is missing all the same counts as gone.
 pub(super) async fn changes(
-    pool: &SqlitePool,
+    executor: impl SqliteExecutor<'_>,
     bucket: Bucket<'_>,
     after: Version,
     upto: Version,
@@ -50,12 +49,17 @@ pub(super) async fn changes(
         bucket.entity.table
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&bucket.entity.name).bind(bucket.scope);
-    collect(pool, query.bind(to_sql(after)).bind(to_sql(upto)), bucket.entity, limit).await
+    collect(executor, query.bind(to_sql(after)).bind(to_sql(upto)), bucket.entity, limit).await
 }
 
-async fn collect(pool: &SqlitePool, query: SqliteQuery<'_>, entity: &Entity, limit: PageLimit) -> StorageResult<Page> {
+async fn collect(
+    executor: impl SqliteExecutor<'_>,
+    query: SqliteQuery<'_>,
+    entity: &Entity,
+    limit: PageLimit,
+) -> StorageResult<Page> {
     let one_more = to_sql(limit.rows as u64 + 1);
-    let mut results = query.bind(one_more).fetch(pool);
+    let mut results = query.bind(one_more).fetch(executor);
     let mut page = Filling::new(limit);
     while let Some(result) = results.try_next().await? {
         if page.is_full() {

@@ -56,6 +56,8 @@ macro_rules! suite {
         mod program;
         #[path = "pull.rs"]
         mod pull;
+        #[path = "pull_state.rs"]
+        mod pull_state;
         #[path = "replay.rs"]
         mod replay;
         #[path = "resume.rs"]
