@@ -118,7 +118,8 @@ pub(super) fn of_problem(problem: &Problem) -> Error {
         ProblemCode::UpgradeRequired => Code::UpgradeRequired,
         ProblemCode::Gap | ProblemCode::Fork => Code::PushRefused,
         ProblemCode::UnknownEntity => Code::UnknownEntity,
-        ProblemCode::Busy => Code::ServerBusy,
+        ProblemCode::Busy | ProblemCode::TooMany => Code::ServerBusy,
+        ProblemCode::Timeout => Code::Timeout,
         ProblemCode::Internal => Code::ServerFailed,
         ProblemCode::Malformed
         | ProblemCode::TooLarge

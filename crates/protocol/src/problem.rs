@@ -103,6 +103,10 @@ problem_codes! {
     UnknownEntity = "pull/unknown-entity", 404, "There is no such entity.", false;
     /// Come back after `Retry-After`. Sent with 503.
     Busy = "server/busy", 503, "The server is busy.", true;
+    /// More requests than a user or a client may make. Come back after `Retry-After`.
+    TooMany = "request/too-many", 429, "More requests than this user or client may make.", true;
+    /// The request took too long to arrive.
+    Timeout = "request/timeout", 408, "The request took too long to arrive.", true;
     /// A fault of the server. Details are in its log only.
     Internal = "server/internal", 500, "The server failed.", true;
     /// No row that the user sees refers to the attachment.

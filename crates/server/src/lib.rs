@@ -34,11 +34,15 @@ mod sql;
 mod sqlite;
 mod stand;
 mod storage;
+mod tls;
 mod typescript;
 
 pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};
 pub use auth::{ClaimTemplate, ClaimTemplateError, Issuer, Key, KeyError, KeySource};
-pub use config::{Attachments, Config, ConfigCode, ConfigError, Mistake, Mistakes, Seed, config_schema};
+pub use config::{
+    Attachments, BodyTimeout, Config, ConfigCode, ConfigError, Edge, Mistake, Mistakes, Rate, Seed, TlsFiles,
+    config_schema,
+};
 pub use embed::{EmbedError, Embedded, embed};
 pub use fault::Fault;
 pub use hooks::{Attempt, HOOK_TIMEOUT, HookError, HookResult, Hooks, Values};
@@ -48,14 +52,15 @@ pub use model::{
     Allow, Entities, Entity, Field, FieldType, Grant, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row,
     ScopeTemplate, ScopeTemplateError, User, Value, ValueError, View,
 };
-pub use postgres::{PostgresPush, PostgresStorage, PostgresMoment};
+pub use postgres::{PostgresMoment, PostgresPush, PostgresStorage};
 pub use retention::forget_removals;
 pub use seed::{Misfit, SeedError, plant};
-pub use serve::serve;
+pub use serve::{serve, serve_with};
 pub use sql::AttachError;
-pub use sqlite::{SqlitePush, SqliteStorage, SqliteMoment};
+pub use sqlite::{SqliteMoment, SqlitePush, SqliteStorage};
 pub use storage::{
-    Bucket, Client, Compacted, Constraint, Database, Decided, Head, Page, PageLimit, PageRow, PushTransaction, Read,
-    Record, SCOPES_MAX, Secret, SeedRows, Storage, StorageError, StorageResult, Write, Written,
+    Bucket, Client, Compacted, Constraint, Database, Decided, Figures, Head, Page, PageLimit, PageRow, PushTransaction,
+    Read, Record, SCOPES_MAX, Secret, SeedRows, Storage, StorageError, StorageResult, Write, Written,
 };
+pub use tls::{Tls, TlsError};
 pub use typescript::typescript;

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use whimbrel_server::{
     AttachError, Compacted, Config, ConfigError, Database, FolderAttachments, Hints, PostgresStorage, SeedError,
-    SqliteStorage, config_schema, forget_removals, plant, router_with, serve, typescript,
+    SqliteStorage, Tls, TlsError, config_schema, forget_removals, plant, router_with, serve_with, typescript,
 };
 
 /// An upload to which nothing was added for so long is removed at the next start.
@@ -94,12 +94,24 @@ struct ServeArguments {
     /// Let development tokens be used from other machines
     #[arg(long)]
     insecure_development_tokens: bool,
+    /// How the log is written to the standard error
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    log_format: LogFormat,
     /// Begin a new history: needed once after the data was restored from a backup
     #[arg(long)]
     new_history: bool,
     /// Forget the removals that are older than the configuration says, and end; works beside a running server
     #[arg(long)]
     compact: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// An object a line
+    Json,
 }
 
 /// Why the program ends without having served.
@@ -129,6 +141,8 @@ enum Failure {
     #[error("cannot serve: {0}")]
     Serve(#[from] std::io::Error),
     #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
     Storage(#[from] whimbrel_server::StorageError),
 }
 
@@ -142,6 +156,7 @@ impl Failure {
             | Self::Scopes(_)
             | Self::Exposed(_)
             | Self::NoStaticFolder(_)
+            | Self::Tls(_)
             | Self::Attach { .. }
             | Self::AttachPostgres(_) => ExitCode::from(2),
             Self::Seed(SeedError::Storage(_)) => ExitCode::FAILURE,
@@ -156,7 +171,11 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let coloured = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.serve.as_ref().map_or(LogFormat::Text, |serve| serve.log_format) {
+        LogFormat::Text => log.with_ansi(coloured).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
+    }
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         // By line, for people and for editors.
@@ -223,7 +242,10 @@ async fn work<D: Database>(
     };
     let Started { storage, listener } = started;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
+    // The configuration was read with it, so it can be loaded, unless it was changed since.
+    let tls = config.edge.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(stdout, "listening on {scheme}://{}", listener.local_addr()?)?;
     stdout.flush()?;
     let attachments = FolderAttachments::new(config.attachments_folder());
     match attachments.sweep(UPLOAD_AGE_MAX) {
@@ -233,7 +255,7 @@ async fn work<D: Database>(
     }
     let hints = Hints::default();
     let router = router_with(config, Arc::clone(&storage), hints.clone(), Arc::new(attachments));
-    serve(listener, router, Arc::clone(&storage), hints, config.tombstones_days, stop).await?;
+    serve_with(listener, tls, router, Arc::clone(&storage), hints, config.tombstones_days, stop).await?;
     storage.close().await?;
     tracing::info!("stopped");
     Ok(())

@@ -1,4 +1,12 @@
 //! Listening, and stopping cleanly: requests in flight finish, then the write-ahead log is folded into the file.
+//!
+//! ```text
+//! accept ─► TLS, 10 s ─► head of a request, 30 s ─► its answer, as long as it is read ─► the next request, 30 s
+//! ```
+//!
+//! **Invariant:** who does nothing does not stay: a connection ends when it is silent between requests, or takes nothing of an answer.
+
+mod stalled;
 
 use std::future::Future;
 use std::io;
@@ -6,17 +14,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::stalled::Stalled;
 use crate::http::Hints;
 use crate::retention;
 use crate::storage::Storage;
+use crate::tls::Tls;
 
 /// How often changes made past this server are looked for, whether or not the database tells of them.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// How long requests in flight may take once the server is to stop. A pull that is cut off here goes on at its last
 /// cursor.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the start of TLS may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the head of a request may take, and how long a connection may wait for the next one.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head, at most.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How often a connection of HTTP/2 is asked whether it is there, and how long it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// Requests at the same time on a connection of HTTP/2, at most.
+const STREAMS_MAX: u32 = 100;
+/// Connections at the same time, at most; more wait.
+const CONNECTIONS_MAX: usize = 10_000;
+/// After how long to accept again when there was no room for a connection, for example no file descriptor.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` resolves and the requests in flight have been answered. Removals are forgotten after so many days.
 ///
@@ -30,33 +60,88 @@ pub async fn serve<S: Storage>(
     tombstones_days: u32,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    serve_with(listener, None, router, storage, hints, tombstones_days, stop).await
+}
+
+/// The same, with TLS.
+///
+/// # Errors
+/// The listener's.
+pub async fn serve_with<S: Storage>(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    storage: Arc<S>,
+    hints: Hints,
+    tombstones_days: u32,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
     let keeping = tokio::spawn(retention::keep_house(Arc::clone(&storage), tombstones_days));
     let listening = tokio::spawn(hints.clone().listen(Arc::clone(&storage)));
     let following = tokio::spawn(hints.clone().follow(storage, FOLLOW_EVERY));
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let stop = async move {
-        stop.await;
-        hints.end();
-        // The receiver lives as long as this function.
-        _ = stopping.send(());
-    };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
-    let overdue = async {
-        if stopped.await.is_ok() {
-            tokio::time::sleep(FINISH_TIMEOUT).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    };
-    let result = tokio::select! {
-        result = serving => result,
-        () = overdue => {
-            tracing::warn!("requests in flight were cut off after {} s", FINISH_TIMEOUT.as_secs());
-            Ok(())
-        }
-    };
+    let graceful = GracefulShutdown::new();
+    tokio::select! {
+        () = accept(&listener, tls, router, &graceful) => {}
+        () = stop => {}
+    }
+    drop(listener);
+    hints.end();
+    if tokio::time::timeout(FINISH_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests in flight were cut off after {} s", FINISH_TIMEOUT.as_secs());
+    }
     listening.abort();
     following.abort();
     keeping.abort();
-    result
+    Ok(())
+}
+
+/// Takes connections, for ever.
+async fn accept(listener: &TcpListener, tls: Option<Arc<Tls>>, router: Router, graceful: &GracefulShutdown) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // It is never closed.
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(talk(stream, tls.clone(), router.clone(), graceful.watcher(), permit));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+async fn talk(
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    watcher: Watcher,
+    _permit: OwnedSemaphorePermit,
+) {
+    // An answer's last small part must not wait for a packet to be full.
+    _ = stream.set_nodelay(true);
+    let stream = Stalled::new(stream);
+    let Some(tls) = tls else { return answer(stream, router, watcher).await };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => answer(stream, router, watcher).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a connection without TLS"),
+        Err(_) => tracing::debug!("a connection that never began"),
+    }
+}
+
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, watcher: Watcher) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_EVERY)
+        .max_concurrent_streams(STREAMS_MAX);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = watcher.watch(connection.into_owned()).await {
+        tracing::debug!(error, "a connection broke off");
+    }
 }

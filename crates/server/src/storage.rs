@@ -44,6 +44,15 @@ pub struct Compacted {
     pub removed: u64,
 }
 
+/// What whoever runs a database looks at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Bytes of the file, or of the change log where the database is shared with others.
+    pub stored_bytes: u64,
+    /// Connections by what they are for: how many are open, how many of them nobody uses.
+    pub pools: Vec<(&'static str, u32, usize)>,
+}
+
 /// The rows of an entity in a scope.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket<'a> {
@@ -208,6 +217,11 @@ pub trait Storage: Read {
     /// Brings what entities have of views up to date, where the tables of those were written. A view that cannot be read is no failure.
     fn refresh_views(&self) -> impl Future<Output = StorageResult<()>> + Send {
         std::future::ready(Ok(()))
+    }
+
+    /// What there is to know of it besides, for whoever runs it.
+    fn figures(&self) -> impl Future<Output = StorageResult<Figures>> + Send {
+        std::future::ready(Ok(Figures::default()))
     }
 
     /// Resolves when somebody has written, whoever it was; it may be late, or for nothing. Never where the database does not tell.

@@ -157,6 +157,7 @@ pub(crate) fn server() -> Config {
         issuers: Vec::new(),
         scopes_sql: None,
         cors_origins: Vec::new(),
+        edge: whimbrel_server::Edge::default(),
         tombstones_days: 90,
         entities: Entities::new(entities.collect()),
         seeds: Vec::new(),

@@ -54,7 +54,12 @@ pub enum KeySource {
     /// They are in the configuration, or in files that it names.
     Fixed(Vec<Key>),
     /// The address of a JWKS.
-    Url(String),
+    Url {
+        /// The address.
+        url: String,
+        /// The certificates, in PEM, that its server's must hang on, instead of those that the world trusts.
+        ca: Option<Vec<u8>>,
+    },
 }
 
 /// Why there is no user.
@@ -134,7 +139,7 @@ impl Auth {
         let issuers = issuers.iter().map(|issuer| {
             let keys = match &issuer.keys {
                 KeySource::Fixed(keys) => Keys::Fixed(keys.clone()),
-                KeySource::Url(url) => Keys::Remote(Arc::new(Remote::new(url.clone()))),
+                KeySource::Url { url, ca } => Keys::Remote(Arc::new(Remote::new(url.clone(), ca.as_deref()))),
             };
             (issuer.clone(), keys)
         });

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::Refusal;
 use super::keys::{self, Key, KeyError};
@@ -75,8 +76,17 @@ enum FetchError {
 }
 
 impl Remote {
-    pub(super) fn new(url: String) -> Self {
+    /// Of the certificates that the address must hang on, what is none is left out: the configuration has looked.
+    pub(super) fn new(url: String, ca: Option<&[u8]>) -> Self {
+        let roots = ca.map_or(RootCerts::WebPki, |pem| {
+            let certificates = parse_pem(pem).filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            });
+            RootCerts::new_with_certs(&certificates.collect::<Vec<_>>())
+        });
         let agent = ureq::Agent::config_builder()
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .timeout_global(Some(TIMEOUT))
             .max_redirects(REDIRECTS_MAX)
             .https_only(url.starts_with("https://"))

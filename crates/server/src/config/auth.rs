@@ -72,6 +72,8 @@ struct IssuerEntry {
     scopes: Vec<String>,
     /// Where its keys are: they are fetched, and kept while it is away.
     jwks_url: Option<String>,
+    /// A file with certificates in PEM that the server at `jwksUrl` must hang on, instead of those that the world trusts.
+    jwks_ca: Option<PathBuf>,
     /// A file with its keys, a JWKS.
     jwks_file: Option<PathBuf>,
     /// Its keys, one by one.
@@ -195,7 +197,10 @@ fn check_issuer(entry: IssuerEntry, folder: &Path, place: &Place, findings: &mut
         scopes.extend(findings.take(ConfigCode::Value, &place, ClaimTemplate::parse(text)));
     }
     let keys = match (entry.jwks_url, entry.jwks_file, entry.keys) {
-        (Some(url), None, keys) if keys.is_empty() => check_url(url, &place.key("jwksUrl"), findings),
+        (Some(url), None, keys) if keys.is_empty() => {
+            let ca = entry.jwks_ca.and_then(|file| check_ca(folder.join(file), &place.key("jwksCa"), findings));
+            check_url(url, ca, &place.key("jwksUrl"), findings)
+        }
         (None, Some(file), keys) if keys.is_empty() => {
             let place = place.key("jwksFile");
             let keys = read(folder.join(file), read_jwks);
@@ -217,10 +222,20 @@ fn check_issuer(entry: IssuerEntry, folder: &Path, place: &Place, findings: &mut
     Some(Issuer { name: entry.issuer, audience: entry.audience, leeway, user: user?, scopes, keys: keys? })
 }
 
-fn check_url(url: String, place: &Place, findings: &mut Findings) -> Option<KeySource> {
+/// A file with at least one certificate.
+fn check_ca(file: PathBuf, place: &Place, findings: &mut Findings) -> Option<Vec<u8>> {
+    let read = std::fs::read(&file).map_err(|cause| format!("{}: {cause}", file.display()));
+    let pem = findings.take(ConfigCode::Source, place, read)?;
+    if !ureq::tls::parse_pem(&pem).any(|item| matches!(item, Ok(ureq::tls::PemItem::Certificate(_)))) {
+        findings.add(ConfigCode::Source, place, format!("{}: there is no certificate in it", file.display()));
+    }
+    Some(pem)
+}
+
+fn check_url(url: String, ca: Option<Vec<u8>>, place: &Place, findings: &mut Findings) -> Option<KeySource> {
     let parsed = url.parse::<axum::http::Uri>().ok().filter(|uri| uri.host().is_some());
     match parsed.as_ref().and_then(|uri| uri.scheme_str()) {
-        Some("https" | "http") => Some(KeySource::Url(url)),
+        Some("https" | "http") => Some(KeySource::Url { url, ca }),
         _ => {
             findings.value(place, format!("\"{url}\" is no address; for example https://id.example.com/jwks.json"));
             None

@@ -50,7 +50,7 @@ fn issuers_and_origins() {
     assert!(config.tokens.is_empty());
     let [first, second] = &config.issuers[..] else { panic!("{:?}", config.issuers) };
     assert_eq!((first.name.as_str(), first.leeway.as_secs()), ("https://id.example.com/", 60));
-    assert!(matches!(&first.keys, KeySource::Url(url) if url == "https://id.example.com/jwks.json"));
+    assert!(matches!(&first.keys, KeySource::Url { url, ca: None } if url == "https://id.example.com/jwks.json"));
     assert_eq!((second.audience.as_slice(), second.leeway.as_secs()), (&["app".to_owned()][..], 5));
     assert!(matches!(&second.keys, KeySource::Fixed(keys) if keys.len() == 1));
     assert_eq!(config.cors_origins.len(), 4);

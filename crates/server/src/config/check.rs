@@ -8,6 +8,7 @@ use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
 use super::auth::check_auth;
 use super::cors::check_cors;
+use super::edge::check_edge;
 use super::entity::{Names, check_entity};
 use super::file::{AttachmentsEntry, File, SeedEntry};
 use super::finding::{ConfigCode, Findings, Place, suggestion};
@@ -79,6 +80,7 @@ pub(super) fn check(
         issuers: auth.issuers,
         scopes_sql: auth.scopes_sql,
         cors_origins: check_cors(file.cors, findings),
+        edge: check_edge(file.limits, file.tls, file.metrics, folder, findings),
         tombstones_days,
         entities: Entities::new(entities),
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::auth::AuthEntry;
 use super::cors::CorsEntry;
+use super::edge::{LimitsEntry, MetricsEntry, TlsEntry};
 
 /// What a server syncs, for whom, and where it keeps it.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,6 +27,14 @@ pub(super) struct File {
     /// Pages of other origins that may ask.
     #[serde(default)]
     pub(super) cors: CorsEntry,
+    /// How many requests, and how slow ones.
+    #[serde(default)]
+    pub(super) limits: LimitsEntry,
+    /// TLS by the server itself.
+    pub(super) tls: Option<TlsEntry>,
+    /// Who may read the server's figures.
+    #[serde(default)]
+    pub(super) metrics: MetricsEntry,
     /// How contents are kept.
     #[serde(default)]
     pub(super) attachments: AttachmentsEntry,

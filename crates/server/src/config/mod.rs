@@ -9,6 +9,7 @@ mod auth_tests;
 mod check;
 mod cors;
 mod document;
+mod edge;
 mod entity;
 mod file;
 mod finding;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
 use self::document::Document;
+pub use self::edge::{BodyTimeout, Edge, Rate, TlsFiles};
 use self::entity::Names;
 use self::finding::Findings;
 pub use self::finding::{ConfigCode, Mistake, Mistakes};
@@ -81,6 +83,8 @@ pub struct Config {
     pub scopes_sql: Option<String>,
     /// Origins of pages that may ask, besides the server's own.
     pub cors_origins: Vec<String>,
+    /// How requests come in, and how many.
+    pub edge: Edge,
     /// For how many days removals can be pulled. A device that was away for longer begins anew.
     pub tombstones_days: u32,
     /// What is synced.

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
 use whimbrel_protocol::{
     ATTACHMENT_PART_BYTES_MAX, ATTACHMENT_TYPE_BYTES_MAX, AttachmentState, PROTOCOL_VERSION, ProblemCode,
 };
@@ -89,7 +91,7 @@ pub(super) async fn part<S: Storage>(
     }
     // A length that is said is refused before anything of it is kept.
     check_part(place, request.body().size_hint().lower())?;
-    let end = store(&app.attachments, &upload, place, request.into_body()).await?;
+    let end = store(&app.attachments, &upload, place, request.into_body(), app.body_timeout).await?;
     if end < place.size {
         return Ok(axum::Json(to_state(end, None)).into_response());
     }
@@ -181,11 +183,19 @@ fn check_part(place: Place, bytes: u64) -> Result<(), Fault> {
 }
 
 /// Stores a part as it arrives, durably; where the upload ends then.
-async fn store(store: &Arc<dyn AttachmentStore>, upload: &Upload, place: Place, body: Body) -> Result<u64, Fault> {
+async fn store(
+    store: &Arc<dyn AttachmentStore>,
+    upload: &Upload,
+    place: Place,
+    body: Body,
+    timeout: Duration,
+) -> Result<u64, Fault> {
+    let until = Instant::now() + timeout;
     let mut pieces = body.into_data_stream();
     let (mut end, mut waiting) = (place.offset, Vec::new());
     let broken = loop {
-        let piece = pieces.try_next().await;
+        // What is late has broken off: what has arrived of it is kept.
+        let piece = timeout_at(until, pieces.try_next()).await.unwrap_or_else(|late| Err(axum::Error::new(late)));
         let total =
             end + waiting.len() as u64 + piece.as_ref().map_or(0, |piece| piece.as_ref().map_or(0, Bytes::len)) as u64;
         check_part(place, total - place.offset)?;

@@ -18,6 +18,7 @@ impl<S: Storage> FromRequestParts<App<S>> for Session {
         match header.to_str().ok().and_then(|text| text.split_once(' ')) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
                 let session = app.auth.session_of(token.trim()).await?;
+                app.user_rates.count(&session.user.id)?;
                 Ok(Session { user: app.with_scopes(&session.user).await?, ..session })
             }
             _ => Err(Refusal::NotBearer.into()),

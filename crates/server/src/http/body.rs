@@ -1,8 +1,8 @@
 //! Request bodies: JSON, plain or gzip, within the limits, of this protocol version.
 //!
 //! ```text
-//! content type ─► size as sent ─► gunzip, bounded ─► depth ─► protocol ─► shape
-//! 415             413             413, 415            400      426         400
+//! content type ─► size as sent, in time ─► gunzip, bounded ─► depth ─► protocol ─► shape ─► client's rate
+//! 415             413, 408                 413, 415            400      426         400       429
 //! ```
 
 use std::io::Read;
@@ -14,7 +14,9 @@ use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use whimbrel_protocol::{BODY_BYTES_MAX, BODY_INFLATED_BYTES_MAX, JSON_DEPTH_MAX, PROTOCOL_VERSION, ProblemCode};
+use whimbrel_protocol::{
+    BODY_BYTES_MAX, BODY_INFLATED_BYTES_MAX, JSON_DEPTH_MAX, PROTOCOL_VERSION, ProblemCode, PullRequest, PushRequest,
+};
 
 use super::App;
 use crate::fault::Fault;
@@ -23,12 +25,13 @@ use crate::storage::Storage;
 /// A request of the protocol.
 pub(crate) struct Json<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Storage> FromRequest<App<S>> for Json<T> {
+impl<T: DeserializeOwned + OfClient, S: Storage> FromRequest<App<S>> for Json<T> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _app: &App<S>) -> Result<Self, Fault> {
+    async fn from_request(request: Request, app: &App<S>) -> Result<Self, Fault> {
         let gzip = check_headers(request.headers())?;
-        let sent = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await.map_err(|error| {
+        let sending = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+        let sent = tokio::time::timeout(app.body_timeout, sending).await.map_err(|_| late())?.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 too_large(BODY_BYTES_MAX, "as sent")
             } else {
@@ -36,8 +39,32 @@ impl<T: DeserializeOwned, S: Storage> FromRequest<App<S>> for Json<T> {
             }
         })?;
         let sent = sent.to_bytes();
-        parse(&if gzip { gunzip(&sent)? } else { sent }).map(Self)
+        let parsed: T = parse(&if gzip { gunzip(&sent)? } else { sent })?;
+        app.client_rates.count(parsed.client())?;
+        Ok(Self(parsed))
     }
+}
+
+/// A request that says which client it is of.
+pub(crate) trait OfClient {
+    fn client(&self) -> &str;
+}
+
+impl OfClient for PushRequest {
+    fn client(&self) -> &str {
+        &self.client
+    }
+}
+
+impl OfClient for PullRequest {
+    fn client(&self) -> &str {
+        &self.client
+    }
+}
+
+/// What did not arrive in time.
+pub(super) fn late() -> Fault {
+    Fault::new(ProblemCode::Timeout, "the body took too long")
 }
 
 /// Whether the body is gzip.
@@ -113,7 +140,6 @@ fn is_deeper_than(body: &[u8], max: usize) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use whimbrel_protocol::{PullRequest, PushRequest};
 
     #[test]
     fn depth_counts_brackets_outside_of_texts() {

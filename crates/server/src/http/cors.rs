@@ -26,8 +26,14 @@ pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {
             header::CONTENT_ENCODING,
             header::RANGE,
             header::CACHE_CONTROL,
+            super::observe::RUN,
         ])
-        .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::CONTENT_RANGE])
+        .expose_headers([
+            header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+            header::CONTENT_RANGE,
+            super::observe::REQUEST_ID,
+        ])
         .max_age(MAX_AGE);
     Some(cors)
 }

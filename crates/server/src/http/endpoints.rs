@@ -11,6 +11,7 @@ use whimbrel_protocol::{PROTOCOL_VERSION, Pong, ProblemCode, PullLine, PullReque
 
 use super::App;
 use super::body::Json;
+use super::metrics::Sending;
 use super::ndjson;
 use super::openapi::{Health, Problems};
 use crate::fault::Fault;
@@ -38,6 +39,9 @@ pub(super) async fn push<S: Storage>(
 ) -> Result<Response, Fault> {
     let answer = push::push(app.storage.as_ref(), &app.entities, &user, &request, now_ms(), &app.hooks).await?;
     app.hints.wake();
+    if let Some(metrics) = &app.metrics {
+        metrics.pushed(&answer);
+    }
     tracing::info!(user = user.id, client = request.client, changes = request.changes.len(), "pushed");
     Ok(axum::Json(answer).into_response())
 }
@@ -66,7 +70,7 @@ pub(super) async fn pull<S: Storage>(
 ) -> Result<Response, Fault> {
     let pull = Pull::begin(app.storage.as_ref(), Arc::clone(&app.entities), &user, &request).await?;
     tracing::info!(user = user.id, client = request.client, entities = request.entities.len(), "pulling");
-    Ok(ndjson::answer(pull, &headers))
+    Ok(ndjson::answer(pull, &headers, Sending::begin(app.metrics.as_ref())))
 }
 
 #[derive(Deserialize)]

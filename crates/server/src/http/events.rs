@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use whimbrel_protocol::Version;
 
 use super::App;
+use super::metrics::Open;
 use super::openapi::Problems;
 use crate::auth::Session;
 use crate::fault::Fault;
@@ -122,6 +123,7 @@ pub(super) async fn events<S: Storage>(State(app): State<App<S>>, session: Sessi
     // Listen first, look second: a change in between wakes.
     let woken = app.hints.sender.subscribe();
     let seen = app.storage.head().await?.version;
+    let metrics = app.metrics.clone();
     let hints = stream::unfold(Listener { app, of_token, user, woken, seen }, Listener::next);
     // Who listens has to show a new token when this one has ended, as everybody has.
     let ended = async move {
@@ -130,7 +132,8 @@ pub(super) async fn events<S: Storage>(State(app): State<App<S>>, session: Sessi
             None => std::future::pending().await,
         }
     };
-    let hints = hints.take_until(Box::pin(ended));
+    let open = Open::events(metrics.as_ref());
+    let hints = hints.take_until(Box::pin(ended)).inspect(move |_| _ = &open);
     Ok(Sse::new(hints).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 

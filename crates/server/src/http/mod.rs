@@ -3,7 +3,8 @@
 //! ```text
 //! POST /v1/push   JSON, answered with JSON          GET /v1/ping?nonce=   is it really our server?
 //! POST /v1/pull   JSON, answered with NDJSON        GET /health           can it reach its database?
-//! GET  /v1/events server-sent hints                 GET /…                an app's files, when there are any
+//! GET  /v1/events server-sent hints                 GET /metrics          the server's figures
+//! GET  /…         an app's files, when there are any
 //!
 //! GET  /v1/openapi.json                             all of this, for machines
 //! GET, PATCH /v1/attachments/{address}              GET /v1/attachments/{address}/state
@@ -18,24 +19,30 @@ mod body;
 mod cors;
 mod endpoints;
 mod events;
+mod metrics;
 mod ndjson;
+mod observe;
 mod openapi;
 mod problem;
+mod rate;
 mod static_files;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::TraceLayer;
 use whimbrel_protocol::ProblemCode;
 
 pub use self::events::Hints;
+use self::metrics::Metrics;
+use self::rate::Rates;
 use crate::attachments::{AttachmentStore, FolderAttachments};
 use crate::auth::Auth;
 use crate::config::Config;
@@ -55,6 +62,10 @@ pub(crate) struct App<S> {
     hints: Hints,
     attachments: Arc<dyn AttachmentStore>,
     attachment_bytes_max: u64,
+    metrics: Option<Arc<Metrics>>,
+    user_rates: Arc<Rates>,
+    client_rates: Arc<Rates>,
+    body_timeout: Duration,
 }
 
 impl<S> Clone for App<S> {
@@ -68,6 +79,10 @@ impl<S> Clone for App<S> {
             hints: self.hints.clone(),
             attachments: Arc::clone(&self.attachments),
             attachment_bytes_max: self.attachment_bytes_max,
+            metrics: self.metrics.clone(),
+            user_rates: Arc::clone(&self.user_rates),
+            client_rates: Arc::clone(&self.client_rates),
+            body_timeout: self.body_timeout,
         }
     }
 }
@@ -107,6 +122,10 @@ pub fn router_with_hooks<S: Storage>(
         hints,
         attachments,
         attachment_bytes_max: config.attachments.max_bytes,
+        metrics: config.edge.metrics_token.as_deref().map(|token| Arc::new(Metrics::new(token))),
+        user_rates: Arc::new(Rates::new("user", config.edge.user_rate)),
+        client_rates: Arc::new(Rates::new("client", config.edge.client_rate)),
+        body_timeout: config.edge.body_timeout.0,
     };
     let sync = Router::new()
         .route("/v1/push", post(endpoints::push::<S>))
@@ -115,6 +134,7 @@ pub fn router_with_hooks<S: Storage>(
         .route("/v1/events", get(events::events::<S>))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/health", get(endpoints::health::<S>))
+        .route("/metrics", get(metrics::metrics::<S>))
         .method_not_allowed_fallback(async || Fault::new(ProblemCode::Method, "see docs/PROTOCOL.md"))
         .layer(no_store());
     let router = match config.static_files.as_deref() {
@@ -130,10 +150,10 @@ pub fn router_with_hooks<S: Storage>(
     let router = router
         .layer(CompressionLayer::new())
         .merge(attachments)
+        .layer(from_fn_with_state(app.clone(), observe::observe::<S>))
         .with_state(app)
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .layer(TraceLayer::new_for_http());
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
     // Outermost: a page reads why it was refused only when that answer names its origin, too.
     match cors::layer(&config.cors_origins) {
         Some(cors) => router.layer(cors),

@@ -14,7 +14,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 use whimbrel_protocol::Problem;
 
-use super::{attachments, endpoints, events};
+use super::{attachments, endpoints, events, metrics};
 
 /// What `/health` says.
 #[derive(Serialize, ToSchema)]
@@ -40,7 +40,10 @@ struct Token;
 impl Modify for Token {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("metrics", SecurityScheme::Http(scheme));
     }
 }
 
@@ -58,6 +61,7 @@ impl Modify for Token {
         events::events,
         endpoints::ping,
         endpoints::health,
+        metrics::metrics,
         document,
         attachments::state,
         attachments::part,

@@ -9,7 +9,7 @@ use whimbrel_protocol::{Problem, ProblemCode};
 use crate::auth::Refusal;
 use crate::fault::Fault;
 
-/// Seconds after which a busy server may be asked again.
+/// Seconds after which a busy server may be asked again, and whoever asked too often: after one, at least one request is theirs again.
 const RETRY_AFTER_S: &str = "1";
 
 impl IntoResponse for Fault {
@@ -32,7 +32,9 @@ fn answer(problem: &Problem) -> Response {
         ProblemCode::Unauthenticated => {
             _ = headers.insert(header::WWW_AUTHENTICATE, challenge(problem.detail.as_deref()));
         }
-        ProblemCode::Busy => _ = headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S)),
+        ProblemCode::Busy | ProblemCode::TooMany => {
+            _ = headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S))
+        }
         _ => {}
     }
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -77,3 +77,9 @@ pub(super) async fn user_scopes(pool: &PgPool, sql: &str, user: &str) -> Storage
     }
     Ok(scopes)
 }
+
+/// Of the log and its indexes; all else is the app's.
+pub(super) async fn stored_bytes(executor: impl PgExecutor<'_>) -> StorageResult<u64> {
+    let sql = "SELECT pg_total_relation_size('whimbrel_log')";
+    Ok(from_sql(sqlx::query(sql).fetch_one(executor).await?.try_get(0)?))
+}

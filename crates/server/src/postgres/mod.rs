@@ -26,6 +26,7 @@ mod bulk;
 mod catalog;
 mod eras;
 mod log;
+mod moment;
 mod page;
 mod push;
 mod refusal;
@@ -34,7 +35,6 @@ mod shape;
 mod tables;
 mod triggers;
 mod values;
-mod moment;
 mod views;
 
 use std::str::FromStr;
@@ -53,11 +53,11 @@ use crate::model::{Entities, Entity};
 use crate::retention::now_ms;
 use crate::sql::AttachError;
 use crate::storage::{
-    Bucket, Compacted, Database, Head, Page, PageLimit, Read, SeedRows, Storage, StorageError, StorageResult,
+    Bucket, Compacted, Database, Figures, Head, Page, PageLimit, Read, SeedRows, Storage, StorageError, StorageResult,
 };
 
-pub use self::push::PostgresPush;
 pub use self::moment::PostgresMoment;
+pub use self::push::PostgresPush;
 
 /// Readers at the same time, at most, and one connection that listens.
 const READERS: u32 = 9;
@@ -198,6 +198,12 @@ impl Read for PostgresStorage {
         log::count_snapshot(&self.0.readers, bucket, after).await
     }
 
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
+        log::count_changes(&self.0.readers, bucket, after).await
+    }
+}
+
+impl Storage for PostgresStorage {
     async fn refresh_views(&self) -> StorageResult<()> {
         self.0.views.refresh(&self.0.readers, &self.0.writers).await
     }
@@ -206,12 +212,13 @@ impl Read for PostgresStorage {
         log::user_scopes(&self.0.readers, sql, user).await
     }
 
-    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
-        log::count_changes(&self.0.readers, bucket, after).await
+    async fn figures(&self) -> StorageResult<Figures> {
+        let Inner { writers, readers, moments, .. } = self.0.as_ref();
+        let pools = [("writers", writers), ("readers", readers), ("moments", moments)];
+        let pools = pools.map(|(name, pool)| (name, pool.size(), pool.num_idle()));
+        Ok(Figures { stored_bytes: log::stored_bytes(readers).await?, pools: pools.into() })
     }
-}
 
-impl Storage for PostgresStorage {
     type Push = PostgresPush;
     type Moment = PostgresMoment;
 

@@ -22,7 +22,8 @@ impl PostgresMoment {
         let mut transaction = moments.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         // The moment is that of the first statement.
         log::read_head(&mut *transaction).await?;
-        let lease = Lease::new(Reading(transaction), move || moments.num_idle() == 0 && moments.size() >= super::MOMENTS);
+        let lease =
+            Lease::new(Reading(transaction), move || moments.num_idle() == 0 && moments.size() >= super::MOMENTS);
         Ok(Self { lease, shapes: Arc::clone(&inner.shapes) })
     }
 }

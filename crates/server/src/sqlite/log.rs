@@ -75,3 +75,8 @@ pub(super) async fn user_scopes(pool: &SqlitePool, sql: &str, user: &str) -> Sto
     }
     Ok(scopes)
 }
+
+pub(super) async fn stored_bytes(executor: impl SqliteExecutor<'_>) -> StorageResult<u64> {
+    let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+    Ok(from_sql(sqlx::query(sql).fetch_one(executor).await?.try_get(0)?))
+}

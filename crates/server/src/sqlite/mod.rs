@@ -26,13 +26,13 @@ mod bulk;
 mod defaults;
 mod eras;
 mod log;
+mod moment;
 mod page;
 mod push;
 mod seed;
 mod tables;
 mod triggers;
 mod values;
-mod moment;
 mod views;
 
 use std::path::Path;
@@ -51,11 +51,11 @@ use crate::model::{Entities, Entity};
 use crate::retention::now_ms;
 use crate::sql::AttachError;
 use crate::storage::{
-    Bucket, Compacted, Database, Head, Page, PageLimit, Read, SeedRows, Storage, StorageError, StorageResult,
+    Bucket, Compacted, Database, Figures, Head, Page, PageLimit, Read, SeedRows, Storage, StorageError, StorageResult,
 };
 
-pub use self::push::SqlitePush;
 pub use self::moment::SqliteMoment;
+pub use self::push::SqlitePush;
 
 /// Readers at the same time, at most. Writers there is one.
 const READERS: u32 = 8;
@@ -181,6 +181,12 @@ impl Read for SqliteStorage {
         log::count_snapshot(&self.readers, bucket, after).await
     }
 
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
+        log::count_changes(&self.readers, bucket, after).await
+    }
+}
+
+impl Storage for SqliteStorage {
     async fn refresh_views(&self) -> StorageResult<()> {
         self.views.refresh(&self.readers, &self.writer).await
     }
@@ -189,12 +195,12 @@ impl Read for SqliteStorage {
         log::user_scopes(&self.readers, sql, user).await
     }
 
-    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
-        log::count_changes(&self.readers, bucket, after).await
+    async fn figures(&self) -> StorageResult<Figures> {
+        let pools = [("writer", &self.writer), ("readers", &self.readers), ("moments", &self.moments)];
+        let pools = pools.map(|(name, pool)| (name, pool.size(), pool.num_idle()));
+        Ok(Figures { stored_bytes: log::stored_bytes(&self.readers).await?, pools: pools.into() })
     }
-}
 
-impl Storage for SqliteStorage {
     type Push = SqlitePush;
     type Moment = SqliteMoment;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use whimbrel_server::Storage as _;
+use whimbrel_server::Read as _;
 
 use super::detach::said;
 use super::events::Events;

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use whimbrel_server::{Config, Database as _, Hints, plant, router, serve};
+use whimbrel_server::{Config, Database as _, Hints, Tls, plant, router, serve_with};
 
 /// One entity for each policy, and every type of field.
 pub(crate) const CONFIG: &str = r#"
@@ -92,14 +92,17 @@ impl<B: Backend> Server<B> {
         let storage = Arc::new(B::open(folder.path(), &config).await.unwrap());
         plant(storage.as_ref(), &config.entities, &config.seeds).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let tls = config.edge.tls.clone().map(|files| Arc::new(Tls::load(files).unwrap()));
+        let port = listener.local_addr().unwrap().port();
+        let url = if tls.is_some() { format!("https://localhost:{port}") } else { format!("http://127.0.0.1:{port}") };
         let hints = Hints::default();
         let router = router(&config, Arc::clone(&storage), hints.clone());
         let (stop, stopped) = oneshot::channel();
         let stopped = async {
             _ = stopped.await;
         };
-        let serving = serve(listener, router, Arc::clone(&storage), hints, config.tombstones_days, stopped);
+        let days = config.tombstones_days;
+        let serving = serve_with(listener, tls, router, Arc::clone(&storage), hints, days, stopped);
         let serving = tokio::spawn(async { serving.await.unwrap() });
         Self { url, storage, folder, stop, serving }
     }
