@@ -84,6 +84,7 @@ mod edge;
 mod jwks;
 mod metrics;
 mod postgres;
+mod refusals;
 mod sqlite;
 mod support;
 mod tls;
