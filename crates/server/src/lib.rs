@@ -40,8 +40,7 @@ mod typescript;
 pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};
 pub use auth::{ClaimTemplate, ClaimTemplateError, Issuer, Key, KeyError, KeySource};
 pub use config::{
-    Attachments, BodyTimeout, Config, ConfigCode, ConfigError, Edge, Mistake, Mistakes, Rate, Seed, TlsFiles,
-    config_schema,
+    Attachments, Config, ConfigCode, ConfigError, Edge, Mistake, Mistakes, Rate, Seed, TlsFiles, config_schema,
 };
 pub use embed::{EmbedError, Embedded, embed};
 pub use fault::Fault;

@@ -8,18 +8,20 @@ use serde::Deserialize;
 
 use super::finding::{ConfigCode, Findings, Place};
 
+/// How long a body may take when it is not said: enough for the largest over 30 kbit/s.
+const BODY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Characters of the metrics' token, at least.
 const TOKEN_CHARS_MIN: usize = 16;
 
-/// How requests come in. By default without TLS, without metrics, and as many as there are.
+/// How requests come in. By default without TLS, without metrics, as many as there are and as slow as they are; a configuration has limits.
 #[derive(Debug, Clone, Default)]
 pub struct Edge {
     /// How many requests of a user, and of a client.
     pub user_rate: Option<Rate>,
     /// The same for a client.
     pub client_rate: Option<Rate>,
-    /// How long the body of a request may take.
-    pub body_timeout: BodyTimeout,
+    /// How long the body of a request may take to arrive. A limit needs the clock of tokio.
+    pub body_timeout: Option<Duration>,
     /// The certificate and its key, when this server speaks TLS itself.
     pub tls: Option<TlsFiles>,
     /// The token that `/metrics` wants; without one there is no `/metrics`.
@@ -33,17 +35,6 @@ pub struct Rate {
     pub per_second: u32,
     /// Requests at once.
     pub burst: u32,
-}
-
-/// How long the body of a request may take to arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyTimeout(pub Duration);
-
-impl Default for BodyTimeout {
-    /// Enough for the largest body over 30 kbit/s.
-    fn default() -> Self {
-        Self(Duration::from_secs(300))
-    }
 }
 
 /// Where the certificate and its key are, in PEM.
@@ -113,7 +104,7 @@ pub(super) fn check_edge(
     Edge {
         user_rate: rate(limits.user_per_second, limits.user_burst, Rate { per_second: 100, burst: 1_000 }),
         client_rate: rate(limits.client_per_second, limits.client_burst, Rate { per_second: 20, burst: 200 }),
-        body_timeout: limits.body_seconds.map_or_else(BodyTimeout::default, |s| BodyTimeout(Duration::from_secs(s))),
+        body_timeout: Some(limits.body_seconds.map_or(BODY_TIMEOUT, Duration::from_secs)),
         tls,
         metrics_token: check_metrics(metrics, findings),
     }

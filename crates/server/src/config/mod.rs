@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use whimbrel_protocol::ATTACHMENT_BYTES_MAX;
 
 use self::document::Document;
-pub use self::edge::{BodyTimeout, Edge, Rate, TlsFiles};
+pub use self::edge::{Edge, Rate, TlsFiles};
 use self::entity::Names;
 use self::finding::Findings;
 pub use self::finding::{ConfigCode, Mistake, Mistakes};

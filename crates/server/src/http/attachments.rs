@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
@@ -15,12 +15,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
 use whimbrel_protocol::{
     ATTACHMENT_PART_BYTES_MAX, ATTACHMENT_TYPE_BYTES_MAX, AttachmentState, PROTOCOL_VERSION, ProblemCode,
 };
 
 use super::App;
+use super::body::within;
 use super::openapi::Problems;
 use crate::attachments::{Address, AttachmentStore, Complete, Upload, blocking, must_be_referred_to};
 use crate::fault::Fault;
@@ -188,14 +188,16 @@ async fn store(
     upload: &Upload,
     place: Place,
     body: Body,
-    timeout: Duration,
+    timeout: Option<Duration>,
 ) -> Result<u64, Fault> {
-    let until = Instant::now() + timeout;
+    let began = Instant::now();
     let mut pieces = body.into_data_stream();
     let (mut end, mut waiting) = (place.offset, Vec::new());
     let broken = loop {
         // What is late has broken off: what has arrived of it is kept.
-        let piece = timeout_at(until, pieces.try_next()).await.unwrap_or_else(|late| Err(axum::Error::new(late)));
+        let left = timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
+        let late = || Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)));
+        let piece = within(left, pieces.try_next()).await.unwrap_or_else(late);
         let total =
             end + waiting.len() as u64 + piece.as_ref().map_or(0, |piece| piece.as_ref().map_or(0, Bytes::len)) as u64;
         check_part(place, total - place.offset)?;

@@ -5,7 +5,9 @@
 //! 415             413, 408                 413, 415            400      426         400       429
 //! ```
 
+use std::future::Future;
 use std::io::Read;
+use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
@@ -31,7 +33,7 @@ impl<T: DeserializeOwned + OfClient, S: Storage> FromRequest<App<S>> for Json<T>
     async fn from_request(request: Request, app: &App<S>) -> Result<Self, Fault> {
         let gzip = check_headers(request.headers())?;
         let sending = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
-        let sent = tokio::time::timeout(app.body_timeout, sending).await.map_err(|_| late())?.map_err(|error| {
+        let sent = within(app.body_timeout, sending).await.ok_or_else(late)?.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 too_large(BODY_BYTES_MAX, "as sent")
             } else {
@@ -62,8 +64,16 @@ impl OfClient for PullRequest {
     }
 }
 
+/// What somebody does within a time, if there is a limit; none when it took longer.
+pub(super) async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
 /// What did not arrive in time.
-pub(super) fn late() -> Fault {
+fn late() -> Fault {
     Fault::new(ProblemCode::Timeout, "the body took too long")
 }
 

@@ -65,7 +65,7 @@ pub(crate) struct App<S> {
     metrics: Option<Arc<Metrics>>,
     user_rates: Arc<Rates>,
     client_rates: Arc<Rates>,
-    body_timeout: Duration,
+    body_timeout: Option<Duration>,
 }
 
 impl<S> Clone for App<S> {
@@ -125,7 +125,7 @@ pub fn router_with_hooks<S: Storage>(
         metrics: config.edge.metrics_token.as_deref().map(|token| Arc::new(Metrics::new(token))),
         user_rates: Arc::new(Rates::new("user", config.edge.user_rate)),
         client_rates: Arc::new(Rates::new("client", config.edge.client_rate)),
-        body_timeout: config.edge.body_timeout.0,
+        body_timeout: config.edge.body_timeout,
     };
     let sync = Router::new()
         .route("/v1/push", post(endpoints::push::<S>))

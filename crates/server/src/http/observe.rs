@@ -13,6 +13,7 @@ use uuid::Uuid;
 use whimbrel_protocol::ProblemCode;
 
 use super::App;
+use super::body::within;
 use crate::fault::Fault;
 use crate::storage::Storage;
 
@@ -32,8 +33,8 @@ pub(super) async fn observe<S: Storage>(State(app): State<App<S>>, request: Requ
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id, run, method, route);
     let began = Instant::now();
-    let answering = tokio::time::timeout(app.body_timeout + ANSWER_TIMEOUT, next.run(request));
-    let mut response = answering.instrument(span.clone()).await.unwrap_or_else(|_| {
+    let answering = within(app.body_timeout.map(|body| body + ANSWER_TIMEOUT), next.run(request));
+    let mut response = answering.instrument(span.clone()).await.unwrap_or_else(|| {
         let _span = span.enter();
         Fault::new(ProblemCode::Busy, "it took too long").into_response()
     });

@@ -56,8 +56,7 @@ impl MemoryStorage {
 
     /// Takes over what another database has written, so that whoever judges its history can read it here. It is not for serving then.
     pub fn follow(&self, writes: Vec<MemoryWrite>) {
-        let mut state = self.state();
-        writes.into_iter().for_each(|write| state.follow(write));
+        self.change(|state| writes.into_iter().for_each(|write| state.follow(write)));
     }
 
     /// The row of a record.

@@ -36,6 +36,7 @@ const OPEN: &[(&str, &str)] = &[
     ("/v1/ping", "says who the server is, to anybody"),
     ("/v1/openapi.json", "the same for everybody"),
     ("/health", "whether the database can be reached, to anybody"),
+    ("/metrics", "to whoever has the token of the configuration, which is no user's; without one it is not there"),
     ("/metrics", "the operator's: counts, and nothing of anybody's"),
 ];
 
