@@ -62,6 +62,7 @@ pub(super) fn check(
         entities.push(entity);
     }
     let auth = check_auth(file.auth, folder, findings);
+    let is_development = auth.issuers.is_empty();
     let of_views: BTreeSet<&str> =
         entities.iter().filter(|entity| entity.view.is_some()).map(|entity| entity.name.as_str()).collect();
     for (number, _) in file.seed.iter().enumerate().filter(|(_, seed)| of_views.contains(seed.entity.as_str())) {
@@ -80,7 +81,7 @@ pub(super) fn check(
         issuers: auth.issuers,
         scopes_sql: auth.scopes_sql,
         cors_origins: check_cors(file.cors, findings),
-        edge: check_edge(file.limits, file.tls, file.metrics, folder, findings),
+        edge: check_edge(file.limits, file.tls, file.metrics, folder, is_development, findings),
         tombstones_days,
         entities: Entities::new(entities),
     }

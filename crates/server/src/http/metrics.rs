@@ -105,7 +105,7 @@ impl Metrics {
         let labels = vec![Label::new("method", method), route.clone(), Label::new("status", status.to_string())];
         self.counter(REQUESTS, labels).increment(1);
         self.histogram(REQUEST_SECONDS, vec![route]).record(took.as_secs_f64());
-        if self.requests.fetch_add(1, Ordering::Relaxed) % UPKEEP_EVERY == 0 {
+        if self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(UPKEEP_EVERY) {
             self.handle.run_upkeep();
         }
     }

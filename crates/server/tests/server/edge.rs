@@ -55,8 +55,8 @@ async fn a_client_and_a_user_may_ask_so_often_and_others_do_not_notice() {
 
 /// The first push of a queue of 10,000 changes, and all pulls of an app that has just been opened, come at once.
 #[tokio::test]
-async fn what_a_client_sends_at_once_passes_by_default() {
-    let server = Server::start().await;
+async fn what_a_client_sends_at_once_passes_the_usual_limits() {
+    let server = start("userPerSecond = 100\nclientPerSecond = 20").await;
     let ana = server.ana();
     for _ in 0..100 {
         assert_eq!(code(push(&ana)).await, "ok");
