@@ -149,7 +149,8 @@ async fn a_server_hints_at_what_others_wrote() {
     server.sql("INSERT INTO place VALUES ('p', 'n')").await;
     loop {
         let hint = heard.next().await.unwrap();
-        if hint == r#"{"buckets":["place/all"]}"# {
+        // What was written shortly before may be named with it.
+        if hint.contains("place/all") {
             break;
         }
         assert_eq!(hint, r#"{"buckets":["note/all"]}"#);
