@@ -234,6 +234,8 @@ fn every_problem_code() {
             "push/fork 409 false",
             "pull/unknown-entity 404 false",
             "server/busy 503 true",
+            "request/too-many 429 true",
+            "request/timeout 408 true",
             "server/internal 500 true",
             "attachment/unreferenced 404 false",
             "attachment/not-found 404 true",
