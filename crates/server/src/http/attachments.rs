@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -32,6 +32,9 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// The media type of what has none, or one that is none.
 const ANY_TYPE: &str = "application/octet-stream";
 
+/// The address in a path, which may be no text at all.
+type Named = Result<Path<String>, PathRejection>;
+
 /// How much of an attachment is here.
 #[utoipa::path(
     get, path = "/v1/attachments/{address}/state", tag = "attachments", security(("token" = [])),
@@ -41,9 +44,9 @@ const ANY_TYPE: &str = "application/octet-stream";
 pub(super) async fn state<S: Storage>(
     State(app): State<App<S>>,
     user: User,
-    Path(address): Path<String>,
+    address: Named,
 ) -> Result<Response, Fault> {
-    let upload = upload(&app, &user, &address).await?;
+    let upload = upload(&app, &user, address).await?;
     let (received, complete) = look(&app.attachments, upload).await?;
     Ok(axum::Json(to_state(received, complete)).into_response())
 }
@@ -69,7 +72,7 @@ pub(super) struct Place {
 pub(super) async fn part<S: Storage>(
     State(app): State<App<S>>,
     user: User,
-    Path(address): Path<String>,
+    address: Named,
     place: Result<Query<Place>, QueryRejection>,
     request: Request,
 ) -> Result<Response, Fault> {
@@ -79,7 +82,7 @@ pub(super) async fn part<S: Storage>(
         let detail = format!("{} bytes are over the limit of {}", place.size, app.attachment_bytes_max);
         return Err(Fault::new(ProblemCode::AttachmentTooLarge, detail));
     }
-    let upload = upload(&app, &user, &address).await?;
+    let upload = upload(&app, &user, address).await?;
     let media_type = media_type(request.headers());
     let (received, complete) = look(&app.attachments, upload.clone()).await?;
     if complete.is_some() {
@@ -117,10 +120,10 @@ pub(super) async fn part<S: Storage>(
 pub(super) async fn content<S: Storage>(
     State(app): State<App<S>>,
     user: User,
-    Path(address): Path<String>,
+    address: Named,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let Upload { address, .. } = upload(&app, &user, &address).await?;
+    let Upload { address, .. } = upload(&app, &user, address).await?;
     let wanted = address.clone();
     let complete = blocking(&app.attachments, move |store| store.complete(&wanted)).await?;
     let Some(Complete { size, media_type }) = complete else {
@@ -146,9 +149,10 @@ pub(super) async fn content<S: Storage>(
 }
 
 /// The upload of that user, if it may be.
-async fn upload<S: Storage>(app: &App<S>, user: &User, address: &str) -> Result<Upload, Fault> {
+async fn upload<S: Storage>(app: &App<S>, user: &User, address: Named) -> Result<Upload, Fault> {
     let malformed = || Fault::new(ProblemCode::Malformed, "the address is not sha256- and 64 hexadecimal digits");
-    let address = Address::parse(address).ok_or_else(malformed)?;
+    let Path(address) = address.map_err(|_| malformed())?;
+    let address = Address::parse(&address).ok_or_else(malformed)?;
     must_be_referred_to(app.storage.as_ref(), &app.entities, user, &address).await?;
     Ok(Upload { address, user: user.id.clone() })
 }

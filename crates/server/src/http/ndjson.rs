@@ -23,7 +23,7 @@ use crate::storage::Read;
 
 /// Bytes that brotli gathers before it looks at them.
 const BROTLI_BUFFER: usize = 4096;
-/// About as fast as gzip here, and smaller; the highest would be a hundred times slower.
+/// A low one: an answer is made while somebody waits.
 const BROTLI_QUALITY: u32 = 3;
 /// Brotli looks back over two to this bytes, which is what an answer takes of memory for it.
 const BROTLI_WINDOW: u32 = 18;

@@ -74,6 +74,7 @@ fn others(api: &Api) -> Vec<Case> {
         ("a long nonce", get(&format!("/v1/ping?nonce={}", "x".repeat(129))), "request/malformed"),
         ("hints for nobody", api.http.get(url("/v1/events")), "auth/unauthenticated"),
         ("no address", get("/v1/attachments/sha256-0"), "request/malformed"),
+        ("an address that is no text", get("/v1/attachments/%ff"), "request/malformed"),
         ("an address of nobody's row", get(&format!("/v1/attachments/{ADDRESS}")), "attachment/unreferenced"),
         ("its state", get(&format!("/v1/attachments/{ADDRESS}/state")), "attachment/unreferenced"),
         ("no query", part(""), "request/malformed"),
