@@ -36,6 +36,7 @@ async fn requests_go_out() {
         path: "ping".to_owned(),
         body: String::new(),
         packed: None,
+        run: None,
         token: None,
         timeout_ms: 10_000,
         idle_timeout_ms: 10_000,

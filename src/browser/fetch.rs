@@ -62,6 +62,10 @@ impl FetchTransport {
             .cache(RequestCache::NoStore)
             .abort_signal(Some(&abort.signal()));
         let builder = with_token(builder, request.token.as_deref())?;
+        let builder = match &request.run {
+            Some(run) => builder.header("whimbrel-run", run),
+            None => builder,
+        };
         let packed = match &request.packed {
             Some(packed) => Some(Uint8Array::new_from_slice(packed).into()),
             None => gzip(&request.body).await,

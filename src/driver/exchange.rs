@@ -5,7 +5,7 @@ use whimbrel_protocol::{Pong, Problem, ProblemCode};
 use crate::error::{Code, Error};
 use crate::json::FromJson;
 use crate::ports::{Body, Method, Request, Response, Transport};
-use crate::sync::Failure;
+use crate::sync::{Failure, RunId};
 
 /// How long the head of an answer may take.
 pub(super) const ANSWER_TIMEOUT_MS: u32 = 30_000;
@@ -35,13 +35,19 @@ impl From<String> for Content {
 }
 
 /// A `POST` with a JSON body.
-pub(super) fn post(path: &str, body: Content, token: Option<String>, idle_timeout_ms: Option<u32>) -> Request {
+pub(super) fn post(
+    (path, run): (&str, RunId),
+    body: Content,
+    token: Option<String>,
+    idle_timeout_ms: Option<u32>,
+) -> Request {
     Request {
         method: Method::Post,
         path: path.to_owned(),
         body: body.text,
         packed: body.packed,
         token,
+        run: Some(run.to_string()),
         timeout_ms: idle_timeout_ms.unwrap_or(ANSWER_TIMEOUT_MS),
         idle_timeout_ms: idle_timeout_ms.unwrap_or(IDLE_TIMEOUT_MS),
     }
@@ -77,6 +83,7 @@ pub(super) async fn probe<T: Transport>(transport: &T, nonce: &str) -> Result<()
         body: String::new(),
         packed: None,
         token: None,
+        run: None,
         timeout_ms: PROBE_TIMEOUT_MS,
         idle_timeout_ms: PROBE_TIMEOUT_MS,
     };

@@ -75,7 +75,7 @@ impl<P: Platform> Driver<P> {
         let unplaced = self.store.unplaced(entities).await?;
         let stands = self.store.stands(entities).await?;
         let request = self.pull_request(entities, stands.clone()).await?;
-        let response = self.exchange("pull", request.into(), NDJSON, idle).await?;
+        let response = self.exchange(("pull", run), request.into(), NDJSON, idle).await?;
         let lines = Lines::new(Source::Network(response.body));
         self.receive(lines, entities, Some(run)).await?;
         self.store.settle_unplaced(&unplaced).await?;

@@ -63,10 +63,10 @@ impl<P: Platform> Driver<P> {
     }
 
     /// The server knows another history of this client's changes: it becomes another client, and people are told.
-    async fn renew_client(&self, batch: &Batch, why: &Error) -> Result<(), Failure> {
+    async fn renew_client(&self, run: RunId, batch: &Batch, why: &Error) -> Result<(), Failure> {
         let old = &batch.request.client;
         let request = PushRequest { ack: 0, end: true, changes: Vec::new(), ..batch.request.clone() };
-        let response = self.exchange("push", to_text(&request)?.into(), "application/json", None).await?;
+        let response = self.exchange(("push", run), to_text(&request)?.into(), "application/json", None).await?;
         let answer: PushResponse = exchange::read_json(response.body).await?;
         check(&answer)?;
         let fresh = uuid::Builder::from_random_bytes(self.inner.ports.random.bytes16()).into_uuid().to_string();
@@ -105,7 +105,7 @@ impl<P: Platform> Push<P> {
                 Err(failure) if failure.error.code() == Code::PushRefused && !is_renewed => {
                     is_renewed = true;
                     self.numbered.take();
-                    self.driver.renew_client(&batch, &failure.error).await?;
+                    self.driver.renew_client(self.run, &batch, &failure.error).await?;
                 }
                 Err(failure) => {
                     self.numbered.take();
@@ -154,7 +154,8 @@ impl<P: Platform> Push<P> {
 
     fn send(&self, Numbered { batch, content }: Numbered) -> Flight<'_> {
         let exchange: Exchange<'_> = Box::pin(async {
-            let response = self.driver.exchange("push", content, "application/json", self.idle_timeout_ms).await?;
+            let response =
+                self.driver.exchange(("push", self.run), content, "application/json", self.idle_timeout_ms).await?;
             let answer: PushResponse = exchange::read_json(response.body).await?;
             check(&answer)?;
             Ok(answer)

@@ -55,7 +55,7 @@ impl<P: Platform> Driver<P> {
     /// Sends a request with the session's token; when the server refuses the token, the session is asked for another one, once.
     pub(super) async fn exchange(
         &self,
-        path: &str,
+        to: (&str, RunId),
         body: exchange::Content,
         media_type: &str,
         idle_timeout_ms: Option<u32>,
@@ -64,7 +64,7 @@ impl<P: Platform> Driver<P> {
         let transport =
             transport.ok_or_else(|| Error::new(Code::NoServer, "this database was opened without a server"))?;
         let token = self.token(None).await?;
-        let first: Request = exchange::post(path, body, token, idle_timeout_ms);
+        let first: Request = exchange::post(to, body, token, idle_timeout_ms);
         let is_refused = |failure: &Failure| failure.error.code() == Code::Unauthenticated;
         match exchange::send(transport, first.clone(), media_type).await {
             Err(failure) if is_refused(&failure) => {}

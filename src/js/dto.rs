@@ -221,7 +221,7 @@ impl Names<'_> {
     }
 
     fn run(id: RunId) -> String {
-        format!("{:x}", id.0)
+        id.to_string()
     }
 
     pub(super) fn status(&self, status: &Status) -> StatusDto {

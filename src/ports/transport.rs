@@ -24,6 +24,8 @@ pub struct Request {
     pub packed: Option<Vec<u8>>,
     /// The bearer token, if there is one.
     pub token: Option<String>,
+    /// The run that it belongs to, for the server's logs.
+    pub run: Option<String>,
     /// Milliseconds until the answer's head must be there.
     pub timeout_ms: u32,
     /// Milliseconds that the body may stand still.

@@ -51,6 +51,13 @@ pub struct Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(pub u64);
 
+/// As apps and the server's logs see it.
+impl std::fmt::Display for RunId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::LowerHex::fmt(&self.0, formatter)
+    }
+}
+
 /// Why a run was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {

@@ -15,6 +15,7 @@ fn request() -> Request {
         path: "ping?nonce=1".to_owned(),
         body: String::new(),
         packed: None,
+        run: None,
         token: None,
         timeout_ms: 10_000,
         idle_timeout_ms: 10_000,

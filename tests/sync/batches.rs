@@ -43,6 +43,7 @@ local! {
         let requests = Rc::clone(&seen);
         server.network.listen(move |request| {
             if request.path == "push" {
+                assert!(request.run.is_some(), "the server's logs say which run it was");
                 requests.borrow_mut().push(Some(numbers(request)));
             }
         });
