@@ -37,6 +37,9 @@ pub(crate) enum Fault {
     Garbage,
 }
 
+/// Hears every request.
+type Ear = Rc<dyn Fn(&Request)>;
+
 /// A network with one server in it.
 #[derive(Clone)]
 pub(crate) struct Network {
@@ -44,8 +47,7 @@ pub(crate) struct Network {
     faults: Rc<RefCell<Vec<(&'static str, Fault)>>>,
     /// The server fails whenever this is in a request; and how often it has.
     poison: Rc<RefCell<(Option<&'static str>, usize)>>,
-    /// Hears every request.
-    ear: Rc<RefCell<Option<Rc<dyn Fn(&Request)>>>>,
+    ear: Rc<RefCell<Option<Ear>>>,
 }
 
 impl Network {
