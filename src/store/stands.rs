@@ -10,10 +10,11 @@ use super::{Interrupt, MapId, Read, Txn};
 
 const PREFIX: &[u8] = b"stand/";
 
-/// The changes were accepted there.
+/// The changes were accepted there, or met a row that no pull has brought.
 pub fn note_stand(txn: &mut Txn<'_>, client: &str, stand: Option<&str>, confirmed: &[Confirmation]) {
     let Some(stand) = stand else { return };
-    for confirmation in confirmed.iter().filter(|confirmation| confirmation.outcome == Ending::Accepted) {
+    let tells = |confirmation: &&Confirmation| matches!(confirmation.outcome, Ending::Accepted | Ending::Conflict);
+    for confirmation in confirmed.iter().filter(tells) {
         let key = [PREFIX, confirmation.entity.as_bytes(), b"/", client.as_bytes()].concat();
         txn.put(MapId::SYSTEM, &key, stand.as_bytes().to_vec());
     }

@@ -102,9 +102,9 @@ pub(crate) async fn push<S: Storage>(
     client.ack = client.ack.max(request.ack);
     transaction.save_client(&request.client, &client).await?;
     transaction.commit().await?;
-    let is_of_effect =
-        |answer: &ChangeOutcome| matches!(answer.outcome, Outcome::Accepted { .. } | Outcome::Duplicate { .. });
-    let stand = if outcomes.iter().any(is_of_effect) { Some(stand::write(&storage.head().await?)) } else { None };
+    // Each of these says how the record is now, and a server that was put back may not know of that.
+    let tells = |answer: &ChangeOutcome| !matches!(answer.outcome, Outcome::Rejected { .. } | Outcome::Retry { .. });
+    let stand = if outcomes.iter().any(tells) { Some(stand::write(&storage.head().await?)) } else { None };
     Ok(PushResponse { protocol: PROTOCOL_VERSION, outcomes, last_seq: client.last_seq, stand })
 }
 
