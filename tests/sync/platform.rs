@@ -37,9 +37,8 @@ pub(crate) enum Fault {
     Garbage,
 }
 
-/// Hears every request.
+/// Hears requests.
 type Ear = Rc<dyn Fn(&Request)>;
-
 /// A network with one server in it.
 #[derive(Clone)]
 pub(crate) struct Network {
