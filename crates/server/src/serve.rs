@@ -20,7 +20,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use self::stalled::Stalled;
 use crate::http::Hints;
@@ -80,11 +80,13 @@ pub async fn serve_with<S: Storage>(
     let listening = tokio::spawn(hints.clone().listen(Arc::clone(&storage)));
     let following = tokio::spawn(hints.clone().follow(storage, FOLLOW_EVERY));
     let graceful = GracefulShutdown::new();
+    let (ending, ended) = watch::channel(());
     tokio::select! {
-        () = accept(&listener, tls, router, &graceful) => {}
+        () = accept(&listener, tls, router, &graceful, ended) => {}
         () = stop => {}
     }
     drop(listener);
+    drop(ending);
     hints.end();
     if tokio::time::timeout(FINISH_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests in flight were cut off after {} s", FINISH_TIMEOUT.as_secs());
@@ -96,14 +98,21 @@ pub async fn serve_with<S: Storage>(
 }
 
 /// Takes connections, for ever.
-async fn accept(listener: &TcpListener, tls: Option<Arc<Tls>>, router: Router, graceful: &GracefulShutdown) {
+async fn accept(
+    listener: &TcpListener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    graceful: &GracefulShutdown,
+    ended: watch::Receiver<()>,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // It is never closed.
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(talk(stream, tls.clone(), router.clone(), graceful.watcher(), permit));
+                let guard = (graceful.watcher(), permit, ended.clone());
+                tokio::spawn(talk(stream, tls.clone(), router.clone(), guard));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
@@ -117,14 +126,18 @@ async fn talk(
     stream: TcpStream,
     tls: Option<Arc<Tls>>,
     router: Router,
-    watcher: Watcher,
-    _permit: OwnedSemaphorePermit,
+    (watcher, _permit, mut ended): (Watcher, OwnedSemaphorePermit, watch::Receiver<()>),
 ) {
     // An answer's last small part must not wait for a packet to be full.
     _ = stream.set_nodelay(true);
     let stream = Stalled::new(stream);
     let Some(tls) = tls else { return answer(stream, router, watcher).await };
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)) => shaken,
+        // Nobody who has not said hello is waited for. The channel says nothing; that it is gone does.
+        _ = ended.changed() => return,
+    };
+    match shaken {
         Ok(Ok(stream)) => answer(stream, router, watcher).await,
         Ok(Err(error)) => tracing::debug!(%error, "a connection without TLS"),
         Err(_) => tracing::debug!("a connection that never began"),

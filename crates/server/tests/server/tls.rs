@@ -66,6 +66,8 @@ async fn requests_come_through_tls_and_a_stop_ends_what_is_open() {
     assert_eq!(&head, b"HTTP/1.1 200");
     let port = server.url.rsplit_once(':').unwrap().1.to_owned();
     let silent = TcpStream::connect(format!("127.0.0.1:{port}")).await.unwrap();
+    // Whoever came after it is answered, so it was taken.
+    assert_eq!(connect(&server.url, folder.path(), b"h2").await.1, b"h2");
     let stopped = tokio::time::timeout(Duration::from_secs(9), server.stop()).await;
     assert!(stopped.is_ok(), "hints end, and nobody waits for a hello");
     let mut rest = Vec::new();
