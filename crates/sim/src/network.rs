@@ -159,13 +159,13 @@ impl Network {
     /// Brings a request to the server. It arrives also when whoever sent it is no more.
     async fn carry(self: &Rc<Self>, request: Request) -> Result<Answer> {
         let (answer, arrival) = oneshot::channel();
-        let network = Rc::clone(self);
+        let (network, era) = (Rc::clone(self), self.pairs.era());
         self.executor.spawn(WORLD, async move {
             network.wait(LATENCY_MS).await;
             if request.path == "pull"
                 && let Ok(head) = network.storage.head().await
             {
-                network.pairs.pulled(&request.body, head.horizon);
+                network.pairs.pulled(&request.body, head.horizon, era);
             }
             // Nobody may be waiting any more.
             _ = answer.send(network.serve(request));

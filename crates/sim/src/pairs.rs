@@ -40,6 +40,8 @@ impl Default for Last {
 struct Notes {
     /// By client: the version of the last cursor that it has sent.
     seen: BTreeMap<String, u64>,
+    /// How often devices began anew: what was sent before says nothing of what a client knows now, which may be the same client.
+    era: u64,
     /// By number of an add: what its device had seen, whatever it says.
     due: BTreeMap<i64, u64>,
     last: BTreeMap<String, Last>,
@@ -86,8 +88,16 @@ fn version_of(cursor: &str) -> Option<u64> {
 }
 
 impl Pairs {
-    /// A pull says where its client stands; below the horizon that is of no use.
-    pub(crate) fn pulled(&self, body: &str, horizon: u64) {
+    /// When a request is sent.
+    pub(crate) fn era(&self) -> u64 {
+        self.0.borrow().era
+    }
+
+    /// A pull says where its client stands; below the horizon that is of no use, nor when it was sent in another era.
+    pub(crate) fn pulled(&self, body: &str, horizon: u64, era: u64) {
+        if era != self.era() {
+            return;
+        }
         let Ok(pull) = serde_json::from_str::<Json>(body) else { return };
         let Some(client) = pull.get("client").and_then(Json::as_str) else { return };
         let bucket = format!("{PAIRED}/all");
@@ -112,7 +122,9 @@ impl Pairs {
 
     /// Devices begin anew: nobody has seen anything.
     pub(crate) fn begin_anew(&self) {
-        self.0.borrow_mut().seen.clear();
+        let mut notes = self.0.borrow_mut();
+        notes.seen.clear();
+        notes.era += 1;
     }
 
     /// The server was put back: versions say nothing any more.

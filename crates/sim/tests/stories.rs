@@ -5,12 +5,13 @@
 use whimbrel_sim::{Scenario, run};
 
 /// Seeds whose stories went wrong once, each with what it was.
-const KEPT: [u64; 6] = [
+const KEPT: [u64; 7] = [
     // Accepted, and deleted by another device before the first pull had ended: the row stayed for ever.
     283, 468,
     591, // Accepted, and lost by a restored server before the first pull: the row kept what nobody had any more.
     1632, 3359,
-    7155, // Told that a pair was removed, by a server that was put back to before that: the pair stayed away.
+    7155,  // Told that a pair was removed, by a server that was put back to before that: the pair stayed away.
+    71551, // A request from before a wipe arrived after it, from what is the same client: the judge took it for what the wiped device knew.
 ];
 
 #[test]
