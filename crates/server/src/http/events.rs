@@ -167,7 +167,7 @@ impl<S: Storage> Listener<S> {
         }
     }
 
-    /// The user's buckets that changed since the last look, and those that are the user's since then, or are not any more.
+    /// The user's buckets that changed between the last look and this one's head (what came after it is for the next one), and those that are the user's since then, or are not any more.
     async fn changed(&mut self) -> StorageResult<Vec<String>> {
         let before = match self.app.scopes_sql {
             Some(_) => {
@@ -191,7 +191,8 @@ impl<S: Storage> Listener<S> {
             for scope in entity.scopes_for(&self.user) {
                 let bucket = format!("{}/{scope}", entity.name);
                 let is_named = buckets.contains(&bucket);
-                if !is_named && self.app.storage.count_changes(Bucket { entity, scope }, self.seen).await? > 0 {
+                let changed = self.app.storage.count_changes(Bucket { entity, scope }, self.seen, head);
+                if !is_named && changed.await? > 0 {
                     buckets.push(bucket);
                 }
             }

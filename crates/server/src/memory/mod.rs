@@ -154,8 +154,8 @@ impl Read for MemoryStorage {
         MemoryMoment(self.state()).count_snapshot(bucket, after).await
     }
 
-    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
-        MemoryMoment(self.state()).count_changes(bucket, after).await
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version, upto: Version) -> StorageResult<u64> {
+        MemoryMoment(self.state()).count_changes(bucket, after, upto).await
     }
 }
 
@@ -192,7 +192,7 @@ impl Read for MemoryMoment {
         Ok(self.0.bucket(bucket).filter(|entry| entry.id > after && !entry.gone).count() as u64)
     }
 
-    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
-        Ok(self.0.bucket(bucket).filter(|entry| entry.version > after).count() as u64)
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version, upto: Version) -> StorageResult<u64> {
+        Ok(self.0.bucket(bucket).filter(|entry| entry.version > after && entry.version <= upto).count() as u64)
     }
 }

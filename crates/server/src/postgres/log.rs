@@ -42,9 +42,10 @@ pub(super) async fn count_changes(
     executor: impl PgExecutor<'_>,
     bucket: Bucket<'_>,
     after: Version,
+    upto: Version,
 ) -> StorageResult<u64> {
-    let query = "SELECT count(*) FROM whimbrel_log WHERE entity = $1 AND scope = $2 AND version > $3";
-    let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(to_sql(after));
+    let query = "SELECT count(*) FROM whimbrel_log WHERE entity = $1 AND scope = $2 AND version > $3 AND version <= $4";
+    let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(to_sql(after)).bind(to_sql(upto));
     Ok(from_sql(query.fetch_one(executor).await?.try_get(0)?))
 }
 

@@ -198,8 +198,8 @@ impl Read for PostgresStorage {
         log::count_snapshot(&self.0.readers, bucket, after).await
     }
 
-    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
-        log::count_changes(&self.0.readers, bucket, after).await
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version, upto: Version) -> StorageResult<u64> {
+        log::count_changes(&self.0.readers, bucket, after, upto).await
     }
 }
 

@@ -60,7 +60,7 @@ impl Read for PostgresMoment {
         log::count_snapshot(&mut *self.lease.hold().await?.0, bucket, after).await
     }
 
-    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
-        log::count_changes(&mut *self.lease.hold().await?.0, bucket, after).await
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version, upto: Version) -> StorageResult<u64> {
+        log::count_changes(&mut *self.lease.hold().await?.0, bucket, after, upto).await
     }
 }

@@ -109,7 +109,7 @@ impl<M: Read> Pull<M> {
         }
         let mut buckets = Vec::with_capacity(waiting.len());
         for progress in &waiting {
-            let pending = progress.count(&moment, &entities).await?;
+            let pending = progress.count(&moment, &head, &entities).await?;
             buckets.push(BucketInfo { bucket: progress.name.clone(), pending });
         }
         let user = Some(user.id.clone());
@@ -180,12 +180,12 @@ impl Progress {
         self.position = Position::Snapshot { at: head.version, after: String::new() };
     }
 
-    async fn count<R: Read>(&self, moment: &R, entities: &Entities) -> StorageResult<u64> {
+    async fn count<R: Read>(&self, moment: &R, head: &Head, entities: &Entities) -> StorageResult<u64> {
         let Some(entity) = entities.find(&self.entity) else { return Ok(0) };
         let bucket = Bucket { entity, scope: &self.scope };
         match &self.position {
             Position::Snapshot { after, .. } => moment.count_snapshot(bucket, after).await,
-            Position::Changes { after } => moment.count_changes(bucket, *after).await,
+            Position::Changes { after } => moment.count_changes(bucket, *after, head.version).await,
         }
     }
 

@@ -41,10 +41,11 @@ pub(super) async fn count_changes(
     executor: impl SqliteExecutor<'_>,
     bucket: Bucket<'_>,
     after: Version,
+    upto: Version,
 ) -> StorageResult<u64> {
     let query = "SELECT count(*) FROM whimbrel_log INDEXED BY whimbrel_log_by_version \
-                 WHERE entity = ? AND scope = ? AND version > ?";
-    let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(to_sql(after));
+                 WHERE entity = ? AND scope = ? AND version > ? AND version <= ?";
+    let query = sqlx::query(query).bind(&bucket.entity.name).bind(bucket.scope).bind(to_sql(after)).bind(to_sql(upto));
     Ok(from_sql(query.fetch_one(executor).await?.try_get(0)?))
 }
 

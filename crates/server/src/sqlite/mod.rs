@@ -181,8 +181,8 @@ impl Read for SqliteStorage {
         log::count_snapshot(&self.readers, bucket, after).await
     }
 
-    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
-        log::count_changes(&self.readers, bucket, after).await
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version, upto: Version) -> StorageResult<u64> {
+        log::count_changes(&self.readers, bucket, after, upto).await
     }
 }
 

@@ -50,7 +50,7 @@ impl Read for SqliteMoment {
         log::count_snapshot(&mut *self.0.hold().await?.0, bucket, after).await
     }
 
-    async fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> StorageResult<u64> {
-        log::count_changes(&mut *self.0.hold().await?.0, bucket, after).await
+    async fn count_changes(&self, bucket: Bucket<'_>, after: Version, upto: Version) -> StorageResult<u64> {
+        log::count_changes(&mut *self.0.hold().await?.0, bucket, after, upto).await
     }
 }

@@ -83,5 +83,10 @@ pub trait Read: Send + Sync + 'static {
     fn count_snapshot(&self, bucket: Bucket<'_>, after: &str) -> impl Future<Output = StorageResult<u64>> + Send;
 
     /// How many rows and removals [`Read::changes`] would bring, about.
-    fn count_changes(&self, bucket: Bucket<'_>, after: Version) -> impl Future<Output = StorageResult<u64>> + Send;
+    fn count_changes(
+        &self,
+        bucket: Bucket<'_>,
+        after: Version,
+        upto: Version,
+    ) -> impl Future<Output = StorageResult<u64>> + Send;
 }

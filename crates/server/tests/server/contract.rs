@@ -162,7 +162,7 @@ impl<S: Storage> Side<S> {
                     said.push(format!("{:?}", self.storage.snapshot(bucket, *upto, &from, limit).await.unwrap()));
                     said.push(format!("{:?}", self.storage.changes(bucket, *after, *upto, limit).await.unwrap()));
                     said.push(format!("{:?}", self.storage.count_snapshot(bucket, &from).await.unwrap()));
-                    said.push(format!("{:?}", self.storage.count_changes(bucket, *after).await.unwrap()));
+                    said.push(format!("{:?}", self.storage.count_changes(bucket, *after, *upto).await.unwrap()));
                     said.push(format!("{:?}", self.storage.has_text(bucket, 0, "a").await.unwrap()));
                 }
                 said
