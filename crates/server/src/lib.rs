@@ -40,7 +40,8 @@ mod typescript;
 pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};
 pub use auth::{ClaimTemplate, ClaimTemplateError, Issuer, Key, KeyError, KeySource};
 pub use config::{
-    Attachments, Config, ConfigCode, ConfigError, Edge, Mistake, Mistakes, Rate, Seed, TlsFiles, config_schema,
+    Attachments, Config, ConfigCode, ConfigError, Edge, Mistake, Mistakes, Rate, Seed, Sizes, TlsFiles, Waits,
+    config_schema,
 };
 pub use embed::{EmbedError, Embedded, embed};
 pub use fault::Fault;
@@ -54,7 +55,7 @@ pub use model::{
 pub use postgres::{PostgresMoment, PostgresPush, PostgresStorage};
 pub use retention::forget_removals;
 pub use seed::{Misfit, SeedError, plant};
-pub use serve::{serve, serve_with};
+pub use serve::{Door, serve, serve_with};
 pub use sql::AttachError;
 pub use sqlite::{SqliteMoment, SqlitePush, SqliteStorage};
 pub use storage::{

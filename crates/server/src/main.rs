@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use whimbrel_server::{
-    AttachError, Compacted, Config, ConfigError, Database, FolderAttachments, Hints, PostgresStorage, SeedError,
+    AttachError, Compacted, Config, ConfigError, Database, Door, FolderAttachments, Hints, PostgresStorage, SeedError,
     SqliteStorage, Tls, TlsError, config_schema, forget_removals, plant, router_with, serve_with, typescript,
 };
 
@@ -255,7 +255,8 @@ async fn work<D: Database>(
     }
     let hints = Hints::default();
     let router = router_with(config, Arc::clone(&storage), hints.clone(), Arc::new(attachments));
-    serve_with(listener, tls, router, Arc::clone(&storage), hints, config.tombstones_days, stop).await?;
+    let door = Door { tls, waits: config.edge.waits };
+    serve_with(listener, door, router, Arc::clone(&storage), hints, config.tombstones_days, stop).await?;
     storage.close().await?;
     tracing::info!("stopped");
     Ok(())

@@ -1,11 +1,14 @@
 //! Listening, and stopping cleanly: requests in flight finish, then the write-ahead log is folded into the file.
 //!
 //! ```text
-//! accept ─► TLS, 10 s ─► head of a request, 30 s ─► its answer, as long as it is read ─► the next request, 30 s
+//! accept ─► TLS, 10 s ─► head of a request, 30 s ─► its answer, as long as it is read ─► the next request, 30 s ─► what is still being sent
 //! ```
+//! The times are those of a configuration that says no others.
 //!
 //! **Invariant:** who does nothing does not stay: a connection ends when it is silent between requests, or takes nothing of an answer.
 
+mod lingering;
+mod silent;
 mod stalled;
 
 use std::future::Future;
@@ -14,15 +17,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt as _;
 
+use self::lingering::{Lingering, Unread};
+use self::silent::{Open, Silent};
 use self::stalled::Stalled;
+use crate::config::Waits;
 use crate::http::Hints;
 use crate::retention;
 use crate::storage::Storage;
@@ -33,20 +42,23 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// How long requests in flight may take once the server is to stop. A pull that is cut off here goes on at its last
 /// cursor.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the start of TLS may take.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the head of a request may take, and how long a connection may wait for the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request's head, at most.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How often a connection of HTTP/2 is asked whether it is there, and how long it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// Requests at the same time on a connection of HTTP/2, at most.
 const STREAMS_MAX: u32 = 100;
-/// Connections at the same time, at most; more wait.
-const CONNECTIONS_MAX: usize = 10_000;
 /// After how long to accept again when there was no room for a connection, for example no file descriptor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// How connections come in.
+#[derive(Debug, Clone, Default)]
+pub struct Door {
+    /// What speaks TLS; without it there is none.
+    pub tls: Option<Arc<Tls>>,
+    /// How many, and for how long each may do nothing.
+    pub waits: Waits,
+}
 
 /// Serves until `stop` resolves and the requests in flight have been answered. Removals are forgotten after so many days.
 ///
@@ -60,16 +72,16 @@ pub async fn serve<S: Storage>(
     tombstones_days: u32,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    serve_with(listener, None, router, storage, hints, tombstones_days, stop).await
+    serve_with(listener, Door::default(), router, storage, hints, tombstones_days, stop).await
 }
 
-/// The same, with TLS.
+/// The same, with TLS and other limits.
 ///
 /// # Errors
 /// The listener's.
 pub async fn serve_with<S: Storage>(
     listener: TcpListener,
-    tls: Option<Arc<Tls>>,
+    door: Door,
     router: Router,
     storage: Arc<S>,
     hints: Hints,
@@ -82,7 +94,7 @@ pub async fn serve_with<S: Storage>(
     let graceful = GracefulShutdown::new();
     let (ending, ended) = watch::channel(());
     tokio::select! {
-        () = accept(&listener, tls, router, &graceful, ended) => {}
+        () = accept(&listener, &door, router, &graceful, ended) => {}
         () = stop => {}
     }
     drop(listener);
@@ -100,19 +112,19 @@ pub async fn serve_with<S: Storage>(
 /// Takes connections, for ever.
 async fn accept(
     listener: &TcpListener,
-    tls: Option<Arc<Tls>>,
+    door: &Door,
     router: Router,
     graceful: &GracefulShutdown,
     ended: watch::Receiver<()>,
 ) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(door.waits.connections));
     loop {
         // It is never closed.
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let guard = (graceful.watcher(), permit, ended.clone());
-                tokio::spawn(talk(stream, tls.clone(), router.clone(), guard));
+                tokio::spawn(talk(stream, door.clone(), router.clone(), guard));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
@@ -124,36 +136,50 @@ async fn accept(
 
 async fn talk(
     stream: TcpStream,
-    tls: Option<Arc<Tls>>,
+    Door { tls, waits }: Door,
     router: Router,
     (watcher, _permit, mut ended): (Watcher, OwnedSemaphorePermit, watch::Receiver<()>),
 ) {
     // An answer's last small part must not wait for a packet to be full.
     _ = stream.set_nodelay(true);
-    let stream = Stalled::new(stream);
-    let Some(tls) = tls else { return answer(stream, router, watcher).await };
+    let unread = Unread::default();
+    let stream = Stalled::new(Lingering::new(stream, unread.clone()), waits.idle);
+    let Some(tls) = tls else { return answer(stream, router, watcher, waits.head, unread).await };
     let shaken = tokio::select! {
-        shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)) => shaken,
+        shaken = tokio::time::timeout(waits.handshake, tls.acceptor().accept(stream)) => shaken,
         // Nobody who has not said hello is waited for. The channel says nothing; that it is gone does.
         _ = ended.changed() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => answer(stream, router, watcher).await,
+        Ok(Ok(stream)) => answer(stream, router, watcher, waits.head, unread).await,
         Ok(Err(error)) => tracing::debug!(%error, "a connection without TLS"),
         Err(_) => tracing::debug!("a connection that never began"),
     }
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, watcher: Watcher) {
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    watcher: Watcher,
+    head: Duration,
+    unread: Unread,
+) {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_EVERY)
         .max_concurrent_streams(STREAMS_MAX);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let open = Open::default();
+    let stream = Silent::new(stream, open.clone(), head);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let open = open.begin();
+        let answering = router.clone().oneshot(request.map(|body| unread.watch(body)));
+        async move { answering.await.map(|answer| answer.map(|body| open.hold(body))) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection.into_owned()).await {
         tracing::debug!(error, "a connection broke off");
     }

@@ -1,4 +1,4 @@
-//! `[limits]`, `[tls]` and `[metrics]`: how requests come in, and how many.
+//! `[tls]` and `[metrics]`, and with `[limits]` all that says how requests come in.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,9 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::finding::{ConfigCode, Findings, Place};
+use super::limits::{LimitsEntry, Sizes, Waits};
 
-/// How long a body may take when it is not said: enough for the largest over 30 kbit/s.
-const BODY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Characters of the metrics' token, at least.
 const TOKEN_CHARS_MIN: usize = 16;
 
@@ -22,6 +21,10 @@ pub struct Edge {
     pub client_rate: Option<Rate>,
     /// How long the body of a request may take to arrive. A limit needs the clock of tokio.
     pub body_timeout: Option<Duration>,
+    /// How many connections, and how long each may do nothing.
+    pub waits: Waits,
+    /// How large requests may be.
+    pub sizes: Sizes,
     /// The certificate and its key, when this server speaks TLS itself.
     pub tls: Option<TlsFiles>,
     /// The token that `/metrics` wants; without one there is no `/metrics`.
@@ -44,26 +47,6 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
-pub(super) struct LimitsEntry {
-    /// Requests of one user a second, in the long run; 100 when absent and `[auth]` is not for development, 0 for no limit.
-    #[schemars(range(max = 1_000_000))]
-    user_per_second: Option<u32>,
-    /// Requests of one user at once; 1000 when absent.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    user_burst: Option<u32>,
-    /// Pushes and pulls of one client a second, in the long run; 20 when absent and `[auth]` is not for development, 0 for no limit.
-    #[schemars(range(max = 1_000_000))]
-    client_per_second: Option<u32>,
-    /// Pushes and pulls of one client at once; 200 when absent.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    client_burst: Option<u32>,
-    /// How long the body of a request may take to arrive; 300 when absent.
-    #[schemars(range(min = 1, max = 3600))]
-    body_seconds: Option<u64>,
 }
 
 /// TLS by the server itself; behind a proxy that does it there is none.
@@ -93,20 +76,18 @@ pub(super) fn check_edge(
     is_development: bool,
     findings: &mut Findings,
 ) -> Edge {
-    let rate = |per_second: Option<u32>, burst: Option<u32>, usual: Rate| {
-        // Where tokens are no secret, who asks much is a test or a measurement.
-        let per_second = per_second.unwrap_or(if is_development { 0 } else { usual.per_second });
-        (per_second > 0).then(|| Rate { per_second, burst: burst.unwrap_or(usual.burst) })
-    };
+    let (user_rate, client_rate) = limits.rates(is_development);
     let tls = tls.map(|TlsEntry { cert, key }| TlsFiles { cert: folder.join(cert), key: folder.join(key) });
     if let Some(files) = &tls {
         let loaded = crate::tls::Tls::load(files.clone());
         findings.take(ConfigCode::Source, &Place::of("tls"), loaded);
     }
     Edge {
-        user_rate: rate(limits.user_per_second, limits.user_burst, Rate { per_second: 100, burst: 1_000 }),
-        client_rate: rate(limits.client_per_second, limits.client_burst, Rate { per_second: 20, burst: 200 }),
-        body_timeout: Some(limits.body_seconds.map_or(BODY_TIMEOUT, Duration::from_secs)),
+        user_rate,
+        client_rate,
+        body_timeout: Some(limits.body_timeout()),
+        waits: limits.waits(),
+        sizes: limits.sizes(findings),
         tls,
         metrics_token: check_metrics(metrics, findings),
     }

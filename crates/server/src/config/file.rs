@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::auth::AuthEntry;
 use super::cors::CorsEntry;
-use super::edge::{LimitsEntry, MetricsEntry, TlsEntry};
+use super::edge::{MetricsEntry, TlsEntry};
+use super::limits::LimitsEntry;
 
 /// What a server syncs, for whom, and where it keeps it.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,7 +28,7 @@ pub(super) struct File {
     /// Pages of other origins that may ask.
     #[serde(default)]
     pub(super) cors: CorsEntry,
-    /// How many requests, and how slow ones.
+    /// How many requests, how slow ones, and how large ones.
     #[serde(default)]
     pub(super) limits: LimitsEntry,
     /// TLS by the server itself.

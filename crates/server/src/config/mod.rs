@@ -13,6 +13,9 @@ mod edge;
 mod entity;
 mod file;
 mod finding;
+mod limits;
+#[cfg(test)]
+mod limits_tests;
 mod schema;
 mod shape;
 #[cfg(test)]
@@ -29,6 +32,7 @@ pub use self::edge::{Edge, Rate, TlsFiles};
 use self::entity::Names;
 use self::finding::Findings;
 pub use self::finding::{ConfigCode, Mistake, Mistakes};
+pub use self::limits::{Sizes, Waits};
 pub use self::schema::config_schema;
 use crate::auth::Issuer;
 use crate::model::{Entities, User};

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{FieldType, Grant, Policy, ScopeTemplate};
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 data = "data/x.sqlite"
 static = "dist"
 [auth]
@@ -29,7 +29,7 @@ file = "../places.json"
 idFrom = ["name"]
 "#;
 
-fn load(text: &str) -> Result<Config, String> {
+pub(super) fn load(text: &str) -> Result<Config, String> {
     load_with(text, Environment::default())
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use whimbrel_protocol::{
 use super::App;
 use super::body::within;
 use super::openapi::Problems;
+use super::query;
 use crate::attachments::{Address, AttachmentStore, Complete, Upload, blocking, must_be_referred_to};
 use crate::fault::Fault;
 use crate::model::User;
@@ -73,11 +74,10 @@ pub(super) async fn part<S: Storage>(
     State(app): State<App<S>>,
     user: User,
     address: Named,
-    place: Result<Query<Place>, QueryRejection>,
     request: Request,
 ) -> Result<Response, Fault> {
     let malformed = |detail: &str| Fault::new(ProblemCode::Malformed, detail);
-    let Query(place) = place.map_err(|_| malformed("offset and size are needed, in bytes"))?;
+    let place: Place = query::read(request.uri()).ok_or_else(|| malformed("offset and size are needed, in bytes"))?;
     if place.size > app.attachment_bytes_max {
         let detail = format!("{} bytes are over the limit of {}", place.size, app.attachment_bytes_max);
         return Err(Fault::new(ProblemCode::AttachmentTooLarge, detail));

@@ -16,11 +16,10 @@ use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use whimbrel_protocol::{
-    BODY_BYTES_MAX, BODY_INFLATED_BYTES_MAX, JSON_DEPTH_MAX, PROTOCOL_VERSION, ProblemCode, PullRequest, PushRequest,
-};
+use whimbrel_protocol::{PROTOCOL_VERSION, ProblemCode, PullRequest, PushRequest};
 
 use super::App;
+use crate::config::Sizes;
 use crate::fault::Fault;
 use crate::storage::Storage;
 
@@ -32,16 +31,17 @@ impl<T: DeserializeOwned + OfClient, S: Storage> FromRequest<App<S>> for Json<T>
 
     async fn from_request(request: Request, app: &App<S>) -> Result<Self, Fault> {
         let gzip = check_headers(request.headers())?;
-        let sending = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+        let Sizes { body_bytes, inflated_bytes, depth, .. } = app.sizes;
+        let sending = Limited::new(request.into_body(), body_bytes).collect();
         let sent = within(app.body_timeout, sending).await.ok_or_else(late)?.map_err(|error| {
             if error.is::<LengthLimitError>() {
-                too_large(BODY_BYTES_MAX, "as sent")
+                too_large(body_bytes, "as sent")
             } else {
                 Fault::new(ProblemCode::Malformed, "the body broke off")
             }
         })?;
         let sent = sent.to_bytes();
-        let parsed: T = parse(&if gzip { gunzip(&sent)? } else { sent })?;
+        let parsed: T = parse(&if gzip { gunzip(&sent, inflated_bytes)? } else { sent }, depth)?;
         app.client_rates.count(parsed.client())?;
         Ok(Self(parsed))
     }
@@ -96,11 +96,11 @@ fn too_large(limit: usize, which: &str) -> Fault {
     Fault::new(ProblemCode::TooLarge, format!("the body is over {limit} bytes {which}"))
 }
 
-fn gunzip(sent: &[u8]) -> Result<Bytes, Fault> {
+fn gunzip(sent: &[u8], most: usize) -> Result<Bytes, Fault> {
     let mut inflated = Vec::new();
-    let bounded = MultiGzDecoder::new(sent).take(BODY_INFLATED_BYTES_MAX as u64 + 1).read_to_end(&mut inflated);
-    if inflated.len() > BODY_INFLATED_BYTES_MAX {
-        return Err(too_large(BODY_INFLATED_BYTES_MAX, "after decompression"));
+    let bounded = MultiGzDecoder::new(sent).take(most as u64 + 1).read_to_end(&mut inflated);
+    if inflated.len() > most {
+        return Err(too_large(most, "after decompression"));
     }
     bounded.map_err(|error| Fault::new(ProblemCode::Malformed, format!("the body is no gzip: {error}")))?;
     Ok(inflated.into())
@@ -112,9 +112,9 @@ struct Spoken {
     protocol: u32,
 }
 
-pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
-    if is_deeper_than(body, JSON_DEPTH_MAX) {
-        return Err(Fault::new(ProblemCode::Malformed, format!("nested deeper than {JSON_DEPTH_MAX} levels")));
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8], depth: usize) -> Result<T, Fault> {
+    if is_deeper_than(body, depth) {
+        return Err(Fault::new(ProblemCode::Malformed, format!("nested deeper than {depth} levels")));
     }
     // First the version: a later protocol may have another shape, and deserves another answer.
     if let Ok(Spoken { protocol }) = serde_json::from_slice(body)
@@ -163,9 +163,9 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_are_refused_and_nothing_worse(body in proptest::collection::vec(any::<u8>(), 0..512)) {
-            prop_assert!(parse::<PushRequest>(&body).is_err());
-            prop_assert!(parse::<PullRequest>(&body).is_err());
-            _ = gunzip(&body);
+            prop_assert!(parse::<PushRequest>(&body, 64).is_err());
+            prop_assert!(parse::<PullRequest>(&body, 64).is_err());
+            _ = gunzip(&body, 1024);
         }
 
         #[test]
@@ -177,7 +177,7 @@ mod tests {
             let mut body = text.as_bytes().to_vec();
             let position = position % body.len();
             body[position] = byte;
-            _ = parse::<PushRequest>(&body);
+            _ = parse::<PushRequest>(&body, 64);
         }
     }
 }

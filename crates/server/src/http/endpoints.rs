@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use whimbrel_protocol::{PROTOCOL_VERSION, Pong, ProblemCode, PullLine, PullRequest, PushRequest, PushResponse};
@@ -14,10 +14,11 @@ use super::body::Json;
 use super::metrics::Sending;
 use super::ndjson;
 use super::openapi::{Health, Problems};
+use super::query;
 use crate::fault::Fault;
 use crate::model::User;
 use crate::pull::Pull;
-use crate::push;
+use crate::push::{self, Rules};
 use crate::storage::Storage;
 
 /// Bytes of a ping's nonce, at most.
@@ -37,7 +38,8 @@ pub(super) async fn push<S: Storage>(
     user: User,
     Json(request): Json<PushRequest>,
 ) -> Result<Response, Fault> {
-    let answer = push::push(app.storage.as_ref(), &app.entities, &user, &request, now_ms(), &app.hooks).await?;
+    let rules = Rules { entities: &app.entities, hooks: &app.hooks, sizes: &app.sizes };
+    let answer = push::push(app.storage.as_ref(), rules, &user, &request, now_ms()).await?;
     app.hints.wake();
     if let Some(metrics) = &app.metrics {
         metrics.pushed(&answer);
@@ -84,16 +86,16 @@ pub(super) struct Ping {
     params(("nonce" = String, Query, description = "At most 128 bytes.", max_length = 128)),
     responses((status = 200, description = "Neither a cache nor a captive portal answered.", body = Pong), Problems)
 )]
-pub(super) async fn ping<S: Storage>(
-    State(app): State<App<S>>,
-    query: Result<Query<Ping>, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, Fault> {
-    match query {
-        Ok(Query(Ping { nonce })) if nonce.len() <= NONCE_BYTES_MAX => {
+pub(super) async fn ping<S: Storage>(State(app): State<App<S>>, uri: Uri) -> Result<Response, Fault> {
+    match query::read(&uri) {
+        Some(Ping { nonce }) if nonce.len() <= NONCE_BYTES_MAX => {
             let history = app.storage.head().await?.history;
             Ok(axum::Json(Pong { nonce, protocol: PROTOCOL_VERSION, history }).into_response())
         }
-        _ => Err(Fault::new(ProblemCode::Malformed, format!("nonce is needed, of at most {NONCE_BYTES_MAX} bytes"))),
+        _ => Err(Fault::new(
+            ProblemCode::Malformed,
+            format!("nonce is needed, a text of at most {NONCE_BYTES_MAX} bytes"),
+        )),
     }
 }
 

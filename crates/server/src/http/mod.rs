@@ -24,6 +24,7 @@ mod ndjson;
 mod observe;
 mod openapi;
 mod problem;
+mod query;
 mod rate;
 mod static_files;
 
@@ -45,7 +46,7 @@ use self::metrics::Metrics;
 use self::rate::Rates;
 use crate::attachments::{AttachmentStore, FolderAttachments};
 use crate::auth::Auth;
-use crate::config::Config;
+use crate::config::{Config, Sizes};
 use crate::fault::Fault;
 use crate::hooks::Hooks;
 use crate::model::Entities;
@@ -66,6 +67,7 @@ pub(crate) struct App<S> {
     user_rates: Arc<Rates>,
     client_rates: Arc<Rates>,
     body_timeout: Option<Duration>,
+    sizes: Sizes,
 }
 
 impl<S> Clone for App<S> {
@@ -83,6 +85,7 @@ impl<S> Clone for App<S> {
             user_rates: Arc::clone(&self.user_rates),
             client_rates: Arc::clone(&self.client_rates),
             body_timeout: self.body_timeout,
+            sizes: self.sizes,
         }
     }
 }
@@ -126,6 +129,7 @@ pub fn router_with_hooks<S: Storage>(
         user_rates: Arc::new(Rates::new("user", config.edge.user_rate)),
         client_rates: Arc::new(Rates::new("client", config.edge.client_rate)),
         body_timeout: config.edge.body_timeout,
+        sizes: config.edge.sizes,
     };
     let sync = Router::new()
         .route("/v1/push", post(endpoints::push::<S>))

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use whimbrel_protocol::{Change, Op, Outcome};
+use whimbrel_protocol::{CHANGE_BYTES_MAX, Change, Op, Outcome};
 
+use super::Rules;
+use super::envelope::bytes_of;
 use super::pair;
 use super::refusal::Refusal;
-use crate::model::{Entities, Entity, Policy, User, Value, ValueError, is_id};
+use crate::model::{Entity, Policy, User, Value, ValueError, is_id};
 
 /// A change whose names and values are all right.
 #[derive(Debug)]
@@ -21,8 +23,8 @@ pub(crate) struct Admitted<'a> {
 ///
 /// # Errors
 /// The refusal, naming every field that is wrong.
-pub(crate) fn admit<'a>(entities: &'a Entities, user: &User, change: &'a Change) -> Result<Admitted<'a>, Outcome> {
-    let entity = entities.find(&change.entity).ok_or_else(|| Refusal::UnknownEntity.outcome())?;
+pub(crate) fn admit<'a>(rules: Rules<'a>, user: &User, change: &'a Change) -> Result<Admitted<'a>, Outcome> {
+    let entity = rules.entities.find(&change.entity).ok_or_else(|| Refusal::UnknownEntity.outcome())?;
     if entity.policy == Policy::ReadOnly {
         return Err(Refusal::ReadOnly.outcome());
     }
@@ -31,6 +33,11 @@ pub(crate) fn admit<'a>(entities: &'a Entities, user: &User, change: &'a Change)
     }
     if !is_id(&change.id) {
         return Err(Refusal::InvalidId.outcome());
+    }
+    // One over the protocol's limit came with a request that was refused as a whole.
+    let most = rules.sizes.change_bytes;
+    if most < CHANGE_BYTES_MAX && bytes_of(change) > most {
+        return Err(Refusal::ValueTooLarge.outcome());
     }
     let set = read_fields(entity, change)?;
     if change.op == Op::Create && !pair::is_named(entity, &change.id, &set) {

@@ -1,20 +1,21 @@
 //! The shape of a push as a whole. What is wrong here is a fault of the sender's code, so the whole request is refused.
 
 use uuid::Uuid;
-use whimbrel_protocol::{CHANGE_BYTES_MAX, Change, ID_BYTES_MAX, Op, PUSH_CHANGES_MAX, ProblemCode, PushRequest};
+use whimbrel_protocol::{CHANGE_BYTES_MAX, Change, ID_BYTES_MAX, Op, ProblemCode, PushRequest};
 
+use crate::config::Sizes;
 use crate::fault::Fault;
 
 /// Checks a push.
 ///
 /// # Errors
 /// `request/malformed`, `request/too-large`; `push/gap` when a `seq` is skipped inside the request.
-pub(crate) fn check(request: &PushRequest) -> Result<(), Fault> {
+pub(crate) fn check(request: &PushRequest, sizes: &Sizes) -> Result<(), Fault> {
     if Uuid::try_parse(&request.client).is_err() {
         return Err(malformed("client is not a UUID"));
     }
-    if request.changes.len() > PUSH_CHANGES_MAX {
-        return Err(Fault::new(ProblemCode::TooLarge, format!("more than {PUSH_CHANGES_MAX} changes")));
+    if request.changes.len() > sizes.push_changes {
+        return Err(Fault::new(ProblemCode::TooLarge, format!("more than {} changes", sizes.push_changes)));
     }
     if request.end && !request.changes.is_empty() {
         return Err(malformed("a client that ends sends no changes with it"));
@@ -49,7 +50,7 @@ fn check_change(change: &Change) -> Result<(), Fault> {
 }
 
 /// The bytes of a change as JSON, counted without keeping them.
-fn bytes_of(change: &Change) -> usize {
+pub(super) fn bytes_of(change: &Change) -> usize {
     struct Counter(usize);
     impl std::io::Write for Counter {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -29,6 +29,7 @@ use self::admit::{Admitted, admit};
 use self::decide::{Decision, Known, decide};
 use self::pair::Presence;
 use self::refusal::Refusal;
+use crate::config::Sizes;
 use crate::fault::Fault;
 use crate::hooks::Hooks;
 use crate::model::{Entities, Entity, FieldType, Policy, Row, User, Value};
@@ -38,19 +39,26 @@ use crate::storage::{Client, Decided, PushTransaction, Record, Storage, StorageR
 /// The `ack` of a client that has ended: more than was ever decided.
 const ENDED: u64 = (1 << 53) - 1;
 
+/// What a server's configuration, and the app around it, say of pushes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) entities: &'a Entities,
+    pub(crate) hooks: &'a Hooks,
+    pub(crate) sizes: &'a Sizes,
+}
+
 /// Applies a push at a time (milliseconds since 1970).
 ///
 /// # Errors
 /// [`Fault`] when the request as a whole cannot be served; then nothing was done.
 pub(crate) async fn push<S: Storage>(
     storage: &S,
-    entities: &Entities,
+    rules: Rules<'_>,
     user: &User,
     request: &PushRequest,
     now: i64,
-    hooks: &Hooks,
 ) -> Result<PushResponse, Fault> {
-    envelope::check(request)?;
+    envelope::check(request, rules.sizes)?;
     user.check(request.user.as_deref())?;
     let mut transaction = storage.begin_push().await?;
     let known = transaction.client(&request.client).await?;
@@ -78,11 +86,10 @@ pub(crate) async fn push<S: Storage>(
     let client_id = request.client.as_str();
     let mut pusher = Pusher {
         transaction: &mut transaction,
-        entities,
+        rules,
         user,
         client: client_id,
         now,
-        hooks,
         written: Vec::new(),
         refused: Vec::new(),
         decided: Vec::new(),
@@ -137,11 +144,10 @@ async fn ask_hooks(
 
 struct Pusher<'a, T> {
     transaction: &'a mut T,
-    entities: &'a Entities,
+    rules: Rules<'a>,
     user: &'a User,
     client: &'a str,
     now: i64,
-    hooks: &'a Hooks,
     /// Entity, id and new version of what this request wrote so far.
     written: Vec<(&'a str, &'a str, Version)>,
     /// The new records that this request was refused, and why.
@@ -178,7 +184,7 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
     }
 
     async fn apply_one(&mut self, change: &'a Change) -> StorageResult<Outcome> {
-        let admitted = match admit(self.entities, self.user, change) {
+        let admitted = match admit(self.rules, self.user, change) {
             Ok(admitted) => admitted,
             Err(refused) => return Ok(refused),
         };
@@ -194,12 +200,12 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
         let at = change.at.min(self.now);
         let presence = entity.pair.and_then(|pair| Presence::read(pair, &times));
         let before = match &record {
-            Record::Live { row, .. } if !self.hooks.are_none() => Some(row.clone()),
+            Record::Live { row, .. } if !self.rules.hooks.are_none() => Some(row.clone()),
             Record::Live { .. } | Record::Deleted { .. } | Record::Unknown => None,
         };
         let known = Known { record, own, times, at };
         let decision = decide(admitted, self.user, known);
-        let decision = ask_hooks(self.hooks, self.user, entity, change, (before.as_ref(), decision)).await?;
+        let decision = ask_hooks(self.rules.hooks, self.user, entity, change, (before.as_ref(), decision)).await?;
         let is_made = matches!(decision, Decision::Insert(_) | Decision::Delete);
         let outcome = match decision {
             Decision::Insert(row) => {

@@ -22,10 +22,10 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
     /// Inserts new records of one entity; none when they, or one of them, have to be looked at by themselves.
     pub(super) async fn insert_together(&mut self, run: &'a [Change]) -> StorageResult<Option<Vec<ChangeOutcome>>> {
         let [first, second, ..] = run else { return Ok(None) };
-        if !self.hooks.are_none() {
+        if !self.rules.hooks.are_none() {
             return Ok(None);
         }
-        let Some(entity) = self.entities.find(&first.entity).filter(|entity| !entity.keeps_times()) else {
+        let Some(entity) = self.rules.entities.find(&first.entity).filter(|entity| !entity.keeps_times()) else {
             return Ok(None);
         };
         if !are_alike(first, second) {
@@ -33,7 +33,7 @@ impl<'a, T: PushTransaction> Pusher<'a, T> {
         }
         let mut rows = Vec::with_capacity(run.len());
         for change in run {
-            let Ok(admitted) = admit(self.entities, self.user, change) else { return Ok(None) };
+            let Ok(admitted) = admit(self.rules, self.user, change) else { return Ok(None) };
             if self.refused_parent(&admitted).is_some() {
                 return Ok(None);
             }

@@ -1,4 +1,4 @@
-//! A connection that ends when nothing of what it is given is taken for a minute.
+//! A connection that ends when nothing of what it is given is taken for a while.
 //!
 //! Whoever asks for much and reads nothing holds what the answer is made from; a connection that lost its network says nothing either.
 
@@ -10,20 +10,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long nothing may be taken.
-const STALL_MAX: Duration = Duration::from_secs(60);
-
 #[derive(Debug)]
 pub(super) struct Stalled<C> {
     connection: C,
+    /// How long nothing may be taken.
+    most: Duration,
     /// Runs while something waits to be taken.
     timer: Pin<Box<Sleep>>,
     waits: bool,
 }
 
 impl<C> Stalled<C> {
-    pub(super) fn new(connection: C) -> Self {
-        Self { connection, timer: Box::pin(sleep(STALL_MAX)), waits: false }
+    pub(super) fn new(connection: C, most: Duration) -> Self {
+        Self { connection, most, timer: Box::pin(sleep(most)), waits: false }
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, taken: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -33,7 +32,8 @@ impl<C> Stalled<C> {
         }
         if !self.waits {
             self.waits = true;
-            self.timer.as_mut().reset(Instant::now() + STALL_MAX);
+            let until = Instant::now() + self.most;
+            self.timer.as_mut().reset(until);
         }
         ready!(self.timer.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -85,10 +85,12 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
+    const STALL_MAX: Duration = Duration::from_secs(60);
+
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_for_a_minute_is_cut_off_and_who_is_slow_is_not() {
         let (near, mut far) = duplex(10);
-        let mut near = Stalled::new(near);
+        let mut near = Stalled::new(near, STALL_MAX);
         let reading = tokio::spawn(async move {
             let mut taken = [0; 10];
             for _ in 0..5 {

@@ -66,6 +66,7 @@ struct Counts {
     doubled: u32,
     killed: u32,
     moved: u32,
+    too_large: u32,
 }
 
 struct Servers {
@@ -84,9 +85,9 @@ struct State {
 }
 
 impl Servers {
-    fn start(seed: u64) -> Self {
+    fn start(seed: u64, limits: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        std::fs::write(folder.path().join("server.toml"), CONFIGURATION).unwrap();
+        std::fs::write(folder.path().join("server.toml"), format!("{CONFIGURATION}{limits}")).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let first = Program::start(&folder);
         runtime.block_on(Here::sql(folder.path(), AUDIT));
@@ -138,6 +139,7 @@ impl Outside for Servers {
         let second = second.map(|asked| self.runtime.block_on(asked).unwrap());
         counts.doubled += u32::from(second.is_some());
         if let Some(answer) = first.or(second.flatten()) {
+            counts.too_large += u32::from(answer.status == 413);
             return answer;
         }
         // As a proxy does it: what has no answer is sent again, to the other one.
@@ -181,14 +183,14 @@ impl Outside for Servers {
     }
 }
 
-#[test]
-fn worlds_of_the_simulation_on_two_servers_that_are_killed() {
+/// Plays worlds on servers with these limits; how many pushes were refused as too large.
+fn play(limits: &str) -> u32 {
     let first = effort("WHIMBREL_SEED", std::process::id() as usize % 10_000) as u64;
     let worlds = effort("WHIMBREL_WORLDS", 3) as u64;
     let mut all = Counts::default();
     for seed in first..first + worlds {
         println!("WHIMBREL_SEED={seed}");
-        let servers = Arc::new(Servers::start(seed));
+        let servers = Arc::new(Servers::start(seed, limits));
         let outcome = run_on(seed, false, Arc::clone(&servers) as Arc<dyn Outside>);
         let counts = servers.state.lock().unwrap().counts;
         println!("{} steps, {} faults of the world, {counts:?}", outcome.steps, outcome.faults.iter().sum::<u64>());
@@ -197,7 +199,21 @@ fn worlds_of_the_simulation_on_two_servers_that_are_killed() {
         all.doubled += counts.doubled;
         all.killed += counts.killed;
         all.moved += counts.moved;
+        all.too_large += counts.too_large;
     }
     println!("{worlds} worlds: {all:?}");
     assert!(all.requests > 0 && (worlds < 3 || (all.doubled > 0 && all.killed > 0)), "{all:?}");
+    all.too_large
+}
+
+#[test]
+fn worlds_of_the_simulation_on_two_servers_that_are_killed() {
+    assert_eq!(play(""), 0);
+}
+
+/// The engine knows nothing of these limits: it sends again in halves what is too large.
+#[test]
+fn worlds_of_the_simulation_on_two_servers_that_take_little() {
+    let too_large = play("[limits]\npushChanges = 1\nchangeBytes = 1024\nbodyBytes = 65536\ndepth = 8\n");
+    assert!(too_large > 0 || effort("WHIMBREL_WORLDS", 3) < 3);
 }

@@ -85,6 +85,8 @@ mod jwks;
 mod metrics;
 mod postgres;
 mod refusals;
+mod sizes;
 mod sqlite;
 mod support;
 mod tls;
+mod waits;

@@ -19,7 +19,7 @@ use crate::support::CONFIG;
 type Server = crate::support::Server<crate::support::Sqlite>;
 
 /// A folder with `cert.pem` and `key.pem` for this machine.
-fn with_certificate() -> Arc<TempDir> {
+pub(super) fn with_certificate() -> Arc<TempDir> {
     let folder = TempDir::new().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
@@ -27,7 +27,7 @@ fn with_certificate() -> Arc<TempDir> {
     Arc::new(folder)
 }
 
-const TLS: &str = "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
+pub(super) const TLS: &str = "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
 
 /// A connection that trusts the folder's certificate, and what is spoken on it.
 async fn connect(url: &str, folder: &Path, speak: &[u8]) -> (tokio_rustls::client::TlsStream<TcpStream>, Vec<u8>) {

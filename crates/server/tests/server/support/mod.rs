@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use whimbrel_server::{Config, Database as _, Hints, Tls, plant, router, serve_with};
+use whimbrel_server::{Config, Database as _, Door, Hints, Tls, plant, router, serve_with};
 
 /// One entity for each policy, and every type of field.
 pub(crate) const CONFIG: &str = r#"
@@ -102,7 +102,8 @@ impl<B: Backend> Server<B> {
             _ = stopped.await;
         };
         let days = config.tombstones_days;
-        let serving = serve_with(listener, tls, router, Arc::clone(&storage), hints, days, stopped);
+        let door = Door { tls, waits: config.edge.waits };
+        let serving = serve_with(listener, door, router, Arc::clone(&storage), hints, days, stopped);
         let serving = tokio::spawn(async { serving.await.unwrap() });
         Self { url, storage, folder, stop, serving }
     }
