@@ -10,7 +10,7 @@ impl<P: Platform> Driver<P> {
     /// A batch has failed. If the server is well otherwise, one of its changes may be the reason: half of them are sent at once, and one that
     /// is alone is given up after a while, so that it does not hold up the others for ever. Any other failure stands.
     pub(super) async fn look_for_poison(&self, batch: &Batch, failure: Failure) -> Result<(), Failure> {
-        let changes = &batch.request.changes;
+        let changes = &batch.changes;
         if !matches!(failure.error.code(), Code::ServerFailed | Code::ProtocolMalformed) {
             return Err(failure);
         }

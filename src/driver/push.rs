@@ -1,21 +1,22 @@
 //! The batches of a push: number the changes, send them, store what became of them.
 //!
 //! ```text
-//! requests   ▒▒▒ 1 ▒▒▒        ▒▒▒ 2 ▒▒▒▒▒▒ 3 ▒▒▒▒▒▒ 4 ▒▒▒
-//! commits               ░ 1 ░          ░ 2 ░    ░ 3 ░    ░ 4 ░    what an answer came to, and the numbers of the batch after the next
+//! requests      ▒▒▒ 1 ▒▒▒▒▒▒ 2 ▒▒▒▒▒▒ 3 ▒▒▒▒▒▒ 4 ▒▒▒
+//! commits    ░ 0 ░       ░░ 1 ░░  ░░ 2 ░░  ░░ 3 ░░  ░░ 4 ░░    what an answer came to, and the numbers of a batch to come
 //! ```
 //!
-//! While an answer is being stored, the next batch is on its way: the server and the device work beside each other.
+//! Some batches have their numbers ahead. So the next one leaves as soon as there is an answer, and while that is being stored the server is at work;
+//! the body of the one behind it is packed meanwhile.
 //!
 //! **Invariant:** a batch has its numbers durably before it leaves, and it leaves when everything before it was decided.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use futures_util::future::{MaybeDone, maybe_done};
+use futures_util::future::{MaybeDone, join, maybe_done};
 use whimbrel_protocol::{Outcome, PROTOCOL_VERSION, PUSH_CHANGES_MAX, PushRequest, PushResponse};
 
 use super::exchange::Content;
@@ -28,6 +29,10 @@ use crate::ports::{Clock, Platform, Random, Transport};
 use crate::store::{Batch, Interrupt, Txn, batch_behind, forget_old, next_batch_of, note_stand, settle};
 use crate::sync::{Event, Failure, PushBatch, RunId, UnitId};
 
+/// Batches behind the one on its way that have their numbers: one leaves with the next answer, also when the commit that follows the answer before is
+/// still on its way.
+const AHEAD: usize = 2;
+
 /// The push of a run.
 struct Push<P: Platform> {
     driver: Driver<P>,
@@ -38,6 +43,8 @@ struct Push<P: Platform> {
     idle_timeout_ms: Option<u32>,
     /// Batches that have their numbers and were not sent.
     numbered: RefCell<Vec<Numbered>>,
+    /// The first of them is being packed, and not there.
+    is_packing: Cell<bool>,
 }
 
 /// A batch that is ready to leave.
@@ -58,14 +65,14 @@ impl<P: Platform> Driver<P> {
     pub(super) async fn push(self, run: RunId, unit: UnitId) -> Result<(), Failure> {
         let Unit { push: entities, policy, .. } = self.unit(unit)?;
         let size = policy.batch_size.map_or(usize::MAX, |size| size as usize);
-        let (idle_timeout_ms, numbered) = (policy.idle_timeout_ms, RefCell::default());
-        Rc::new(Push { driver: self, run, entities, size, idle_timeout_ms, numbered }).all().await
+        let (idle_timeout_ms, numbered, is_packing) = (policy.idle_timeout_ms, RefCell::default(), Cell::default());
+        Rc::new(Push { driver: self, run, entities, size, idle_timeout_ms, numbered, is_packing }).all().await
     }
 
     /// The server knows another history of this client's changes: it becomes another client, and people are told.
     async fn renew_client(&self, run: RunId, batch: &Batch, why: &Error) -> Result<(), Failure> {
-        let old = &batch.request.client;
-        let request = PushRequest { ack: 0, end: true, changes: Vec::new(), ..batch.request.clone() };
+        let old = &batch.head.client;
+        let request = PushRequest { ack: 0, end: true, ..batch.head.clone() };
         let response = self.exchange(("push", run), to_text(&request)?.into(), "application/json", None).await?;
         let answer: PushResponse = exchange::read_json(response.body).await?;
         check(&answer)?;
@@ -99,8 +106,12 @@ impl<P: Platform> Push<P> {
                 return Ok(());
             };
             storing.beside(answer.as_mut()).await;
-            storing.end().await?;
-            match answer.as_mut().take_output().unwrap_or_else(|| Err(unanswered().into())) {
+            let answer = answer.as_mut().take_output().unwrap_or_else(|| Err(unanswered().into()));
+            let is_whole = is_whole(&batch, &answer);
+            if !is_whole || self.is_packing.get() || self.numbered.borrow().is_empty() {
+                storing.end().await?;
+            }
+            match answer {
                 // One way out; a server that refuses the new client as well is beyond help.
                 Err(failure) if failure.error.code() == Code::PushRefused && !is_renewed => {
                     is_renewed = true;
@@ -114,7 +125,7 @@ impl<P: Platform> Push<P> {
                 Ok(answer) => {
                     let most = most.saturating_mul(2).min(PUSH_CHANGES_MAX);
                     self.driver.inner.batch_limit.set(most);
-                    if is_whole(&batch, &answer) {
+                    if is_whole {
                         flight = self.first().map(|next| self.send(next));
                     } else {
                         self.numbered.take();
@@ -124,6 +135,7 @@ impl<P: Platform> Push<P> {
                         // The request leaves before anything is stored, which takes as long as the server does.
                         poll_fn(|context| Poll::Ready(answer.as_mut().poll(context).is_ready())).await;
                     }
+                    storing.end().await?;
                     storing.begin(Box::pin(Rc::clone(&self).store(batch, answer, flying))).await;
                     if flight.is_none() {
                         storing.end().await?;
@@ -148,8 +160,14 @@ impl<P: Platform> Push<P> {
             return Ok(Some(next));
         }
         let size = self.size.min(most);
-        let batch = self.driver.store.transact(|txn| next_batch_of(txn, &self.entities, size)).await?.value;
-        batch.map(Numbered::new).transpose()
+        let numbered = self.driver.store.transact(|txn| {
+            let Some(first) = next_batch_of(txn, &self.entities, size)? else { return Ok(Vec::new()) };
+            let first = [Rc::new(first)];
+            let behind = if first[0].remaining > 0 { self.number_behind(txn, size, &first)? } else { Vec::new() };
+            Ok([first.as_slice(), &behind].concat())
+        });
+        self.add(numbered.await?.value);
+        Ok(self.first())
     }
 
     fn send(&self, Numbered { batch, content }: Numbered) -> Flight<'_> {
@@ -174,26 +192,25 @@ impl<P: Platform> Push<P> {
         let driver = &self.driver;
         let now = driver.inner.ports.clock.now_ms();
         let size = self.size.min(driver.inner.batch_limit.get());
-        let sent = batch.request.changes.len() as u64;
-        let (settled, numbered) = driver
-            .store
-            .transact(|txn| {
-                forget_old(txn, now)?;
-                let settled = settle(txn, &answer.outcomes)?;
-                note_stand(txn, &batch.request.client, answer.stand.as_deref(), &settled.confirmed);
-                let goes_on = batch.remaining > 0 && settled.decided == sent && settled.retry_after_ms.is_none();
-                let numbered = if goes_on { self.number(txn, size, flying.as_deref()) } else { Ok(Vec::new()) };
-                match numbered {
-                    // What was answered is stored in any case.
-                    Err(interrupt) if interrupt.is_failure() => Ok((settled, Vec::new())),
-                    numbered => Ok((settled, numbered?)),
-                }
-            })
-            .await?
-            .value;
-        let numbered: Vec<Numbered> = numbered.into_iter().map(Numbered::new).collect::<Result<_, _>>()?;
-        let goes_on = flying.is_some() || !numbered.is_empty();
-        self.numbered.borrow_mut().extend(numbered);
+        let sent = batch.changes.len() as u64;
+        let before: Vec<Rc<Batch>> = self.undecided(flying.as_ref());
+        let settled = driver.store.transact(|txn| {
+            forget_old(txn, now)?;
+            let settled = settle(txn, &answer.outcomes)?;
+            note_stand(txn, &batch.head.client, answer.stand.as_deref(), &settled.confirmed);
+            let goes_on = batch.remaining > 0 && settled.decided == sent && settled.retry_after_ms.is_none();
+            let numbered = if goes_on { self.number_behind(txn, size, &before) } else { Ok(Vec::new()) };
+            match numbered {
+                // What was answered is stored in any case.
+                Err(interrupt) if interrupt.is_failure() => Ok((settled, Vec::new())),
+                numbered => Ok((settled, numbered?)),
+            }
+        });
+        // What is packed leaves later than this is stored, or was numbered before.
+        let (settled, ()) = join(settled, self.pack(flying.is_some())).await;
+        let (settled, numbered) = settled?.value;
+        self.add(numbered);
+        let goes_on = flying.is_some() || !self.numbered.borrow().is_empty();
         driver.tell_confirmed(settled.confirmed);
         driver.after_commit().await;
         driver.feed(Event::Pushed(
@@ -207,47 +224,56 @@ impl<P: Platform> Push<P> {
                 goes_on,
             },
         ));
-        if flying.is_some() {
-            self.pack().await;
-        }
         Ok(())
     }
 
-    /// The batches behind the one on its way: two when there is none, so that one is ready when the other is answered.
-    fn number(&self, txn: &mut Txn<'_>, size: usize, flying: Option<&Batch>) -> Result<Vec<Batch>, Interrupt> {
-        let mut numbered = Vec::new();
-        if flying.is_none() {
-            numbered.extend(next_batch_of(txn, &self.entities, size)?);
+    /// The batches that are on their way, or numbered and leave next.
+    fn undecided(&self, flying: Option<&Rc<Batch>>) -> Vec<Rc<Batch>> {
+        let numbered = self.numbered.borrow();
+        flying.into_iter().chain(numbered.iter().map(|next| &next.batch)).map(Rc::clone).collect()
+    }
+
+    /// The batches behind these, as many as are to be ahead; the first of all, when nothing is on its way.
+    fn number_behind(&self, txn: &mut Txn<'_>, size: usize, before: &[Rc<Batch>]) -> Result<Vec<Rc<Batch>>, Interrupt> {
+        let mut numbered = before.to_vec();
+        if numbered.is_empty() {
+            numbered.extend(next_batch_of(txn, &self.entities, size)?.map(Rc::new));
         }
-        if let Some(before) = flying.or(numbered.first()) {
-            let behind = batch_behind(txn, &self.entities, size, before)?;
-            numbered.extend(behind);
+        while (1..=AHEAD).contains(&numbered.len()) {
+            let Some(behind) = batch_behind(txn, &self.entities, size, &numbered)? else { break };
+            numbered.push(Rc::new(behind));
         }
-        Ok(numbered)
+        Ok(numbered.split_off(before.len()))
+    }
+
+    fn add(&self, numbered: Vec<Rc<Batch>>) {
+        self.numbered.borrow_mut().extend(numbered.into_iter().map(Numbered::from));
     }
 
     /// Makes the body to come ready, while the server works.
-    async fn pack(&self) {
-        // Nothing is sent before this has ended.
-        let next = self.first();
-        if let (Some(mut next), Some(transport)) = (next, &self.driver.inner.ports.transport) {
+    async fn pack(&self, is_flying: bool) {
+        let Some(transport) = &self.driver.inner.ports.transport else { return };
+        if let Some(mut next) = if is_flying { self.first() } else { None } {
+            self.is_packing.set(true);
             next.content.packed = transport.pack(&next.content.text).await;
             self.numbered.borrow_mut().insert(0, next);
+            self.is_packing.set(false);
         }
     }
 }
 
-impl Numbered {
-    fn new(batch: Batch) -> Result<Self, Error> {
-        Ok(Self { content: to_text(&batch.request)?.into(), batch: Rc::new(batch) })
+impl From<Rc<Batch>> for Numbered {
+    fn from(batch: Rc<Batch>) -> Self {
+        Self { content: batch.body.clone().into(), batch }
     }
 }
 
 /// Whether the server has decided everything: only then may the next batch come.
-fn is_whole(batch: &Batch, answer: &PushResponse) -> bool {
+fn is_whole(batch: &Batch, answer: &Result<PushResponse, Failure>) -> bool {
     let is_decided = |outcome: &Outcome| !matches!(outcome, Outcome::Retry { .. });
-    answer.outcomes.len() == batch.request.changes.len()
-        && answer.outcomes.iter().all(|change| is_decided(&change.outcome))
+    answer.as_ref().is_ok_and(|PushResponse { outcomes, .. }| {
+        outcomes.len() == batch.changes.len() && outcomes.iter().all(|change| is_decided(&change.outcome))
+    })
 }
 
 fn check(answer: &PushResponse) -> Result<(), Error> {

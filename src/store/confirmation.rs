@@ -109,10 +109,16 @@ pub(super) fn end(
             code: why.map(|(code, _)| code.to_owned()),
             message: why.map(|(_, message)| message.to_owned()),
         };
-        txn.put(MapId::CONFIRMED, change.as_bytes(), to_json(&confirmation)?);
+        keep(txn, &confirmation)?;
         confirmations.push(confirmation);
     }
     Ok(confirmations)
+}
+
+/// Stores what became of a change.
+pub(super) fn keep(txn: &mut Txn<'_>, confirmation: &Confirmation) -> std::result::Result<(), Interrupt> {
+    txn.put(MapId::CONFIRMED, confirmation.change.as_bytes(), to_json(confirmation)?);
+    Ok(())
 }
 
 /// What became of a change, if it has come to its end and is still remembered.

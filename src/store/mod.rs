@@ -9,6 +9,7 @@
 //!
 //! **Invariant:** a commit happens whole or not at all; what was committed is what every later read sees, in every tab.
 
+mod accept;
 mod apply;
 mod batch;
 mod bulk;
@@ -22,6 +23,7 @@ mod decisions;
 mod decode;
 mod directory;
 mod entries;
+mod envelope;
 mod footprint;
 mod handle;
 mod inbox;
@@ -86,7 +88,7 @@ pub use poison::failed_alone;
 pub use renewal::Renewed;
 pub use replica::Counts;
 pub use scan::Scan;
-pub use send::{Batch, batch_behind, next_batch, next_batch_of};
+pub use send::{Batch, Outgoing, batch_behind, next_batch, next_batch_of};
 pub use settle::{Settled, settle};
 pub use stands::note_stand;
 pub use sum::Sum;

@@ -26,9 +26,6 @@ pub const OUTBOX_MAX: u64 = 100_000;
 pub(super) struct Entry {
     /// The change's id (UUID v7).
     pub change: String,
-    /// The ids of earlier changes of the record that were folded into this one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub folded: Vec<String>,
     /// The entity's name.
     pub entity: String,
     /// The record's id.
@@ -42,10 +39,13 @@ pub(super) struct Entry {
     pub set: Fields,
     /// The values before. Of a new pair, those of the one that was deleted right before, when that folded.
     pub was: Fields,
+    /// The device's clock when it was written, in milliseconds since 1970. Up to here it is written as a change of the protocol is.
+    pub at: i64,
     /// The app's schema version that wrote it.
     pub schema: u32,
-    /// The device's clock when it was written, in milliseconds since 1970.
-    pub at: i64,
+    /// The ids of earlier changes of the record that were folded into this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folded: Vec<String>,
     /// Its number at the server, once it was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
@@ -134,8 +134,7 @@ impl Entry {
 
 impl FromJson for Entry {
     fn from_json(mut object: Object) -> Result<Self> {
-        let op = object.text("op")?;
-        let op = [Op::Create, Op::Update, Op::Delete].into_iter().find(|known| op_name(*known) == op);
+        let op = op_of(&object.text("op")?);
         Ok(Self {
             change: object.text("change")?,
             folded: object.texts("folded")?,
@@ -158,6 +157,10 @@ impl FromJson for Sent {
     fn from_json(mut object: Object) -> Result<Self> {
         Ok(Self { entity: object.text("entity")?, set: object.map("set")?, was: object.map("was")? })
     }
+}
+
+pub(super) fn op_of(name: &str) -> Option<Op> {
+    [Op::Create, Op::Update, Op::Delete].into_iter().find(|known| op_name(*known) == name)
 }
 
 const fn op_name(op: Op) -> &'static str {

@@ -7,7 +7,7 @@ use crate::json::to_json;
 use crate::model::Row;
 
 /// The key of everything that belongs to one record: entity map, then id.
-fn record_key(view: &impl Read, entity: &str, id: &str) -> Result<Vec<u8>, Interrupt> {
+pub(super) fn record_key(view: &impl Read, entity: &str, id: &str) -> Result<Vec<u8>, Interrupt> {
     let mut key = view.entity_map(entity)?.0.to_be_bytes().to_vec();
     crate::model::key::encode_id(id, &mut key);
     Ok(key)
@@ -65,10 +65,16 @@ pub(super) fn remove(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<
 
 /// The same, for who counts.
 pub(super) fn take(txn: &mut Txn<'_>, position: u64, entry: &Entry) {
-    if let Ok(record) = record_key(txn, &entry.entity, &entry.id) {
-        txn.delete(MapId::PENDING, &pending_key(&record, position));
+    let record = record_key(txn, &entry.entity, &entry.id).ok();
+    take_of(txn, record.as_deref(), position, entry.seq);
+}
+
+/// The same, for who knows the record's key; an entity that is no more has none.
+pub(super) fn take_of(txn: &mut Txn<'_>, record: Option<&[u8]>, position: u64, seq: Option<u64>) {
+    if let Some(record) = record {
+        txn.delete(MapId::PENDING, &pending_key(record, position));
     }
-    if let Some(seq) = entry.seq {
+    if let Some(seq) = seq {
         txn.delete(MapId::SENT, &seq.to_be_bytes());
     }
     txn.delete(MapId::OUTBOX, &position.to_be_bytes());

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use whimbrel_protocol::{ChangeOutcome, Fields, Op, Outcome, ServerRow};
 
+use super::bytes::Bytes;
 use super::confirmation::{self, Confirmation, Ending};
 use super::outbox::Entry;
 use super::system::{self, Counter};
 use super::upcast::REMOVED;
-use super::{Interrupt, MapId, Read, Txn, conflict, pending, poison, rebase, unplaced};
+use super::{Interrupt, MapId, Read, Txn, accept, conflict, pending, poison, rebase, unplaced};
 use crate::json::to_json;
 use crate::model::Row;
 
@@ -44,8 +45,17 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
             settled.retry_after_ms = Some(*after_ms);
             break;
         }
-        let Some((position, entry)) = sent(txn, *seq)? else { continue };
+        let Some((position, json)) = sent(txn, *seq)? else { continue };
         settled.decided += 1;
+        ack = ack.max(*seq);
+        if let Outcome::Accepted { version } | Outcome::Duplicate { version } = outcome
+            && let Some(confirmed) = accept::plainly(txn, position, &json, *version)?
+        {
+            accepted -= 1;
+            settled.confirmed.push(confirmed);
+            continue;
+        }
+        let entry: Entry = system::from_json(&json)?;
         let is_known = txn.view().table(&entry.entity).is_ok();
         match outcome {
             // The entity was removed from the schema since: there is no row to make true.
@@ -56,7 +66,7 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
             }
             Outcome::Accepted { version } | Outcome::Duplicate { version } => {
                 accepted -= 1;
-                accept(txn, position, &entry, *version)?;
+                accept::accept(txn, position, &entry, *version)?;
                 settled.confirmed.extend(confirmation::accepted(txn, &entry, Some(*version))?);
             }
             Outcome::Conflict { .. } if !is_known => {
@@ -83,7 +93,6 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
             }
             Outcome::Retry { .. } => {}
         }
-        ack = ack.max(*seq);
     }
     if ack > known {
         Counter::Ack.set(txn, ack);
@@ -94,48 +103,10 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
     Ok(settled)
 }
 
-/// The entry that was sent under a number.
-fn sent(view: &impl Read, seq: u64) -> Result<Option<(u64, Entry)>, Interrupt> {
+/// The entry that was sent under a number, and its position.
+fn sent(view: &impl Read, seq: u64) -> Result<Option<(u64, Bytes)>, Interrupt> {
     let Some(position) = view.read(MapId::SENT, &seq.to_be_bytes())? else { return Ok(None) };
-    let position = system::number(&position);
-    Ok(pending::get(view, position)?.map(|entry| (position, entry)))
-}
-
-/// The change is taken out of the outbox and not counted.
-fn accept(txn: &mut Txn<'_>, position: u64, entry: &Entry, version: u64) -> Result<(), Interrupt> {
-    pending::take(txn, position, entry);
-    let base = pending::base(txn, &entry.entity, &entry.id)?;
-    // This row or a newer one may have come by a pull while the answer was on its way: it has our change already, once.
-    let overtaken = base.as_ref().is_some_and(|base| base.version >= version);
-    let server = match (entry.op, overtaken) {
-        (_, true) => base,
-        (Op::Delete, false) => None,
-        (Op::Update, false) if base.is_none() && !rebase::is_shown(txn, &entry.entity, &entry.id)? => None,
-        (Op::Create | Op::Update, false) => {
-            let is_servers = base.is_some();
-            let mut row = base.unwrap_or_default();
-            rebase::lay_over(txn, &mut row, entry, is_servers)?;
-            row.version = version;
-            Some(row)
-        }
-    };
-    let mut waiting = pending::of_record(txn, &entry.entity, &entry.id)?;
-    for (position, later) in &mut waiting {
-        // It was written on top of the change that has just become the server's version.
-        let is_on_top = match later.op {
-            Op::Create => entry.op == Op::Delete,
-            Op::Update | Op::Delete => entry.op == Op::Create || later.base == entry.base,
-        };
-        if later.seq.is_none() && is_on_top {
-            later.base = later.base.max(Some(version));
-            pending::put(txn, *position, later)?;
-        }
-    }
-    let is_pair = || Ok::<_, Interrupt>(txn.schema().entity(&entry.entity)?.pair.is_some());
-    if server.as_ref().map_or_else(is_pair, |row| Ok(row.buckets.is_empty()))? {
-        unplaced::mark(txn, &entry.entity, &entry.id, version)?;
-    }
-    rebase::rebuild_from(txn, &entry.entity, &entry.id, server.as_ref(), &waiting)
+    Ok(view.get(MapId::OUTBOX, &position)?.map(|json| (system::number(&position), json)))
 }
 
 /// The change waits for a decision. The record keeps showing what the user wrote over the server's row, whatever pulls bring.

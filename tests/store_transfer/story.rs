@@ -138,8 +138,7 @@ async fn push(tab: &Tab, outcomes: &[u8]) -> Result<()> {
         };
         ChangeOutcome { seq, outcome }
     };
-    let answers: Vec<ChangeOutcome> =
-        batch.request.changes.iter().map(|change| change.seq).enumerate().map(outcome).collect();
+    let answers: Vec<ChangeOutcome> = batch.changes.iter().map(|change| change.seq).enumerate().map(outcome).collect();
     tab.transact(|txn| settle(txn, &answers)).await.map(|_| ())
 }
 
@@ -147,7 +146,7 @@ async fn push(tab: &Tab, outcomes: &[u8]) -> Result<()> {
 pub(crate) async fn send_only(tab: &Tab) -> usize {
     let entities: Vec<String> = ENTITIES.iter().map(|name| (*name).to_owned()).collect();
     let batch = tab.transact(|txn: &mut Txn<'_>| next_batch(txn, &entities)).await.unwrap().value;
-    batch.map_or(0, |batch| batch.request.changes.len())
+    batch.map_or(0, |batch| batch.changes.len())
 }
 
 /// Everything in a store, by map and key, but what is the client's own.

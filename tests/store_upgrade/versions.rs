@@ -6,7 +6,7 @@ use whimbrel::memory::MemoryStorage;
 use whimbrel::model::{Entity, Field, FieldType, Policy, Schema, Step, StepOp, Value};
 use whimbrel::ports::Durability;
 use whimbrel::store::{Evolution, LocalWrite, Piece, Query, Store, next_batch, settle, write};
-use whimbrel_protocol::{BucketCursor, Change, ChangeOutcome, Fields, Json, Op, Outcome, ServerRow};
+use whimbrel_protocol::{BucketCursor, Change, ChangeOutcome, Fields, Json, Op, Outcome, PushRequest, ServerRow};
 
 /// The newest version.
 pub(crate) const NEWEST: u32 = 4;
@@ -144,7 +144,7 @@ impl Device {
     pub(crate) async fn push(&self) -> Vec<Change> {
         let entities: Vec<String> = self.store.schema().entities.iter().map(|entity| entity.name.clone()).collect();
         let batch = self.store.transact(|txn| next_batch(txn, &entities)).await.unwrap().value;
-        batch.map(|batch| batch.request.changes).unwrap_or_default()
+        batch.map(|batch| serde_json::from_str::<PushRequest>(&batch.body).unwrap().changes).unwrap_or_default()
     }
 
     pub(crate) async fn settle(&self, seq: u64, outcome: Outcome) {
