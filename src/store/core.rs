@@ -356,10 +356,12 @@ impl<S: Storage> Core<S> {
         if !plan.fresh.pages.is_empty() {
             plan.rewrite = Some(Rewrite::adding(&plan.fresh, &state));
         }
+        let reading = Reading::default();
+        let view = View { state: &state, overlays: [None, None], fresh: None, reading: &reading };
         Commit {
             expected: state.head.seq,
             record: record::encode(&plan.changes, &plan.touched),
-            mirror: mirror::lines(&plan.changes),
+            mirror: mirror::lines(&plan.changes, &|key| view.find(key).ok().flatten()),
             pages: plan.rewrite.as_ref().map(Rewrite::page_change),
             durability: self.durability,
         }

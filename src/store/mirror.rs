@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! {"outbox":7,"is":{…}}    {"inbox":7,"is":{…}}    {"conflicts":7}             gone
+//! {"outbox":7,"seq":12}     as it is, with its number
 //! {"system":"count/seq","is":12}    {"system":"client","is":"5f0c…"}    {"system":"catalog","is":{…}}
 //! ```
 //!
@@ -10,7 +11,7 @@
 use super::bytes::Bytes;
 use super::keys::{MapId, full_key, inner_key, map_of};
 use super::record::Changes;
-use super::system;
+use super::{pending, system};
 use crate::ports::{MirrorRecord, Mirrored, Seq};
 
 /// The maps that are mirrored whole. Their values are JSON, their keys are positions.
@@ -38,15 +39,27 @@ enum Form {
     Number,
 }
 
-/// The lines for what a commit changes.
-pub(super) fn lines(changes: &Changes) -> Vec<u8> {
+/// The lines for what a commit changes; `known` has what a key's value is before it, if that is at hand.
+pub(super) fn lines(changes: &Changes, known: &dyn Fn(&[u8]) -> Option<Bytes>) -> Vec<u8> {
     let mut lines = Vec::new();
     // Most of a large commit are rows and indexes, which come behind.
     let end = full_key(MapId::SENT, &[]);
     for (key, value) in changes.range(..end) {
-        put_line(key, value.as_deref(), &mut lines);
+        // Numbers of a batch would be half of what is written for it, if their entries came along.
+        let is_entry = map_of(key) == MapId::OUTBOX.0;
+        let number = value.as_ref().filter(|_| is_entry).and_then(|value| pending::number_of(&known(key)?, value));
+        match number {
+            Some(seq) => put_number(key, seq, &mut lines),
+            None => put_line(key, value.as_deref(), &mut lines),
+        }
     }
     lines
+}
+
+fn put_number(key: &[u8], seq: u64, out: &mut Vec<u8>) {
+    let (mut position, mut number) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let position = position.format(system::number(inner_key(key)));
+    put(out, &["{\"outbox\":", position, ",\"seq\":", number.format(seq), "}\n"]);
 }
 
 /// Everything that is mirrored, in parts; `each` calls with the entries of a range of keys.
@@ -95,15 +108,27 @@ fn put(out: &mut Vec<u8>, texts: &[&str]) {
     texts.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
 }
 
-/// What a line says: a full key, and its value.
-fn parse_line(line: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+/// What a line says of a key.
+enum Said {
+    Is(Vec<u8>),
+    Gone,
+    /// An entry has its number.
+    Numbered(u64),
+}
+
+/// What a line says: a full key, and what became of it.
+fn parse_line(line: &[u8]) -> Option<(Vec<u8>, Said)> {
     let line = line.strip_prefix(b"{\"")?.strip_suffix(b"}")?;
     let name_end = line.iter().position(|byte| *byte == b'"')?;
     let (name, rest) = line.split_at_checked(name_end)?;
     let rest = rest.strip_prefix(b"\":")?;
     let key_end = rest.iter().position(|byte| *byte == b',').unwrap_or(rest.len());
     let (key, value) = rest.split_at_checked(key_end)?;
+    if let Some(seq) = value.strip_prefix(b",\"seq\":").filter(|_| name == b"outbox") {
+        return Some((full_key(MapId::OUTBOX, &digits(key)?.to_be_bytes()), Said::Numbered(digits(seq)?)));
+    }
     let value = if value.is_empty() { None } else { Some(value.strip_prefix(b",\"is\":")?) };
+    let said = |value: Option<Vec<u8>>| value.map_or(Said::Gone, Said::Is);
     if name == SYSTEM.as_bytes() {
         let key = unquoted(key)?;
         let (_, form) = SYSTEM_KEYS.iter().find(|(name, _)| name.as_bytes() == key)?;
@@ -113,10 +138,10 @@ fn parse_line(line: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
             (Some(value), Form::Text) => Some(unquoted(value)?.to_vec()),
             (Some(value), Form::Number) => Some(digits(value)?.to_be_bytes().to_vec()),
         };
-        return Some((full_key(MapId::SYSTEM, key), value));
+        return Some((full_key(MapId::SYSTEM, key), said(value)));
     }
     let (map, _) = MAPS.iter().find(|(_, known)| known.as_bytes() == name)?;
-    Some((full_key(*map, &digits(key)?.to_be_bytes()), value.map(<[u8]>::to_vec)))
+    Some((full_key(*map, &digits(key)?.to_be_bytes()), said(value.map(<[u8]>::to_vec))))
 }
 
 fn unquoted(text: &[u8]) -> Option<&[u8]> {
@@ -140,14 +165,27 @@ pub(super) fn replay(mirror: &Mirrored, last: Option<Seq>) -> Kept {
     let log = mirror.log.iter().filter(|record| happened.contains(&record.seq)).map(|record| &record.lines);
     for lines in mirror.snapshot.iter().chain(log) {
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            match parse_line(line) {
-                Some((key, Some(value))) => drop(kept.entries.insert(key, Some(Bytes::from(value)))),
-                Some((key, None)) => drop(kept.entries.remove(&key)),
-                None => kept.is_whole = false,
-            }
+            kept.is_whole &= parse_line(line).is_some_and(|(key, said)| take(&mut kept.entries, key, said));
         }
     }
     kept
+}
+
+/// Does what a line says. Whether it can be: what gets a number is there.
+fn take(entries: &mut Changes, key: Vec<u8>, said: Said) -> bool {
+    let value = match said {
+        Said::Is(value) => value,
+        Said::Gone => {
+            entries.remove(&key);
+            return true;
+        }
+        Said::Numbered(seq) => match entries.get(&key) {
+            Some(Some(entry)) => pending::numbered(entry, seq),
+            _ => return false,
+        },
+    };
+    entries.insert(key, Some(Bytes::from(value)));
+    true
 }
 
 /// The records that happened, from the last one back along what each comes after; and whether none is missing.
@@ -197,7 +235,7 @@ mod tests {
         all.insert(full_key(MapId::SYSTEM, b"success"), value("not mirrored"));
         all.insert(full_key(MapId::BASE, b"x"), value("not mirrored"));
         all.insert(full_key(MapId(20), b"x"), value("not mirrored"));
-        let lines = lines(&all);
+        let lines = lines(&all, &|_| None);
         assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 7);
         let mirror = Mirrored {
             snapshot: vec![b"{\"conflicts\":9,\"is\":{}}\n".to_vec()],
@@ -210,6 +248,28 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_gets_its_number_without_being_written_again() {
+        let key = |position: u64| full_key(MapId::OUTBOX, &position.to_be_bytes());
+        let before = Changes::from([(key(7), value("{\"set\":{}}")), (key(8), value("{\"set\":{\"a\":1}}"))]);
+        let known = |key: &[u8]| before.get(key).cloned().flatten();
+        let mut after = before.clone();
+        after.insert(key(7), value("{\"set\":{},\"seq\":12}"));
+        after.insert(key(8), value("{\"set\":{\"a\":2},\"seq\":13}"));
+        after.insert(key(9), value("{\"set\":{},\"seq\":14}"));
+        let numbers = lines(&after, &known);
+        assert!(numbers.starts_with(b"{\"outbox\":7,\"seq\":12}\n{\"outbox\":8,\"is\":"));
+        let mirror = |snapshot: &Changes, lines: &[u8]| {
+            let snapshot = vec![self::lines(snapshot, &|_| None)];
+            let log = vec![MirrorRecord { seq: 1, after: 0, lines: lines.to_vec() }];
+            replay(&Mirrored { snapshot, log, is_sure: true, ..Mirrored::default() }, None)
+        };
+        let kept = mirror(&before, &numbers);
+        assert_eq!((kept.entries, kept.is_whole), (after, true));
+        let kept = mirror(&Changes::new(), &numbers);
+        assert_eq!((kept.entries.len(), kept.is_whole), (2, false), "what gets the number is not there");
+    }
+
+    #[test]
     fn a_line_that_is_not_ours_makes_it_less_than_whole() {
         for line in [
             "x",
@@ -218,6 +278,9 @@ mod tests {
             "{\"outbox\":7,\"was\":1}",
             "{\"system\":\"success\",\"is\":1}",
             "{\"outbox\":7",
+            "{\"outbox\":7,\"seq\":1}",
+            "{\"outbox\":8,\"seq\":x}",
+            "{\"inbox\":8,\"seq\":1}",
         ] {
             let snapshot = vec![format!("{line}\n{{\"outbox\":8,\"is\":{{}}}}\n").into_bytes()];
             let kept = replay(&Mirrored { snapshot, is_sure: true, ..Mirrored::default() }, None);

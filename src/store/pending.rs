@@ -48,13 +48,19 @@ pub(super) fn number(txn: &mut Txn<'_>, position: u64, json: &[u8], seq: u64) {
 }
 
 /// An entry with its number, as it would be written: the number is the last member that such an entry has.
-fn numbered(json: &[u8], seq: u64) -> Vec<u8> {
+pub(super) fn numbered(json: &[u8], seq: u64) -> Vec<u8> {
     let mut numbered = Vec::with_capacity(json.len() + 28);
     numbered.extend_from_slice(json.strip_suffix(b"}").unwrap_or(json));
     numbered.extend_from_slice(b",\"seq\":");
     numbered.extend_from_slice(itoa::Buffer::new().format(seq).as_bytes());
     numbered.push(b'}');
     numbered
+}
+
+/// The number by which an entry differs from what it was before.
+pub(super) fn number_of(before: &[u8], entry: &[u8]) -> Option<u64> {
+    let digits = entry.strip_prefix(before.strip_suffix(b"}")?)?.strip_prefix(b",\"seq\":")?.strip_suffix(b"}")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Removes an entry and its place at its record.
@@ -145,6 +151,8 @@ mod tests {
             conflict: false,
         };
         let json = numbered(&to_json(&entry).unwrap(), u64::MAX);
-        assert_eq!(json, to_json(&Entry { seq: Some(u64::MAX), ..entry }).unwrap());
+        assert_eq!(json, to_json(&Entry { seq: Some(u64::MAX), ..entry.clone() }).unwrap());
+        assert_eq!(number_of(&to_json(&entry).unwrap(), &json), Some(u64::MAX));
+        assert_eq!(number_of(&json, &json), None);
     }
 }

@@ -130,7 +130,7 @@ impl<S: Storage> Core<S> {
             expected: head.seq,
             record: record::encode(&changes, &[(Vec::new(), vec![u8::MAX; 3])]),
             // A whole mirror goes on as it is.
-            mirror: if kept.is_whole { Vec::new() } else { mirror::lines(&changes) },
+            mirror: if kept.is_whole { Vec::new() } else { mirror::lines(&changes, &|_| None) },
             pages: Some(PageChange { put: Vec::new(), delete: pages, directory, folded: head.seq }),
             durability: self.durability,
         };
