@@ -24,6 +24,7 @@ mod hooks;
 mod http;
 mod memory;
 mod model;
+mod open;
 mod postgres;
 mod pull;
 mod push;
@@ -40,22 +41,23 @@ mod typescript;
 pub use attachments::{Address, AttachmentStore, Complete, FolderAttachments, MemoryAttachments, Upload};
 pub use auth::{ClaimTemplate, ClaimTemplateError, Issuer, Key, KeyError, KeySource};
 pub use config::{
-    Attachments, Config, ConfigCode, ConfigError, Edge, Mistake, Mistakes, Rate, Seed, Sizes, TlsFiles, Waits,
-    config_schema,
+    Attachments, Config, ConfigCode, ConfigError, Edge, Mistake, Mistakes, Place, Rate, Realm, Seed, Sizes, TlsFiles,
+    Waits, config_schema,
 };
-pub use embed::{EmbedError, Embedded, embed};
+pub use embed::{Embedded, embed};
 pub use fault::Fault;
 pub use hooks::{Attempt, HOOK_TIMEOUT, HookError, HookResult, Hooks, Values};
-pub use http::{Hints, router, router_with, router_with_hooks};
+pub use http::{Hints, RealmError, Realms, router, router_of_realms, router_with, router_with_hooks};
 pub use memory::{MemoryMoment, MemoryPush, MemoryState, MemoryStorage, MemoryWrite};
 pub use model::{
     Allow, Entities, Entity, Field, FieldType, Grant, INTEGER_MAX, NAME_BYTES_MAX, NameError, Policy, Row,
     ScopeTemplate, ScopeTemplateError, User, Value, ValueError, View,
 };
+pub use open::{OpenCause, OpenError, Opened, Tenant, open_all};
 pub use postgres::{PostgresMoment, PostgresPush, PostgresStorage};
 pub use retention::forget_removals;
 pub use seed::{Misfit, SeedError, plant};
-pub use serve::{Door, serve, serve_with};
+pub use serve::{Door, serve, serve_router, serve_with};
 pub use sql::AttachError;
 pub use sqlite::{SqliteMoment, SqlitePush, SqliteStorage};
 pub use storage::{

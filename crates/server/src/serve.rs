@@ -88,9 +88,34 @@ pub async fn serve_with<S: Storage>(
     tombstones_days: u32,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let keeping = tokio::spawn(retention::keep_house(Arc::clone(&storage), tombstones_days));
-    let listening = tokio::spawn(hints.clone().listen(Arc::clone(&storage)));
-    let following = tokio::spawn(hints.clone().follow(storage, FOLLOW_EVERY));
+    let attending = tokio::spawn(attend(storage, hints.clone(), tombstones_days));
+    let end = move || hints.end();
+    let served = serve_router(listener, door, router, end, stop).await;
+    attending.abort();
+    served
+}
+
+/// Keeps a database in order, and wakes who listens to it, until it is dropped.
+pub(crate) async fn attend<S: Storage>(storage: Arc<S>, hints: Hints, tombstones_days: u32) {
+    tokio::join!(
+        retention::keep_house(Arc::clone(&storage), tombstones_days),
+        hints.clone().listen(Arc::clone(&storage)),
+        hints.follow(storage, FOLLOW_EVERY),
+    );
+}
+
+/// Serves a router and nothing beside it, until `stop` resolves and the requests in flight have been answered; `end` ends those that would not end by
+/// themselves.
+///
+/// # Errors
+/// The listener's.
+pub async fn serve_router(
+    listener: TcpListener,
+    door: Door,
+    router: Router,
+    end: impl FnOnce() + Send,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
     let graceful = GracefulShutdown::new();
     let (ending, ended) = watch::channel(());
     tokio::select! {
@@ -99,13 +124,10 @@ pub async fn serve_with<S: Storage>(
     }
     drop(listener);
     drop(ending);
-    hints.end();
+    end();
     if tokio::time::timeout(FINISH_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests in flight were cut off after {} s", FINISH_TIMEOUT.as_secs());
     }
-    listening.abort();
-    following.abort();
-    keeping.abort();
     Ok(())
 }
 

@@ -16,7 +16,9 @@ use whimbrel_protocol::{Outcome, Version};
 
 pub(crate) use self::lease::Lease;
 pub use self::read::{Head, Read, Secret};
-use crate::model::{Entity, Row};
+use crate::config::Place;
+use crate::model::{Entities, Entity, Row};
+use crate::sql::AttachError;
 
 /// The database could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -231,7 +233,20 @@ pub trait Storage: Read {
 }
 
 /// What a server does with its database besides serving.
-pub trait Database: Storage {
+pub trait Database: Storage + Sized {
+    /// Opens it, makes it where it is absent, and attaches the entities: tables, triggers, log. One of several takes a smaller share of connections.
+    fn open_at(
+        place: &Place,
+        entities: &Entities,
+        is_one_of_several: bool,
+    ) -> impl Future<Output = Result<Self, AttachError>> + Send;
+
+    /// The SQL by which the entities would be attached to it as it is. Nothing is changed.
+    fn script_at(place: &Place, entities: &Entities) -> impl Future<Output = Result<String, AttachError>> + Send;
+
+    /// Takes away what attaching brought; the entities' tables stay as they are.
+    fn detach_at(place: &Place, entities: &Entities) -> impl Future<Output = Result<(), AttachError>> + Send;
+
     /// Gives the database a new history, so that clients begin again with it: after it was restored from a backup,
     /// cursors and versions from after the backup would be mistaken for its own.
     fn renew_history(&self) -> impl Future<Output = StorageResult<()>> + Send;

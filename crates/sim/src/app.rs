@@ -145,12 +145,13 @@ pub(crate) fn server() -> Config {
     });
     let users = USERS.iter().map(|(name, teams)| {
         let scopes = std::iter::once("all".to_owned()).chain(teams.iter().map(|team| format!("team:{team}")));
-        ((*name).to_owned(), User { id: (*name).to_owned(), scopes: scopes.collect() })
+        ((*name).to_owned(), User { id: (*name).to_owned(), scopes: scopes.collect(), realm: None })
     });
     Config {
         listen: ([127, 0, 0, 1], 0).into(),
         data: PathBuf::new(),
         database: None,
+        realms: Vec::new(),
         static_files: None,
         attachments: whimbrel_server::Attachments::default(),
         tokens: users.collect::<HashMap<_, _>>(),

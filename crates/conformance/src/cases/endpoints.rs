@@ -8,7 +8,7 @@ use crate::check::{Verdict, same, text};
 
 cases! {
     "ping/nonce", "GET /v1/ping: the nonce comes back, with protocol and history; no token is needed" => nonce;
-    "ping/history", "GET /v1/ping: history is the one that a pull's start names" => history;
+    "ping/history", "GET /v1/ping: history is the one that a pull's start names, to who has the token" => history;
     "ping/nonce-limit", "GET /v1/ping: a nonce has at most 128 bytes; request/malformed" => nonce_limit;
     "health", "GET /health: {\"status\":\"ok\"}, without a token" => health;
     "problems/not-found", "Problems: request/not-found for a path that is not there" => not_found;
@@ -30,7 +30,7 @@ async fn nonce(world: &World) -> Verdict {
 
 async fn history(world: &World) -> Verdict {
     let ana = world.ana();
-    let pong = ana.send(ana.bare(Method::GET, "/v1/ping?nonce=1")).await?.json()?;
+    let pong = ana.send(ana.request(Method::GET, "/v1/ping?nonce=1")).await?.json()?;
     let pulled = ana.pull(&["place"], &json!([])).await?;
     same("history", &pong["history"], pulled.start()["history"].clone())
 }

@@ -44,7 +44,12 @@ impl ClaimTemplate {
     /// Whether it says the same for everybody.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        self.claim.is_none()
+        self.literal().is_some()
+    }
+
+    /// What it says for everybody, if it does.
+    pub(crate) fn literal(&self) -> Option<&str> {
+        self.claim.is_none().then_some(self.prefix.as_str())
     }
 
     /// What it comes to: one text, several for a list, none for a claim that is not there.
@@ -98,13 +103,18 @@ pub(super) fn user(claims: &Map<String, Value>, issuer: &Issuer, now: Duration) 
     let (Some(id), None) = (ids.next(), ids.next()) else {
         return Err(Refusal::NoUser);
     };
+    let realm = issuer.realm.as_ref().map(|realm| {
+        let mut names = realm.texts(claims).into_iter();
+        // Of a list with several nobody could say which it is for.
+        names.next().filter(|_| names.next().is_none()).ok_or(Refusal::NoRealm)
+    });
     let mut scopes: Vec<String> = Vec::new();
     for scope in issuer.scopes.iter().flat_map(|template| template.texts(claims)) {
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
     }
-    Ok(User { id, scopes })
+    Ok(User { id, scopes, realm: realm.transpose()? })
 }
 
 /// How long they are good for; none when that is longer than can be said.
@@ -131,6 +141,7 @@ mod tests {
                 .iter()
                 .map(parse)
                 .collect(),
+            realm: None,
             keys: KeySource::Fixed(Vec::new()),
         }
     }
@@ -187,7 +198,9 @@ mod tests {
 
     #[test]
     fn users_and_scopes() {
-        let ana = |scopes: &[&str]| Ok(User { id: "x:ana".into(), scopes: scopes.iter().map(|&s| s.into()).collect() });
+        let ana = |scopes: &[&str]| {
+            Ok(User { id: "x:ana".into(), scopes: scopes.iter().map(|&s| s.into()).collect(), realm: None })
+        };
         assert_eq!(of(json!({})), ana(&["all", "user:ana"]));
         assert_eq!(
             of(json!({ "teams": ["a", "b", "a", 7, "", null, 1.5, {}, ["c"]] })),
@@ -200,5 +213,21 @@ mod tests {
             assert_eq!(of(json!({ "sub": nobody })), Err(Refusal::NoUser), "{nobody}");
         }
         assert_eq!(of(json!({ "sub": 7 })).unwrap().id, "x:7");
+    }
+
+    #[test]
+    fn realms() {
+        let of = |template: &str, org: Value| {
+            let issuer = Issuer { realm: Some(ClaimTemplate::parse(template).unwrap()), ..issuer() };
+            let claims = json!({ "sub": "ana", "aud": "app", "exp": 1_000, "org": org });
+            user(claims.as_object().unwrap(), &issuer, Duration::from_secs(1_000)).map(|user| user.realm.unwrap())
+        };
+        assert_eq!(of("acme", json!(null)), Ok("acme".to_owned()));
+        assert_eq!(of("{org}", json!("acme")), Ok("acme".to_owned()));
+        assert_eq!(of("{org}", json!(["acme"])), Ok("acme".to_owned()));
+        assert_eq!(of("org-{org}", json!(7)), Ok("org-7".to_owned()));
+        for nowhere in [json!(null), json!(""), json!([]), json!(["acme", "globex"]), json!(true), json!({})] {
+            assert_eq!(of("{org}", nowhere.clone()), Err(Refusal::NoRealm), "{nowhere}");
+        }
     }
 }

@@ -44,6 +44,8 @@ pub struct Issuer {
     pub user: ClaimTemplate,
     /// The user's scopes.
     pub scopes: Vec<ClaimTemplate>,
+    /// The realm that the token is for; none where the server has none.
+    pub realm: Option<ClaimTemplate>,
     /// What its tokens are signed with.
     pub keys: KeySource,
 }
@@ -95,6 +97,9 @@ pub(crate) enum Refusal {
     Audience,
     #[error("the token names no user")]
     NoUser,
+    /// The same for a realm that is not here and for a token that says none.
+    #[error("the token is for no realm that is served here")]
+    NoRealm,
     /// Nothing against the token: whether it is right cannot be known now.
     #[error("the keys of the token's issuer cannot be fetched now")]
     KeysUnavailable,
@@ -104,6 +109,7 @@ impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
             Refusal::KeysUnavailable => ProblemCode::Busy,
+            Refusal::NoRealm => ProblemCode::Forbidden,
             _ => ProblemCode::Unauthenticated,
         };
         Self::new(code, refusal.to_string())
@@ -113,10 +119,8 @@ impl From<Refusal> for Fault {
 /// Who asks, and for how long the token lasts.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
-    /// With all scopes.
+    /// With the token's scopes.
     pub(crate) user: User,
-    /// With the token's scopes only.
-    pub(crate) of_token: User,
     /// None for a token that does not end.
     pub(crate) left: Option<Duration>,
 }
@@ -149,7 +153,7 @@ impl Auth {
     /// The user of a bearer token.
     pub(crate) async fn session_of(&self, token: &str) -> Result<Session, Refusal> {
         if let Some(user) = self.tokens.get(token) {
-            return Ok(Session { user: user.clone(), of_token: user.clone(), left: None });
+            return Ok(Session { user: user.clone(), left: None });
         }
         if self.issuers.is_empty() {
             return Err(Refusal::Unknown);
@@ -174,6 +178,6 @@ impl Auth {
         let claims = keys::verify(token, header.alg, &candidates)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let user = claims::user(&claims, issuer, now)?;
-        Ok(Session { of_token: user.clone(), user, left: claims::left(&claims, issuer, now) })
+        Ok(Session { user, left: claims::left(&claims, issuer, now) })
     }
 }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::finding::{ConfigCode, Findings, Place};
+use super::realm::{check_known, check_said};
 use crate::auth::{ClaimTemplate, Issuer, Key, KeyError, KeySource, read_jwks, read_pem, read_secret};
 use crate::model::User;
 
@@ -48,6 +49,8 @@ struct TokenEntry {
     /// The user's scopes.
     #[serde(default)]
     scopes: Vec<String>,
+    /// The realm that it is for, where there are realms.
+    realm: Option<String>,
 }
 
 /// Somebody who signs tokens.
@@ -70,6 +73,8 @@ struct IssuerEntry {
     /// The user's scopes, by claims: `all`, `team:{teams}`; a claim that is a list gives a scope for each of its entries.
     #[serde(default)]
     scopes: Vec<String>,
+    /// The realm that its tokens are for, by name or by claim: `acme`, `{org}`. Where there are realms it must be said, else it must not.
+    realm: Option<String>,
     /// Where its keys are: they are fetched, and kept while it is away.
     jwks_url: Option<String>,
     /// A file with certificates in PEM that the server at `jwksUrl` must hang on, instead of those that the world trusts.
@@ -114,7 +119,7 @@ pub(super) struct Auth {
 }
 
 /// Of development tokens and issuers there is one kind only.
-pub(super) fn check_auth(auth: AuthEntry, folder: &Path, findings: &mut Findings) -> Auth {
+pub(super) fn check_auth(auth: AuthEntry, folder: &Path, realms: &BTreeSet<String>, findings: &mut Findings) -> Auth {
     let place = Place::of("auth");
     if auth.scopes_sql.as_ref().is_some_and(|sql| !sql.contains("$1")) {
         findings.value(
@@ -135,11 +140,11 @@ pub(super) fn check_auth(auth: AuthEntry, folder: &Path, findings: &mut Findings
         }
         AuthMode::Development | AuthMode::Jwt => {}
     }
-    let tokens = check_tokens(auth.tokens, findings);
-    Auth { tokens, issuers: check_issuers(auth.issuers, folder, findings), scopes_sql: auth.scopes_sql }
+    let tokens = check_tokens(auth.tokens, realms, findings);
+    Auth { tokens, issuers: check_issuers(auth.issuers, folder, realms, findings), scopes_sql: auth.scopes_sql }
 }
 
-fn check_tokens(entries: Vec<TokenEntry>, findings: &mut Findings) -> HashMap<String, User> {
+fn check_tokens(entries: Vec<TokenEntry>, realms: &BTreeSet<String>, findings: &mut Findings) -> HashMap<String, User> {
     let mut tokens = HashMap::new();
     for (entry, number) in entries.into_iter().zip(0..) {
         let place = Place::of("auth").key("tokens").at(number);
@@ -148,7 +153,11 @@ fn check_tokens(entries: Vec<TokenEntry>, findings: &mut Findings) -> HashMap<St
                 findings.value(&place.key(key), "is empty");
             }
         }
-        let user = User { id: entry.user, scopes: entry.scopes };
+        check_said(entry.realm.is_some(), realms, &place.key("realm"), findings);
+        if let Some(realm) = entry.realm.as_ref().filter(|_| !realms.is_empty()) {
+            check_known(realm, realms, &place.key("realm"), findings);
+        }
+        let user = User { id: entry.user, scopes: entry.scopes, realm: entry.realm };
         if tokens.insert(entry.token, user).is_some() {
             findings.add(ConfigCode::Duplicate, &place.key("token"), "the token is there twice");
         }
@@ -156,7 +165,12 @@ fn check_tokens(entries: Vec<TokenEntry>, findings: &mut Findings) -> HashMap<St
     tokens
 }
 
-fn check_issuers(entries: Vec<IssuerEntry>, folder: &Path, findings: &mut Findings) -> Vec<Issuer> {
+fn check_issuers(
+    entries: Vec<IssuerEntry>,
+    folder: &Path,
+    realms: &BTreeSet<String>,
+    findings: &mut Findings,
+) -> Vec<Issuer> {
     let several = entries.len() > 1;
     let mut names = BTreeSet::new();
     let mut issuers = Vec::with_capacity(entries.len());
@@ -173,9 +187,25 @@ fn check_issuers(entries: Vec<IssuerEntry>, folder: &Path, findings: &mut Findin
                         example, user = \"staff:{sub}\"";
             findings.add(ConfigCode::MissingKey, &place.key("user"), what);
         }
-        issuers.extend(check_issuer(entry, folder, &place, findings));
+        let realm = check_realm(entry.realm.as_deref(), realms, &place.key("realm"), findings);
+        issuers.extend(check_issuer(entry, folder, &place, findings).map(|issuer| Issuer { realm, ..issuer }));
     }
     issuers
+}
+
+/// By claims, or one that is there.
+fn check_realm(
+    said: Option<&str>,
+    realms: &BTreeSet<String>,
+    place: &Place,
+    findings: &mut Findings,
+) -> Option<ClaimTemplate> {
+    check_said(said.is_some(), realms, place, findings);
+    let template = findings.take(ConfigCode::Value, place, ClaimTemplate::parse(said?))?;
+    if let Some(name) = template.literal().filter(|_| !realms.is_empty()) {
+        check_known(name, realms, place, findings);
+    }
+    Some(template)
 }
 
 fn check_issuer(entry: IssuerEntry, folder: &Path, place: &Place, findings: &mut Findings) -> Option<Issuer> {
@@ -219,7 +249,7 @@ fn check_issuer(entry: IssuerEntry, folder: &Path, place: &Place, findings: &mut
         }
     };
     let leeway = Duration::from_secs(leeway);
-    Some(Issuer { name: entry.issuer, audience: entry.audience, leeway, user: user?, scopes, keys: keys? })
+    Some(Issuer { name: entry.issuer, audience: entry.audience, leeway, user: user?, scopes, realm: None, keys: keys? })
 }
 
 /// A file with at least one certificate.

@@ -12,6 +12,7 @@ use super::edge::check_edge;
 use super::entity::{Names, check_entity};
 use super::file::{AttachmentsEntry, File, SeedEntry};
 use super::finding::{ConfigCode, Findings, Place, suggestion};
+use super::realm::{check_known, check_realms, check_said};
 use super::{Attachments, Config, Environment, POSTGRES, Seed};
 use crate::model::{Entities, Entity};
 
@@ -30,22 +31,25 @@ pub(super) fn check(
     names: &Names,
     findings: &mut Findings,
 ) -> Config {
-    let database = check_database(file.database, environment.database, findings);
+    let has_realms = !file.realm.is_empty();
+    if has_realms {
+        check_no_other(&file, &environment, findings);
+    }
+    let of_environment = environment.database.as_ref().map(|(_, url)| url.as_str());
+    let realms = check_realms(file.realm, &names.realm_places, folder, of_environment, findings);
+    // Realms take what the environment says where they say nothing themselves.
+    let database = if has_realms { None } else { check_database(file.database, environment.database, findings) };
     let data = match environment.data.or(file.data.map(|data| folder.join(data))) {
         Some(data) => data,
         None => {
-            if database.is_none() {
+            if database.is_none() && !has_realms && names.realms.is_empty() {
                 let what = "neither data (a SQLite file) nor database (of PostgreSQL) is named";
                 findings.add(ConfigCode::MissingKey, &Place::default(), what);
             }
             folder.join(DATA_NAME)
         }
     };
-    let tombstones_days = file.retention.tombstones_days.unwrap_or(TOMBSTONES_DAYS);
-    if tombstones_days == 0 {
-        let place = Place::of("retention").key("tombstones_days");
-        findings.value(&place, "is 0; removals must be there to be pulled, a day at least");
-    }
+    let tombstones_days = check_retention(file.retention.tombstones_days, findings);
     let mut tables = BTreeSet::new();
     let mut entities: Vec<Entity> = Vec::with_capacity(file.entity.len());
     for (entry, place) in file.entity.into_iter().zip(&names.places) {
@@ -61,7 +65,7 @@ pub(super) fn check(
         }
         entities.push(entity);
     }
-    let auth = check_auth(file.auth, folder, findings);
+    let auth = check_auth(file.auth, folder, &names.realms, findings);
     let is_development = auth.issuers.is_empty();
     let of_views: BTreeSet<&str> =
         entities.iter().filter(|entity| entity.view.is_some()).map(|entity| entity.name.as_str()).collect();
@@ -75,6 +79,7 @@ pub(super) fn check(
         listen: check_listen(file.listen, environment.listen, findings),
         data,
         database,
+        realms,
         static_files: environment.static_files.or(file.static_files.map(|path| folder.join(path))),
         attachments: check_attachments(file.attachments, folder, findings),
         tokens: auth.tokens,
@@ -85,6 +90,15 @@ pub(super) fn check(
         tombstones_days,
         entities: Entities::new(entities),
     }
+}
+
+fn check_retention(days: Option<u32>, findings: &mut Findings) -> u32 {
+    let days = days.unwrap_or(TOMBSTONES_DAYS);
+    if days == 0 {
+        let place = Place::of("retention").key("tombstones_days");
+        findings.value(&place, "is 0; removals must be there to be pulled, a day at least");
+    }
+    days
 }
 
 fn check_listen(file: Option<String>, environment: Option<String>, findings: &mut Findings) -> SocketAddr {
@@ -106,11 +120,26 @@ fn check_database(
         (Some((name, url)), _) => (Place::variable(name), url),
         (None, url) => (Place::of("database"), url?),
     };
-    if !POSTGRES.iter().any(|scheme| url.starts_with(scheme)) {
-        let what = "the address of a database begins with postgres://; a SQLite file is named by data";
-        findings.value(&place, what);
-    }
+    check_url(&url, &place, findings);
     Some(url)
+}
+
+pub(super) fn check_url(url: &str, place: &Place, findings: &mut Findings) {
+    if !POSTGRES.iter().any(|scheme| url.starts_with(scheme)) {
+        findings.value(place, "the address of a database begins with postgres://; a SQLite file is named by data");
+    }
+}
+
+/// Where each realm has its database, none is for all.
+fn check_no_other(file: &File, environment: &Environment, findings: &mut Findings) {
+    let mut other = |is_there: bool, place: Place| {
+        if is_there {
+            findings.value(&place, "is of a server without realms; here each [[realm]] says where its own database is");
+        }
+    };
+    other(file.data.is_some(), Place::of("data"));
+    other(file.database.is_some(), Place::of("database"));
+    other(environment.data.is_some(), Place::variable("WHIMBREL_DATA"));
 }
 
 fn check_attachments(entry: AttachmentsEntry, folder: &Path, findings: &mut Findings) -> Attachments {
@@ -128,6 +157,13 @@ fn check_seed(entry: SeedEntry, number: usize, folder: &Path, names: &Names, fin
         let place = Place::of("seed").at(number).key("entity");
         findings.add(ConfigCode::UnknownName, &place, format!("there is no entity {}{meant}", entry.entity));
     }
+    if let Some(realm) = &entry.realm {
+        let place = Place::of("seed").at(number).key("realm");
+        match names.realms.is_empty() {
+            true => check_said(true, &names.realms, &place, findings),
+            false => check_known(realm, &names.realms, &place, findings),
+        }
+    }
     let file: PathBuf = folder.join(entry.file);
-    Seed { entity: entry.entity, file, id_from: entry.id_from }
+    Seed { entity: entry.entity, file, id_from: entry.id_from, realm: entry.realm }
 }

@@ -24,22 +24,33 @@ pub(super) struct Names {
     pub(super) entities: BTreeSet<String>,
     /// The places of those that could be read.
     pub(super) places: Vec<Place>,
+    /// The same of realms.
+    pub(super) realms: BTreeSet<String>,
+    /// The places of those that could be read.
+    pub(super) realm_places: Vec<Place>,
 }
 
 impl Names {
     pub(super) fn read(table: &DeTable<'_>, wrong: &[Finding]) -> Self {
-        let mut names = Self::default();
-        let list = table.get("entity").and_then(|list| list.get_ref().as_array());
-        for (index, entity) in list.into_iter().flat_map(|list| list.iter().enumerate()) {
-            let name = entity.get_ref().as_table().and_then(|table| table.get("name")?.get_ref().as_str());
-            names.entities.extend(name.map(str::to_owned));
-            let is_in = |finding: &Finding| matches!(finding.place.0.as_slice(), [Step::Key(key), Step::Index(at), ..] if key == "entity" && *at == index);
-            if !wrong.iter().any(is_in) {
-                names.places.push(Place::of("entity").at(index));
-            }
-        }
-        names
+        let (entities, places) = listed("entity", table, wrong);
+        let (realms, realm_places) = listed("realm", table, wrong);
+        Self { entities, places, realms, realm_places }
     }
+}
+
+/// The names of a list's entries, and the places of those that could be read.
+fn listed(key: &str, table: &DeTable<'_>, wrong: &[Finding]) -> (BTreeSet<String>, Vec<Place>) {
+    let (mut names, mut places) = (BTreeSet::new(), Vec::new());
+    let list = table.get(key).and_then(|list| list.get_ref().as_array());
+    for (index, entry) in list.into_iter().flat_map(|list| list.iter().enumerate()) {
+        let name = entry.get_ref().as_table().and_then(|table| table.get("name")?.get_ref().as_str());
+        names.extend(name.map(str::to_owned));
+        let is_in = |finding: &Finding| matches!(finding.place.0.as_slice(), [Step::Key(of), Step::Index(at), ..] if of == key && *at == index);
+        if !wrong.iter().any(is_in) {
+            places.push(Place::of(key).at(index));
+        }
+    }
+    (names, places)
 }
 
 pub(super) fn check_entity(entry: EntityEntry, names: &Names, place: &Place, findings: &mut Findings) -> Entity {

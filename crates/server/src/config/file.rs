@@ -9,6 +9,7 @@ use super::auth::AuthEntry;
 use super::cors::CorsEntry;
 use super::edge::{MetricsEntry, TlsEntry};
 use super::limits::LimitsEntry;
+use super::realm::RealmEntry;
 
 /// What a server syncs, for whom, and where it keeps it.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,6 +21,9 @@ pub(super) struct File {
     pub(super) data: Option<PathBuf>,
     /// The address of a database of PostgreSQL, `postgres://…`, which is used instead of a file. `WHIMBREL_DATABASE`, and before it `DATABASE_URL`, come before it.
     pub(super) database: Option<String>,
+    /// Tenants, each with a database of its own, instead of `data` and `database`.
+    #[serde(default)]
+    pub(super) realm: Vec<RealmEntry>,
     /// A folder with an app's files to serve at `/`. `WHIMBREL_STATIC` and `--static` come before it.
     #[serde(rename = "static")]
     pub(super) static_files: Option<PathBuf>,
@@ -53,7 +57,7 @@ pub(super) struct File {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct AttachmentsEntry {
-    /// The folder; when absent, one beside the database with its name and `.attachments`.
+    /// The folder; when absent, one beside the database with its name and `.attachments`. Of realms, each has one of its own in it.
     pub(super) folder: Option<PathBuf>,
     /// Bytes of one attachment, at most; 268435456 when absent.
     pub(super) max_bytes: Option<u64>,
@@ -189,4 +193,6 @@ pub(super) struct SeedEntry {
     /// The keys whose values make up a row's id.
     #[schemars(length(min = 1))]
     pub(super) id_from: Vec<String>,
+    /// The only realm that it is for; for each when absent.
+    pub(super) realm: Option<String>,
 }

@@ -16,6 +16,9 @@ mod finding;
 mod limits;
 #[cfg(test)]
 mod limits_tests;
+mod realm;
+#[cfg(test)]
+mod realm_tests;
 mod schema;
 mod shape;
 #[cfg(test)]
@@ -33,6 +36,7 @@ use self::entity::Names;
 use self::finding::Findings;
 pub use self::finding::{ConfigCode, Mistake, Mistakes};
 pub use self::limits::{Sizes, Waits};
+pub use self::realm::{Place, Realm};
 pub use self::schema::config_schema;
 use crate::auth::Issuer;
 use crate::model::{Entities, User};
@@ -75,6 +79,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The address of a database of PostgreSQL, which is used instead of a file.
     pub database: Option<String>,
+    /// Tenants with a database each, instead of the one that the two before name.
+    pub realms: Vec<Realm>,
     /// A folder with the files of an app to serve at `/`.
     pub static_files: Option<PathBuf>,
     /// Where attachments are kept, and how large they may be.
@@ -100,7 +106,7 @@ pub struct Config {
 /// How attachments are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachments {
-    /// The folder; when it is not named, one beside the database, with its name and `.attachments`.
+    /// The folder; when it is not named, one beside the database, with its name and `.attachments`. Of realms, each has one of its own in it.
     pub folder: Option<PathBuf>,
     /// Bytes of one attachment, at most.
     pub max_bytes: u64,
@@ -121,6 +127,8 @@ pub struct Seed {
     pub file: PathBuf,
     /// The keys whose values make up a row's id.
     pub id_from: Vec<String>,
+    /// The only realm that it is for; for each when it is not said.
+    pub realm: Option<String>,
 }
 
 /// The configuration cannot be used.
@@ -144,11 +152,32 @@ impl Config {
     /// The folder with the attachments.
     #[must_use]
     pub fn attachments_folder(&self) -> PathBuf {
-        self.attachments.folder.clone().unwrap_or_else(|| {
-            let mut name = self.data.clone().into_os_string();
-            name.push(".attachments");
-            name.into()
-        })
+        self.attachments.folder.clone().unwrap_or_else(|| beside(&self.data))
+    }
+
+    /// That of a realm.
+    #[must_use]
+    pub fn attachments_of(&self, realm: &Realm) -> PathBuf {
+        match (&self.attachments.folder, &realm.place) {
+            (None, Place::File(file)) => beside(file),
+            _ => self.attachments_folder().join(&realm.name),
+        }
+    }
+
+    /// Where the database is of a server without realms.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match &self.database {
+            Some(url) => Place::Postgres { url: url.clone(), schema: None },
+            None => Place::File(self.data.clone()),
+        }
+    }
+
+    /// Whether what it names is on PostgreSQL. Realms are all on the same kind of database.
+    #[must_use]
+    pub fn is_on_postgres(&self) -> bool {
+        let place = self.realms.first().map_or_else(|| self.place(), |realm| realm.place.clone());
+        matches!(place, Place::Postgres { .. })
     }
 
     /// Reads the file and the environment, `DATABASE_URL` included. Paths in the file are relative to the file.
@@ -169,6 +198,13 @@ impl Config {
         let folder = file.parent().unwrap_or(Path::new(""));
         read(&text, folder, Environment::read(database)).map_err(|list| ConfigError::Invalid(Mistakes::new(file, list)))
     }
+}
+
+/// The folder of attachments beside a file.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".attachments");
+    name.into()
 }
 
 /// What a text says, or everything that is wrong with it.

@@ -57,7 +57,12 @@ fn a_good_file() {
     let staff = Grant::new(vec!["role:staff".into()]);
     assert_eq!((&order.allow.create, &order.allow.update), (&staff, &staff));
     assert_eq!((&order.allow.delete, &order.allow.read), (&Grant::new(vec!["role:admin".into()]), &Grant::everybody()));
-    let seed = Seed { entity: "place".into(), file: "folder/../places.json".into(), id_from: vec!["name".into()] };
+    let seed = Seed {
+        entity: "place".into(),
+        file: "folder/../places.json".into(),
+        id_from: vec!["name".into()],
+        realm: None,
+    };
     assert_eq!(config.seeds, [seed]);
 }
 

@@ -20,12 +20,12 @@ use whimbrel_protocol::{
 };
 
 use super::App;
+use super::auth::Caller;
 use super::body::within;
 use super::openapi::Problems;
 use super::query;
 use crate::attachments::{Address, AttachmentStore, Complete, Upload, blocking, must_be_referred_to};
 use crate::fault::Fault;
-use crate::model::User;
 use crate::storage::Storage;
 
 /// What has arrived of a part is stored in pieces of about so many bytes.
@@ -44,11 +44,11 @@ type Named = Result<Path<String>, PathRejection>;
 )]
 pub(super) async fn state<S: Storage>(
     State(app): State<App<S>>,
-    user: User,
+    caller: Caller<S>,
     address: Named,
 ) -> Result<Response, Fault> {
-    let upload = upload(&app, &user, address).await?;
-    let (received, complete) = look(&app.attachments, upload).await?;
+    let upload = upload(&app, &caller, address).await?;
+    let (received, complete) = look(&caller.realm.attachments, upload).await?;
     Ok(axum::Json(to_state(received, complete)).into_response())
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Place {
 )]
 pub(super) async fn part<S: Storage>(
     State(app): State<App<S>>,
-    user: User,
+    caller: Caller<S>,
     address: Named,
     request: Request,
 ) -> Result<Response, Fault> {
@@ -82,9 +82,9 @@ pub(super) async fn part<S: Storage>(
         let detail = format!("{} bytes are over the limit of {}", place.size, app.attachment_bytes_max);
         return Err(Fault::new(ProblemCode::AttachmentTooLarge, detail));
     }
-    let upload = upload(&app, &user, address).await?;
+    let upload = upload(&app, &caller, address).await?;
     let media_type = media_type(request.headers());
-    let (received, complete) = look(&app.attachments, upload.clone()).await?;
+    let (received, complete) = look(&caller.realm.attachments, upload.clone()).await?;
     if complete.is_some() {
         // Somebody else was quicker. It is the same content, so there is nothing to add.
         return Ok(axum::Json(to_state(received, complete)).into_response());
@@ -94,16 +94,16 @@ pub(super) async fn part<S: Storage>(
     }
     // A length that is said is refused before anything of it is kept.
     check_part(place, request.body().size_hint().lower())?;
-    let end = store(&app.attachments, &upload, place, request.into_body(), app.body_timeout).await?;
+    let end = store(&caller.realm.attachments, &upload, place, request.into_body(), app.body_timeout).await?;
     if end < place.size {
         return Ok(axum::Json(to_state(end, None)).into_response());
     }
     let (finished, kind) = (upload.clone(), media_type.clone());
-    if !blocking(&app.attachments, move |store| store.finish(&finished, &kind)).await? {
-        tracing::warn!(user = user.id, address = upload.address.as_str(), "an upload had another hash");
+    if !blocking(&caller.realm.attachments, move |store| store.finish(&finished, &kind)).await? {
+        tracing::warn!(user = caller.user.id, address = upload.address.as_str(), "an upload had another hash");
         return Err(Fault::new(ProblemCode::AttachmentDamaged, "begin again at offset 0"));
     }
-    tracing::info!(user = user.id, address = upload.address.as_str(), bytes = end, "an attachment is complete");
+    tracing::info!(user = caller.user.id, address = upload.address.as_str(), bytes = end, "an attachment is complete");
     Ok(axum::Json(to_state(end, Some(Complete { size: end, media_type }))).into_response())
 }
 
@@ -119,13 +119,13 @@ pub(super) async fn part<S: Storage>(
 )]
 pub(super) async fn content<S: Storage>(
     State(app): State<App<S>>,
-    user: User,
+    caller: Caller<S>,
     address: Named,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let Upload { address, .. } = upload(&app, &user, address).await?;
+    let Upload { address, .. } = upload(&app, &caller, address).await?;
     let wanted = address.clone();
-    let complete = blocking(&app.attachments, move |store| store.complete(&wanted)).await?;
+    let complete = blocking(&caller.realm.attachments, move |store| store.complete(&wanted)).await?;
     let Some(Complete { size, media_type }) = complete else {
         return Err(Fault::new(ProblemCode::AttachmentNotFound, "it has not been uploaded, or not all of it"));
     };
@@ -143,17 +143,18 @@ pub(super) async fn content<S: Storage>(
         set(header::CONTENT_RANGE, &format!("bytes {from}-{}/{size}", to.saturating_sub(1)));
     }
     let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    let store = Arc::clone(&app.attachments);
+    let store = Arc::clone(&caller.realm.attachments);
     let pieces = stream::try_unfold(from, move |offset| read(Arc::clone(&store), address.clone(), offset, to));
     Ok((status, answer, Body::from_stream(pieces)).into_response())
 }
 
 /// The upload of that user, if it may be.
-async fn upload<S: Storage>(app: &App<S>, user: &User, address: Named) -> Result<Upload, Fault> {
+async fn upload<S: Storage>(app: &App<S>, caller: &Caller<S>, address: Named) -> Result<Upload, Fault> {
     let malformed = || Fault::new(ProblemCode::Malformed, "the address is not sha256- and 64 hexadecimal digits");
     let Path(address) = address.map_err(|_| malformed())?;
     let address = Address::parse(&address).ok_or_else(malformed)?;
-    must_be_referred_to(app.storage.as_ref(), &app.entities, user, &address).await?;
+    let Caller { user, storage, .. } = caller;
+    must_be_referred_to(storage.as_ref(), &app.entities, user, &address).await?;
     Ok(Upload { address, user: user.id.clone() })
 }
 

@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use whimbrel_protocol::{PROTOCOL_VERSION, ProblemCode, PullRequest, PushRequest};
 
 use super::App;
+use super::auth::OfRealm;
 use crate::config::Sizes;
 use crate::fault::Fault;
 use crate::storage::Storage;
@@ -32,6 +33,7 @@ impl<T: DeserializeOwned + OfClient, S: Storage> FromRequest<App<S>> for Json<T>
     async fn from_request(request: Request, app: &App<S>) -> Result<Self, Fault> {
         let gzip = check_headers(request.headers())?;
         let Sizes { body_bytes, inflated_bytes, depth, .. } = app.sizes;
+        let of_realm = request.extensions().get::<OfRealm>().cloned();
         let sending = Limited::new(request.into_body(), body_bytes).collect();
         let sent = within(app.body_timeout, sending).await.ok_or_else(late)?.map_err(|error| {
             if error.is::<LengthLimitError>() {
@@ -42,7 +44,7 @@ impl<T: DeserializeOwned + OfClient, S: Storage> FromRequest<App<S>> for Json<T>
         })?;
         let sent = sent.to_bytes();
         let parsed: T = parse(&if gzip { gunzip(&sent, inflated_bytes)? } else { sent }, depth)?;
-        app.client_rates.count(parsed.client())?;
+        app.client_rates.count(&OfRealm::qualify(of_realm.as_ref(), parsed.client()))?;
         Ok(Self(parsed))
     }
 }

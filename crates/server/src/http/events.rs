@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use whimbrel_protocol::Version;
 
 use super::App;
+use super::auth::Caller;
 use super::metrics::Open;
 use super::openapi::Problems;
 use crate::auth::Session;
@@ -101,6 +102,7 @@ const SCOPES_AGAIN: Duration = Duration::from_secs(10);
 
 struct Listener<S> {
     app: App<S>,
+    storage: Arc<S>,
     /// As the token says.
     of_token: User,
     /// With the scopes of the last look.
@@ -118,13 +120,13 @@ struct Listener<S> {
         Problems,
     )
 )]
-pub(super) async fn events<S: Storage>(State(app): State<App<S>>, session: Session) -> Result<Response, Fault> {
-    let Session { user, left, of_token } = session;
+pub(super) async fn events<S: Storage>(State(app): State<App<S>>, caller: Caller<S>) -> Result<Response, Fault> {
+    let Caller { user, session: Session { user: of_token, left }, realm, storage } = caller;
     // Listen first, look second: a change in between wakes.
-    let woken = app.hints.sender.subscribe();
-    let seen = app.storage.head().await?.version;
-    let metrics = app.metrics.clone();
-    let hints = stream::unfold(Listener { app, of_token, user, woken, seen }, Listener::next);
+    let woken = realm.hints.sender.subscribe();
+    let seen = storage.head().await?.version;
+    let open = Open::events(app.metrics.as_ref(), realm.name());
+    let hints = stream::unfold(Listener { app, storage, of_token, user, woken, seen }, Listener::next);
     // Who listens has to show a new token when this one has ended, as everybody has.
     let ended = async move {
         match left {
@@ -132,7 +134,6 @@ pub(super) async fn events<S: Storage>(State(app): State<App<S>>, session: Sessi
             None => std::future::pending().await,
         }
     };
-    let open = Open::events(metrics.as_ref());
     let hints = hints.take_until(Box::pin(ended)).inspect(move |_| _ = &open);
     Ok(Sse::new(hints).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
@@ -171,12 +172,12 @@ impl<S: Storage> Listener<S> {
     async fn changed(&mut self) -> StorageResult<Vec<String>> {
         let before = match self.app.scopes_sql {
             Some(_) => {
-                let now = self.app.with_scopes(&self.of_token).await?;
+                let now = self.app.with_scopes(&self.storage, &self.of_token).await?;
                 std::mem::replace(&mut self.user, now)
             }
             None => self.user.clone(),
         };
-        let head = self.app.storage.head().await?.version;
+        let head = self.storage.head().await?.version;
         let mut buckets = Vec::new();
         for entity in self.app.entities.iter() {
             let (old, new) = (entity.scopes_for(&before), entity.scopes_for(&self.user));
@@ -191,7 +192,7 @@ impl<S: Storage> Listener<S> {
             for scope in entity.scopes_for(&self.user) {
                 let bucket = format!("{}/{scope}", entity.name);
                 let is_named = buckets.contains(&bucket);
-                let changed = self.app.storage.count_changes(Bucket { entity, scope }, self.seen, head);
+                let changed = self.storage.count_changes(Bucket { entity, scope }, self.seen, head);
                 if !is_named && changed.await? > 0 {
                     buckets.push(bucket);
                 }

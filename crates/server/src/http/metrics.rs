@@ -1,7 +1,7 @@
 //! `GET /metrics`: the server's figures, for Prometheus, to whoever has the token of the configuration.
 //!
 //! **Invariant:** without that token in the configuration nothing is counted, and there is no such path.
-//! **Invariant:** labels are few and known: routes, statuses, outcomes, pools. Nothing that a client says is one.
+//! **Invariant:** labels are few and known: routes, statuses, outcomes, pools, realms of the configuration. Nothing that a client says is one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,16 +10,18 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::join_all;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use sha2::{Digest, Sha256};
 use whimbrel_protocol::{Outcome, PullLine, PushResponse};
 
 use super::openapi::Problems;
+use super::realms::Realm;
 use super::{App, problem};
 use crate::auth::Refusal;
 use crate::fault::Fault;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageResult};
 
 /// Seconds, from a request that found all in memory to one that waited as long as it may.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -40,6 +42,7 @@ const VERSION: &str = "whimbrel_version";
 const HORIZON: &str = "whimbrel_horizon";
 const STORED: &str = "whimbrel_stored_bytes";
 const CONNECTIONS: &str = "whimbrel_connections_open";
+const REALM_UP: &str = "whimbrel_database_up";
 const CONNECTIONS_IDLE: &str = "whimbrel_connections_idle";
 
 /// The figures of a server.
@@ -77,6 +80,7 @@ impl Metrics {
             (VERSION, "The version of the last change"),
             (HORIZON, "The version up to which removals are forgotten"),
             (STORED, "Bytes of the SQLite file, or of the change log on PostgreSQL"),
+            (REALM_UP, "Whether the database can be reached"),
             (CONNECTIONS, "Connections to the database"),
             (CONNECTIONS_IDLE, "Those of them that nobody uses"),
         ] {
@@ -110,7 +114,7 @@ impl Metrics {
         }
     }
 
-    pub(super) fn pushed(&self, answer: &PushResponse) {
+    pub(super) fn pushed(&self, answer: &PushResponse, realm: Option<&str>) {
         for change in &answer.outcomes {
             let outcome = match change.outcome {
                 Outcome::Accepted { .. } => "accepted",
@@ -120,7 +124,8 @@ impl Metrics {
                 Outcome::Rejected { .. } => "rejected",
                 Outcome::Retry { .. } => "retry",
             };
-            self.counter(PUSH_CHANGES, vec![Label::new("outcome", outcome)]).increment(1);
+            let labels = [Label::new("outcome", outcome)].into_iter().chain(of_realm(realm));
+            self.counter(PUSH_CHANGES, labels.collect()).increment(1);
         }
     }
 }
@@ -135,8 +140,8 @@ impl Open {
     }
 
     /// A stream of hints.
-    pub(super) fn events(metrics: Option<&Arc<Metrics>>) -> Option<Self> {
-        metrics.map(|metrics| Self::new(metrics.gauge(EVENTS, Vec::new())))
+    pub(super) fn events(metrics: Option<&Arc<Metrics>>, realm: Option<&str>) -> Option<Self> {
+        metrics.map(|metrics| Self::new(metrics.gauge(EVENTS, of_realm(realm))))
     }
 }
 
@@ -149,15 +154,17 @@ impl Drop for Open {
 /// An answer to a pull, as it is counted.
 pub(super) struct Sending {
     metrics: Arc<Metrics>,
+    labels: Vec<Label>,
     began: Instant,
     _open: Open,
 }
 
 impl Sending {
-    pub(super) fn begin(metrics: Option<&Arc<Metrics>>) -> Option<Self> {
+    pub(super) fn begin(metrics: Option<&Arc<Metrics>>, realm: Option<&str>) -> Option<Self> {
         let metrics = Arc::clone(metrics?);
-        let open = Open::new(metrics.gauge(PULLS, Vec::new()));
-        Some(Self { metrics, began: Instant::now(), _open: open })
+        let labels = of_realm(realm);
+        let open = Open::new(metrics.gauge(PULLS, labels.clone()));
+        Some(Self { metrics, labels, began: Instant::now(), _open: open })
     }
 
     pub(super) fn sent(&self, line: &PullLine) {
@@ -166,13 +173,14 @@ impl Sending {
             PullLine::Gone(gone) => (PULL_REMOVALS, gone.rows.len()),
             _ => return,
         };
-        self.metrics.counter(name, Vec::new()).increment(count as u64);
+        self.metrics.counter(name, self.labels.clone()).increment(count as u64);
     }
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        self.metrics.histogram(PULL_SECONDS, Vec::new()).record(self.began.elapsed().as_secs_f64());
+        let labels = std::mem::take(&mut self.labels);
+        self.metrics.histogram(PULL_SECONDS, labels).record(self.began.elapsed().as_secs_f64());
     }
 }
 
@@ -193,17 +201,41 @@ pub(super) async fn metrics<S: Storage>(
     if <[u8; 32]>::from(Sha256::digest(given)) != metrics.token {
         return Err(Refusal::Unknown.into());
     }
-    let (head, figures) = (app.storage.head().await?, app.storage.figures().await?);
-    let set = |name, labels, value: u64| metrics.gauge(name, labels).set(as_real(value));
-    set(VERSION, Vec::new(), head.version);
-    set(HORIZON, Vec::new(), head.horizon);
-    set(STORED, Vec::new(), figures.stored_bytes);
-    for (pool, open, idle) in figures.pools {
-        let labels = vec![Label::new("pool", pool)];
-        set(CONNECTIONS, labels.clone(), u64::from(open));
-        set(CONNECTIONS_IDLE, labels, idle as u64);
+    let looks = app.realms.iter().map(async |realm| {
+        let looked = look(metrics, realm).await;
+        metrics.gauge(REALM_UP, of_realm(realm.name())).set(if looked.is_ok() { 1.0 } else { 0.0 });
+        looked
+    });
+    let looks = join_all(looks).await;
+    // What of one realm can be read is worth reading. Where there is only one, what went wrong is told.
+    if app.realms.only().is_some() {
+        looks.into_iter().collect::<Result<(), _>>()?;
     }
     Ok(([(header::CONTENT_TYPE, TYPE)], metrics.handle.render()).into_response())
+}
+
+/// The label of a realm. There are as many as the configuration names.
+fn of_realm(realm: Option<&str>) -> Vec<Label> {
+    realm.map(|realm| Label::new("realm", realm.to_owned())).into_iter().collect()
+}
+
+/// Takes down what a database says of itself.
+async fn look<S: Storage>(metrics: &Metrics, realm: &Realm<S>) -> StorageResult<()> {
+    let storage = realm.storage()?;
+    let (head, figures) = (storage.head().await?, storage.figures().await?);
+    let labels = of_realm(realm.name());
+    let set = |name, more: Option<Label>, value: u64| {
+        metrics.gauge(name, labels.iter().cloned().chain(more).collect()).set(as_real(value));
+    };
+    set(VERSION, None, head.version);
+    set(HORIZON, None, head.horizon);
+    set(STORED, None, figures.stored_bytes);
+    for (pool, open, idle) in figures.pools {
+        let pool = Some(Label::new("pool", pool));
+        set(CONNECTIONS, pool.clone(), u64::from(open));
+        set(CONNECTIONS_IDLE, pool, idle as u64);
+    }
+    Ok(())
 }
 
 #[allow(clippy::cast_precision_loss, reason = "all below 2⁵³")]

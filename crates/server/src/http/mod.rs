@@ -11,6 +11,7 @@
 //! ```
 //!
 //! **Invariant:** who asks is known before the body is read, and the body's size before it is parsed.
+//! **Invariant:** what is asked for is looked for in the realm of whoever asks, and nowhere else.
 //! **Invariant:** every answer that is not a success is a problem document with a code.
 
 mod attachments;
@@ -26,6 +27,7 @@ mod openapi;
 mod problem;
 mod query;
 mod rate;
+mod realms;
 mod static_files;
 
 use std::path::Path;
@@ -44,6 +46,7 @@ use whimbrel_protocol::ProblemCode;
 pub use self::events::Hints;
 use self::metrics::Metrics;
 use self::rate::Rates;
+pub use self::realms::{RealmError, Realms};
 use crate::attachments::{AttachmentStore, FolderAttachments};
 use crate::auth::Auth;
 use crate::config::{Config, Sizes};
@@ -55,13 +58,11 @@ use crate::storage::Storage;
 /// What the handlers share.
 #[derive(Debug)]
 pub(crate) struct App<S> {
-    storage: Arc<S>,
+    realms: Arc<Realms<S>>,
     entities: Arc<Entities>,
     auth: Arc<Auth>,
     scopes_sql: Option<Arc<str>>,
     hooks: Hooks,
-    hints: Hints,
-    attachments: Arc<dyn AttachmentStore>,
     attachment_bytes_max: u64,
     metrics: Option<Arc<Metrics>>,
     user_rates: Arc<Rates>,
@@ -73,13 +74,11 @@ pub(crate) struct App<S> {
 impl<S> Clone for App<S> {
     fn clone(&self) -> Self {
         Self {
-            storage: Arc::clone(&self.storage),
+            realms: Arc::clone(&self.realms),
             entities: Arc::clone(&self.entities),
             auth: Arc::clone(&self.auth),
             scopes_sql: self.scopes_sql.clone(),
             hooks: self.hooks.clone(),
-            hints: self.hints.clone(),
-            attachments: Arc::clone(&self.attachments),
             attachment_bytes_max: self.attachment_bytes_max,
             metrics: self.metrics.clone(),
             user_rates: Arc::clone(&self.user_rates),
@@ -116,14 +115,17 @@ pub fn router_with_hooks<S: Storage>(
     attachments: Arc<dyn AttachmentStore>,
     hooks: Hooks,
 ) -> Router {
+    router_of_realms(config, Arc::new(Realms::one(storage, hints, attachments)), hooks)
+}
+
+/// The same with several databases, of which a token's realm says one. Each realm must be one that tokens of the configuration can be for.
+pub fn router_of_realms<S: Storage>(config: &Config, realms: Arc<Realms<S>>, hooks: Hooks) -> Router {
     let app = App {
-        storage,
+        realms,
         entities: Arc::new(config.entities.clone()),
         auth: Arc::new(Auth::new(config.tokens.clone(), &config.issuers)),
         scopes_sql: config.scopes_sql.as_deref().map(Arc::from),
         hooks,
-        hints,
-        attachments,
         attachment_bytes_max: config.attachments.max_bytes,
         metrics: config.edge.metrics_token.as_deref().map(|token| Arc::new(Metrics::new(token))),
         user_rates: Arc::new(Rates::new("user", config.edge.user_rate)),

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
+use tracing::field::Empty;
 use uuid::Uuid;
 use whimbrel_protocol::ProblemCode;
 
@@ -31,7 +32,7 @@ pub(super) async fn observe<S: Storage>(State(app): State<App<S>>, request: Requ
     let run = name(request.headers(), &RUN);
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", id, run, method, route);
+    let span = tracing::info_span!("request", id, run, realm = Empty, method, route);
     let began = Instant::now();
     let answering = within(app.body_timeout.map(|body| body + ANSWER_TIMEOUT), next.run(request));
     let mut response = answering.instrument(span.clone()).await.unwrap_or_else(|| {

@@ -19,7 +19,7 @@ use super::{attachments, endpoints, events, metrics};
 /// What `/health` says.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
-    /// Always `ok`; anything else is a problem.
+    /// `ok`, or `degraded` when the databases of some realms cannot be reached; anything else is a problem.
     pub(super) status: &'static str,
 }
 

@@ -78,8 +78,11 @@ mod tests {
 
     #[test]
     fn grants() {
-        let user =
-            |scopes: &[&str]| User { id: "u".into(), scopes: scopes.iter().map(|&scope| scope.into()).collect() };
+        let user = |scopes: &[&str]| User {
+            id: "u".into(),
+            scopes: scopes.iter().map(|&scope| scope.into()).collect(),
+            realm: None,
+        };
         let grant = |scopes: &[&str]| Grant::new(scopes.iter().map(|&scope| scope.into()).collect());
         assert!(Grant::everybody().is_to(&user(&[])));
         assert!(!Grant::default().is_to(&user(&["all"])));
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn who_does_not_read_does_not_change() {
-        let user = User { id: "u".into(), scopes: vec!["a".into()] };
+        let user = User { id: "u".into(), scopes: vec!["a".into()], realm: None };
         let drop_box = Allow { create: Grant::everybody(), ..Allow::default() };
         assert!(drop_box.permits(&user, Op::Create) && !drop_box.permits(&user, Op::Update));
         let blind = Allow { read: Grant::default(), ..Allow::everything() };

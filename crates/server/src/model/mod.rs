@@ -34,6 +34,8 @@ pub struct User {
     pub id: String,
     /// Scopes such as `all` or `country:ES`.
     pub scopes: Vec<String>,
+    /// The realm that the token is for; none where the server has none. The same name in another realm is somebody else.
+    pub realm: Option<String>,
 }
 
 impl User {

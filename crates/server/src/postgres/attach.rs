@@ -16,7 +16,7 @@ use super::tables::{OWN_NAMES, OWN_TABLES, add_column, create_attachment_indexes
 use super::triggers::{NEWEST, TAKE_CLOCK, enter, everything, function_names, take_function, trigger_names, triggers};
 use super::views::{self, Views};
 use crate::model::{Entities, Entity};
-use crate::sql::{AttachError, FORMAT, Step, quoted, scopes_sql, steps_from};
+use crate::sql::{AttachError, FORMAT, Step, identifier, quoted, scopes_sql, steps_from};
 
 /// The first version that can replace a trigger.
 const VERSION_MIN: i32 = 14;
@@ -26,7 +26,8 @@ const ATTACH_LOCK: &str = "SELECT pg_advisory_xact_lock(2003331437)";
 const CURSOR_KEY: &str = "INSERT INTO whimbrel_meta (name, value) \
      VALUES ('cursor key', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')) ON CONFLICT DO NOTHING";
 
-pub(super) async fn attach(writers: &PgPool, entities: &Entities) -> Result<(Shapes, Views), AttachError> {
+/// Also says in which schema that was.
+pub(super) async fn attach(writers: &PgPool, entities: &Entities) -> Result<(Shapes, Views, String), AttachError> {
     let mut transaction = writers.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     run(&mut transaction, ATTACH_LOCK).await?;
     for statement in plan(&mut transaction, entities).await? {
@@ -34,8 +35,9 @@ pub(super) async fn attach(writers: &PgPool, entities: &Entities) -> Result<(Sha
     }
     let shapes = catalog::shapes(&mut transaction, entities).await?;
     let views = Views::read(&mut transaction, entities).await?;
+    let (schema, _) = catalog::schema(&mut transaction).await?;
     transaction.commit().await?;
-    Ok((shapes, views))
+    Ok((shapes, views, schema))
 }
 
 pub(super) async fn script(connection: &mut PgConnection, entities: &Entities) -> Result<String, AttachError> {
@@ -88,9 +90,12 @@ async fn plan(connection: &mut PgConnection, entities: &Entities) -> Result<Vec<
     if version < VERSION_MIN {
         return Err(AttachError::TooOld { found: version, wanted: VERSION_MIN });
     }
-    let schema = catalog::schema(connection).await?;
+    let (schema, is_there) = catalog::schema(connection).await?;
     let is_attached = catalog::has_own_tables(connection).await?;
     let mut statements = Vec::new();
+    if !is_there {
+        statements.push(format!("CREATE SCHEMA {}", identifier(&schema)));
+    }
     if !is_attached {
         statements.push(OWN_TABLES.to_owned());
         let history = note_sql("history", "gen_random_uuid()::text");

@@ -36,9 +36,20 @@ fn kept(name: &str) -> String {
     name.chars().take(63).collect()
 }
 
-/// The schema in which everything is.
-pub(super) async fn schema(connection: &mut PgConnection) -> Result<String, AttachError> {
-    Ok(sqlx::query("SELECT current_schema()::text").fetch_one(connection).await?.try_get(0)?)
+/// The schema in which everything is, and whether it is there: one that a realm names may be to come.
+pub(super) async fn schema(connection: &mut PgConnection) -> Result<(String, bool), AttachError> {
+    let sql = "SELECT current_schema()::text, current_setting('search_path')";
+    let row = sqlx::query(sql).fetch_one(connection).await?;
+    match row.try_get(0)? {
+        Some(schema) => Ok((schema, true)),
+        None => Ok((first_of(&row.try_get::<String, _>(1)?), false)),
+    }
+}
+
+/// The first name of a search path; the usual one where that is a user's, whatever the name.
+fn first_of(path: &str) -> String {
+    let first = path.split(',').next().unwrap_or_default().trim().trim_matches('"');
+    if first.is_empty() || first.starts_with('$') { "public".to_owned() } else { first.to_owned() }
 }
 
 /// The table of an entity; none when it is absent.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! place, workOrder, …   the entities' tables; anybody may write them
-//!        │ triggers                                                      ──► NOTIFY whimbrel
+//!        │ triggers                                                      ──► NOTIFY whimbrel_<schema>
 //!        ▼
 //! whimbrel_clock        one row, and its lock: who numbers changes now
 //! whimbrel_log          per record and scope the newest change: version, and whether it is gone
@@ -47,8 +47,9 @@ use tokio::sync::Mutex;
 use whimbrel_protocol::Version;
 
 use self::catalog::Shapes;
-use self::triggers::CHANNEL;
+use self::triggers::channel;
 use self::views::Views;
+use crate::config::Place;
 use crate::model::{Entities, Entity};
 use crate::retention::now_ms;
 use crate::sql::AttachError;
@@ -59,14 +60,23 @@ use crate::storage::{
 pub use self::moment::PostgresMoment;
 pub use self::push::PostgresPush;
 
-/// Readers at the same time, at most, and one connection that listens.
-const READERS: u32 = 9;
-/// Answers on their way at the same time, at most.
-const MOMENTS: u32 = 16;
-/// A connection for them that nobody needed for so long is closed.
+/// How many connections there are at the same time, at most.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    /// Readers, and one connection that listens.
+    readers: u32,
+    /// Answers on their way.
+    moments: u32,
+    /// Pushes. One has the clock, the others wait for it.
+    writers: u32,
+}
+
+/// Of a server with one database.
+const ALONE: Share = Share { readers: 9, moments: 16, writers: 4 };
+/// Of one of several: nobody takes the connections of the others.
+const ONE_OF_SEVERAL: Share = Share { readers: 4, moments: 4, writers: 2 };
+/// A connection for answers that nobody needed for so long is closed; one of several databases keeps none of the others for longer either.
 const MOMENT_IDLE_MAX: Duration = Duration::from_secs(60);
-/// Pushes at the same time, at most. One has the clock, the others wait for it.
-const WRITERS: u32 = 4;
 /// How long to wait for a free connection, and for somebody else's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -83,6 +93,8 @@ struct Inner {
     shapes: Arc<Shapes>,
     views: Views,
     listener: Mutex<Option<PgListener>>,
+    channel: String,
+    moments_max: u32,
 }
 
 impl PostgresStorage {
@@ -91,23 +103,27 @@ impl PostgresStorage {
     /// # Errors
     /// [`AttachError`] when it cannot be reached or a table does not fit its entity.
     pub async fn open(url: &str, entities: &Entities) -> Result<Self, AttachError> {
-        let options = options(url)?;
+        Self::open_with(options(url, None)?, entities, ALONE).await
+    }
+
+    async fn open_with(options: PgConnectOptions, entities: &Entities, share: Share) -> Result<Self, AttachError> {
         let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(BUSY_TIMEOUT);
-        let writers = pool(WRITERS)
+        let writers = pool(share.writers)
             .after_connect(|connection, _| Box::pin(prepare_writer(connection)))
             .connect_with(options.clone())
             .await?;
-        let (shapes, views) = attach::attach(&writers, entities).await?;
+        let (shapes, views, schema) = attach::attach(&writers, entities).await?;
         // Whoever restores a database opens it afterwards: cursors that are not its own can be told by their era.
         eras::begin(&writers, now_ms()).await?;
-        let readers = pool(READERS).connect_with(options.clone()).await?;
+        let readers = pool(share.readers).connect_with(options.clone()).await?;
         views.mark_all(&writers).await?;
         views.refresh(&readers, &writers).await.map_err(AttachError::Views)?;
         // A lease ends by itself; a shorter limit of the database's would end it as a fault.
         let options = options.options([("idle_in_transaction_session_timeout", "600000")]);
-        let moments = pool(MOMENTS).idle_timeout(MOMENT_IDLE_MAX).connect_lazy_with(options);
-        let inner = Inner { writers, readers, moments, shapes: Arc::new(shapes), views, listener: Mutex::default() };
-        Ok(Self(Arc::new(inner)))
+        let moments = pool(share.moments).idle_timeout(MOMENT_IDLE_MAX).connect_lazy_with(options);
+        let (shapes, listener) = (Arc::new(shapes), Mutex::default());
+        let (channel, moments_max) = (channel(&schema), share.moments);
+        Ok(Self(Arc::new(Inner { writers, readers, moments, shapes, views, listener, channel, moments_max })))
     }
 
     /// The SQL by which the entities would be attached to the database as it is. Nothing is changed.
@@ -115,7 +131,7 @@ impl PostgresStorage {
     /// # Errors
     /// [`AttachError`], the same as when they are attached.
     pub async fn attach_script(url: &str, entities: &Entities) -> Result<String, AttachError> {
-        attach::script(&mut connect(url).await?, entities).await
+        attach::script(&mut connect(options(url, None)?).await?, entities).await
     }
 
     /// Takes away what attaching brought: triggers, their functions, the server's own tables. The entities' tables stay as they are.
@@ -123,18 +139,29 @@ impl PostgresStorage {
     /// # Errors
     /// [`AttachError`].
     pub async fn detach(url: &str, entities: &Entities) -> Result<(), AttachError> {
-        attach::detach(&mut connect(url).await?, entities).await
+        attach::detach(&mut connect(options(url, None)?).await?, entities).await
     }
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, AttachError> {
-    let options = PgConnectOptions::from_str(url).map_err(AttachError::Address)?;
-    let options = options.application_name("whimbrel-server");
+/// Everything here is in the schema that names without one mean; so a schema is said once.
+fn options(url: &str, schema: Option<&str>) -> Result<PgConnectOptions, AttachError> {
+    let mut options = PgConnectOptions::from_str(url).map_err(AttachError::Address)?;
+    options = options.application_name("whimbrel-server");
+    if let Some(schema) = schema {
+        options = options.options([("search_path", crate::sql::identifier(schema))]);
+    }
     Ok(sqlx::ConnectOptions::disable_statement_logging(options))
 }
 
-async fn connect(url: &str) -> Result<PgConnection, AttachError> {
-    Ok(sqlx::ConnectOptions::connect(&options(url)?).await?)
+fn options_at(place: &Place) -> Result<PgConnectOptions, AttachError> {
+    match place {
+        Place::Postgres { url, schema } => options(url, schema.as_deref()),
+        Place::File(_) => Err(AttachError::OtherKind),
+    }
+}
+
+async fn connect(options: PgConnectOptions) -> Result<PgConnection, AttachError> {
+    Ok(sqlx::ConnectOptions::connect(&options).await?)
 }
 
 /// A commit that is acknowledged is durable, also where the database is told otherwise for others.
@@ -149,6 +176,19 @@ async fn prepare_writer(connection: &mut PgConnection) -> sqlx::Result<()> {
 }
 
 impl Database for PostgresStorage {
+    async fn open_at(place: &Place, entities: &Entities, is_one_of_several: bool) -> Result<Self, AttachError> {
+        let share = if is_one_of_several { ONE_OF_SEVERAL } else { ALONE };
+        Self::open_with(options_at(place)?, entities, share).await
+    }
+
+    async fn script_at(place: &Place, entities: &Entities) -> Result<String, AttachError> {
+        attach::script(&mut connect(options_at(place)?).await?, entities).await
+    }
+
+    async fn detach_at(place: &Place, entities: &Entities) -> Result<(), AttachError> {
+        attach::detach(&mut connect(options_at(place)?).await?, entities).await
+    }
+
     async fn renew_history(&self) -> StorageResult<()> {
         Ok(eras::renew_history(&self.0.writers).await?)
     }
@@ -254,7 +294,7 @@ impl Storage for PostgresStorage {
             Some(listener) => listener,
             None => {
                 let mut listener = PgListener::connect_with(&self.0.readers).await?;
-                listener.listen(CHANNEL).await?;
+                listener.listen(&self.0.channel).await?;
                 place.insert(listener)
             }
         };

@@ -18,12 +18,11 @@ pub struct PostgresMoment {
 
 impl PostgresMoment {
     pub(super) async fn begin(PostgresStorage(inner): &PostgresStorage) -> StorageResult<Self> {
-        let moments = inner.moments.clone();
+        let (moments, most) = (inner.moments.clone(), inner.moments_max);
         let mut transaction = moments.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         // The moment is that of the first statement.
         log::read_head(&mut *transaction).await?;
-        let lease =
-            Lease::new(Reading(transaction), move || moments.num_idle() == 0 && moments.size() >= super::MOMENTS);
+        let lease = Lease::new(Reading(transaction), move || moments.num_idle() == 0 && moments.size() >= most);
         Ok(Self { lease, shapes: Arc::clone(&inner.shapes) })
     }
 }

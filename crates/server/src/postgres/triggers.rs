@@ -21,10 +21,17 @@
 use super::shape::Shape;
 use super::tables::cut;
 use crate::model::Entity;
-use crate::sql;
+use crate::sql::{self, quoted};
 
-/// Where notifications of changes go.
-pub(super) const CHANNEL: &str = "whimbrel";
+/// Where notifications of changes go. Channels are a database's, and schemas of one are realms of their own.
+pub(super) fn channel(schema: &str) -> String {
+    cut(&format!("whimbrel_{schema}"))
+}
+
+/// The statement in a function that tells of changes.
+pub(super) fn notify(schema: &str) -> String {
+    format!("PERFORM pg_notify('{}', '');", quoted(&channel(schema)))
+}
 
 /// Takes the clock, once in a transaction. A transaction is told by its number and the moment of its beginning: numbers alone begin
 /// anew where a dump is loaded.
@@ -157,11 +164,12 @@ DECLARE
 BEGIN
   last := {NEWEST};
   {enter};
-  PERFORM pg_notify('{CHANNEL}', '');
+  {}
   RETURN NULL;
 END
 $whimbrel$",
-            properties(schema)
+            properties(schema),
+            notify(schema)
         ));
         statements.push(format!(
             "CREATE OR REPLACE TRIGGER whimbrel_{event} AFTER {event} ON \"{table}\" {}\

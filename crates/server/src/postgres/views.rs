@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::catalog;
 use super::shape::Shape;
 use super::tables::cut;
-use super::triggers::{CHANNEL, TAKE_CLOCK, properties};
+use super::triggers::{TAKE_CLOCK, notify, properties};
 use crate::model::{Entities, Entity, View};
 use crate::sql::AttachError;
 use crate::storage::{StorageError, StorageResult};
@@ -116,11 +116,12 @@ pub(super) fn marking(entity: &Entity, view: &View, schema: &str) -> Vec<String>
         "CREATE OR REPLACE FUNCTION \"{function}\"() RETURNS trigger {}
 BEGIN
   INSERT INTO whimbrel_dirty (entity) VALUES ('{name}');
-  PERFORM pg_notify('{CHANNEL}', '');
+  {}
   RETURN NULL;
 END
 $whimbrel$",
-        properties(schema)
+        properties(schema),
+        notify(schema)
     )];
     statements.extend(view.of.iter().map(|table| {
         format!(

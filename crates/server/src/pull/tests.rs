@@ -51,7 +51,7 @@ fn say(line: &PullLine) -> String {
 }
 
 async fn begin(storage: &SqliteStorage, cursors: Vec<BucketCursor>) -> Pull<crate::sqlite::SqliteMoment> {
-    let user = User { id: "u".into(), scopes: vec!["all".into()] };
+    let user = User { id: "u".into(), scopes: vec!["all".into()], realm: None };
     let request = PullRequest {
         protocol: PROTOCOL_VERSION,
         client: Uuid::nil().to_string(),

@@ -12,6 +12,9 @@ pub enum AttachError {
     /// Views could not be read.
     #[error("the views of the database cannot be read: {0}")]
     Views(#[source] StorageError),
+    /// It is of another kind than what was asked for it.
+    #[error("the database is of another kind")]
+    OtherKind,
     /// Its address says nothing.
     #[error("the database's address cannot be used: {0}")]
     Address(#[source] sqlx::Error),

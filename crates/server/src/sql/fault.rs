@@ -10,8 +10,9 @@ use crate::storage::StorageError;
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
 
-/// The same of PostgreSQL: serialization failure, deadlock, lock not available, too many connections, and all of a server that stops or starts.
-const POSTGRES_BUSY: [&str; 7] = ["40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03"];
+/// The same of PostgreSQL: serialization failure, deadlock, lock not available, too many connections, all of a server that stops or starts, and of a
+/// database that is not there or takes no connections.
+const POSTGRES_BUSY: [&str; 9] = ["40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03", "3D000", "55000"];
 
 impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {

@@ -47,6 +47,7 @@ use self::defaults::Defaults;
 use self::log::read_head;
 use self::views::Views;
 
+use crate::config::Place;
 use crate::model::{Entities, Entity};
 use crate::retention::now_ms;
 use crate::sql::AttachError;
@@ -134,7 +135,26 @@ fn options(file: &Path) -> SqliteConnectOptions {
     options.disable_statement_logging()
 }
 
+fn file_of(place: &Place) -> Result<&Path, AttachError> {
+    match place {
+        Place::File(file) => Ok(file),
+        Place::Postgres { .. } => Err(AttachError::OtherKind),
+    }
+}
+
 impl Database for SqliteStorage {
+    async fn open_at(place: &Place, entities: &Entities, _: bool) -> Result<Self, AttachError> {
+        Self::open(file_of(place)?, entities).await
+    }
+
+    async fn script_at(place: &Place, entities: &Entities) -> Result<String, AttachError> {
+        Self::attach_script(file_of(place)?, entities).await
+    }
+
+    async fn detach_at(place: &Place, entities: &Entities) -> Result<(), AttachError> {
+        Self::detach(file_of(place)?, entities).await
+    }
+
     async fn renew_history(&self) -> StorageResult<()> {
         Ok(eras::renew_history(&self.writer).await?)
     }

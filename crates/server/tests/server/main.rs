@@ -42,6 +42,8 @@ macro_rules! suite {
         mod horizon;
         #[path = "isolation.rs"]
         mod isolation;
+        #[path = "isolation_of_realms.rs"]
+        mod isolation_of_realms;
         #[path = "merge.rs"]
         mod merge;
         #[path = "pairs.rs"]
@@ -58,6 +60,8 @@ macro_rules! suite {
         mod pull;
         #[path = "pull_state.rs"]
         mod pull_state;
+        #[path = "realms.rs"]
+        mod realms;
         #[path = "replay.rs"]
         mod replay;
         #[path = "resume.rs"]

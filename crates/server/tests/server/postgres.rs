@@ -12,3 +12,5 @@ mod instances;
 mod instances_simulated;
 #[path = "plain_postgres.rs"]
 mod plain_postgres;
+#[path = "realms_postgres.rs"]
+mod realms_postgres;

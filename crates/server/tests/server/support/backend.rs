@@ -45,6 +45,18 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// Lets a program of the server use it.
     fn hand_over(folder: &Path, program: &mut std::process::Command);
+
+    /// In how many ways realms can have places of their own.
+    const REALM_KINDS: usize;
+
+    /// Where a realm is, in one of these ways, as a configuration says it.
+    fn realm(folder: &Path, kind: usize, name: &str) -> impl Future<Output = String> + Send;
+
+    /// Where a realm is that is away, and comes when it is let.
+    fn realm_away(folder: &Path) -> impl Future<Output = String> + Send;
+
+    /// Lets it come.
+    fn let_come(folder: &Path) -> impl Future<Output = ()> + Send;
 }
 
 pub(crate) struct Sqlite;
@@ -101,6 +113,22 @@ impl Backend for Sqlite {
 
     fn hand_over(_: &Path, program: &mut std::process::Command) {
         program.env_remove("DATABASE_URL");
+    }
+
+    const REALM_KINDS: usize = 1;
+
+    async fn realm(_: &Path, _: usize, name: &str) -> String {
+        format!("data = \"realms/{name}.sqlite\"")
+    }
+
+    /// A file is where the folder is to be.
+    async fn realm_away(folder: &Path) -> String {
+        std::fs::write(folder.join("away"), "").unwrap();
+        "data = \"away/late.sqlite\"".to_owned()
+    }
+
+    async fn let_come(folder: &Path) {
+        std::fs::remove_file(folder.join("away")).unwrap();
     }
 }
 
@@ -199,5 +227,26 @@ impl Backend for Postgres {
             runtime.block_on(Self::url(&folder))
         });
         program.env("DATABASE_URL", making.join().unwrap());
+    }
+
+    /// Schemas of one database; a database for each.
+    const REALM_KINDS: usize = 2;
+
+    async fn realm(folder: &Path, kind: usize, name: &str) -> String {
+        match kind {
+            0 => format!("database = \"{}\"\nschema = \"{name}\"", Self::url(folder).await),
+            _ => format!("database = \"{}\"", cluster::new_database().await),
+        }
+    }
+
+    async fn realm_away(folder: &Path) -> String {
+        let url = cluster::new_database().await;
+        cluster::remove_database(&url).await;
+        std::fs::write(folder.join("away.url"), &url).unwrap();
+        format!("database = \"{url}\"")
+    }
+
+    async fn let_come(folder: &Path) {
+        cluster::make_database(&std::fs::read_to_string(folder.join("away.url")).unwrap()).await;
     }
 }

@@ -63,8 +63,28 @@ pub(crate) async fn new_database() -> String {
 
 /// A copy of a database that nobody has open.
 pub(crate) async fn copy_database(url: &str) -> String {
+    create(name_of(url)).await
+}
+
+/// Removes a database that nobody has open.
+pub(crate) async fn remove_database(url: &str) {
+    for_all(&format!("DROP DATABASE {}", name_of(url))).await;
+}
+
+/// Makes one that was removed again.
+pub(crate) async fn make_database(url: &str) {
+    for_all(&format!("CREATE DATABASE {}", name_of(url))).await;
+}
+
+/// The name of a database in its address.
+pub(crate) fn name_of(url: &str) -> &str {
     let address = url.split_once('?').map_or(url, |(address, _)| address);
-    create(address.rsplit_once('/').unwrap().1).await
+    address.rsplit_once('/').unwrap().1
+}
+
+async fn for_all(sql: &str) {
+    let mut connection = sqlx::PgConnection::connect(&server().replace("{}", "postgres")).await.unwrap();
+    sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
 }
 
 async fn create(template: &str) -> String {

@@ -3,11 +3,13 @@
 mod api;
 mod backend;
 pub(crate) mod cluster;
+mod realms;
 mod replica;
 mod stubborn;
 
 pub(crate) use api::{Api, Lines, code_of, outcomes_of};
 pub(crate) use backend::{Backend, Postgres, Sqlite};
+pub(crate) use realms::{RealmServer, with_realms};
 pub(crate) use replica::Replica;
 pub(crate) use stubborn::Stubborn;
 
