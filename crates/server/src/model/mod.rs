@@ -39,13 +39,18 @@ pub struct User {
 }
 
 impl User {
+    /// Whose a store of this user's is: with realms, the same name in another one is somebody else's. No realm has a `/` in its name.
+    pub(crate) fn owner(&self) -> String {
+        self.realm.as_ref().map_or_else(|| self.id.clone(), |realm| format!("{realm}/{}", self.id))
+    }
+
     /// Whether a store is this user's, as far as it says whose it is.
     ///
     /// # Errors
     /// `auth/other-user`.
     pub(crate) fn check(&self, store_of: Option<&str>) -> Result<(), Fault> {
         match store_of {
-            Some(other) if other != self.id => {
+            Some(other) if other != self.owner() => {
                 Err(Fault::new(ProblemCode::OtherUser, "this store belongs to another user"))
             }
             Some(_) | None => Ok(()),

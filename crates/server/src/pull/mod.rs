@@ -112,7 +112,7 @@ impl<M: Read> Pull<M> {
             let pending = progress.count(&moment, &head, &entities).await?;
             buckets.push(BucketInfo { bucket: progress.name.clone(), pending });
         }
-        let user = Some(user.id.clone());
+        let user = Some(user.owner());
         let start = Start { protocol: PROTOCOL_VERSION, history: head.history.clone(), user, forbidden, buckets };
         Ok(Self { moment, head, entities, waiting, lines: [PullLine::Start(start)].into(), ended: false })
     }
