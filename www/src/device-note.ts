@@ -5,11 +5,13 @@ import type { Rounds } from "./rounds";
 
 const numbers = new Intl.NumberFormat("en-GB");
 
+const count = (number: number, one: string): string => `${numbers.format(number)} ${one}${number === 1 ? "" : "s"}`;
+
 export function mountDeviceNote(db: Rounds, signal: AbortSignal): void {
   const show = async (lastSuccess: Date | null): Promise<void> => {
     const [places, orders] = await Promise.all([db.place.count(), db.workOrder.count()]);
     if (signal.aborted) return;
-    const counts = `On this device: ${numbers.format(places)} places, ${numbers.format(orders)} work orders.`;
+    const counts = `On this device: ${count(places, "place")}, ${count(orders, "work order")}.`;
     const last = lastSuccess === null ? "" : ` Last sync ${timeOfDay(lastSuccess, new Date())}.`;
     setText(byId("device"), counts + last);
   };
