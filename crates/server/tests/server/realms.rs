@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use whimbrel_conformance::{Target, run};
@@ -10,6 +11,7 @@ use whimbrel_server::{HookError, Hooks, OpenCause, RealmError, open_all};
 
 use super::Here;
 use super::detach::said;
+use crate::auth::{Signer, issuer};
 use crate::support::{Api, Backend as _, CONFIG, RealmServer, code_of, config_in, with_realms};
 
 const CONFORMANCE: &str = include_str!("../../../conformance/conformance.toml");
@@ -35,6 +37,45 @@ async fn every_case_of_the_protocol_in_a_realm() {
     let target = Target { url: server.url.clone(), token: "ana".into(), other_token: Some("ben".into()) };
     let report = run(&target, "").await;
     assert!(report.failed.is_empty() && report.left_out == 0 && report.passed.len() > 100, "{report}");
+}
+
+#[tokio::test]
+async fn r5_a_token_is_for_the_realm_that_its_claim_says_and_for_no_other() {
+    let folder = Arc::new(TempDir::new().unwrap());
+    let places = [
+        ("acme", Here::realm(folder.path(), 0, "acme").await),
+        ("globex", Here::realm(folder.path(), 0, "globex").await),
+    ];
+    let by_claim = issuer("id", "{sub}", &format!("realm = \"{{org}}\"\n{}", key("secret", "HS256", "secretFile")));
+    let of_one = issuer("staff", "{sub}", &format!("realm = \"globex\"\n{}", key("ec.pub.pem", "ES256", "pemFile")));
+    let config = with_realms(&CONFIG.replace("\"development\"", "\"jwt\""), &(by_claim + &of_one), &places);
+    let server = RealmServer::start_with::<Here>(folder, &config, Hooks::default()).await;
+    let (signer, staff) = (Signer::new(Algorithm::HS256, "secret", None), Signer::new(Algorithm::ES256, "ec.pem", None));
+    let (acme, globex) = (signer.token(json!({"org": "acme"})), signer.token(json!({"org": ["globex"]})));
+    server.api(&acme).accepted("create", "note", "n", json!({"set": {"title": "acme's"}})).await;
+    let rows = async |token: &str| {
+        let lines = server.api(token).pull(&["note"], &json!([])).await;
+        lines.iter().map(|line| line["rows"]["data"].as_array().map_or(0, Vec::len)).sum::<usize>()
+    };
+    assert_eq!((rows(&acme).await, rows(&globex).await), (1, 0));
+    // What the token of an issuer of one realm claims besides counts for nothing.
+    assert_eq!(rows(&staff.token(json!({"iss": "staff", "org": "acme"}))).await, 0);
+    let mut answers = Vec::new();
+    for org in [json!(null), json!("nobodys"), json!(""), json!(["acme", "globex"]), json!("ACME"), json!(7), json!("acme ")] {
+        let api = server.api(&signer.token(json!({ "org": org })));
+        for (method, path) in [("POST", "/v1/push"), ("POST", "/v1/pull"), ("GET", "/v1/events")] {
+            let request = api.http.request(method.parse().unwrap(), format!("{}{path}", api.url)).bearer_auth(&api.token);
+            let answer = request.send().await.unwrap();
+            answers.push((answer.status(), answer.text().await.unwrap()));
+            assert_eq!(code_of(answers.last().unwrap()), "auth/forbidden", "{org} {path}");
+        }
+    }
+    // No realm and a realm that is not here are the same answer.
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.0 == 403), "{answers:?}");
+}
+
+fn key(file: &str, algorithm: &str, kind: &str) -> String {
+    format!("keys = [{{ algorithm = \"{algorithm}\", {kind} = \"KEYS/{file}\" }}]")
 }
 
 #[tokio::test]
