@@ -6,15 +6,20 @@ use serde_json::json;
 use sqlx::postgres::PgListener;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
+use whimbrel_server::{Config, OpenCause, Place, PostgresStorage, RealmError, open_all};
 
 use super::detach::said;
 use super::events::Events;
-use crate::support::{Backend as _, CONFIG, Postgres, RealmServer, cluster, code_of, with_realms};
+use crate::support::{Backend as _, CONFIG, Postgres, RealmServer, Replica, cluster, code_of, with_realms};
 
 /// The address of the database of the first realm.
 fn url_of(server: &RealmServer, realm: usize) -> String {
-    match &server.config.realms[realm].place {
-        whimbrel_server::Place::Postgres { url, .. } => url.clone(),
+    url_in(&server.config, realm)
+}
+
+fn url_in(config: &Config, realm: usize) -> String {
+    match &config.realms[realm].place {
+        Place::Postgres { url, .. } => url.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -105,4 +110,49 @@ async fn a_database_that_goes_away_takes_no_other_realm_with_it() {
     while globex.post("/v1/pull", &pull).await.0 != 200 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// As docs/OPERATIONS.md has it: a schema that is called otherwise, or somewhere else, is the same realm.
+#[tokio::test]
+async fn a_realm_is_moved_to_another_schema_and_clients_go_on() {
+    let server = RealmServer::start::<Postgres>(0, CONFIG).await;
+    let url = url_of(&server, 0);
+    server.api("acme-ana").accepted("create", "note", "n", json!({"set": {"title": "t"}})).await;
+    let mut replica = Replica::default();
+    replica.sync(&server.api("acme-ana"), &["note"]).await;
+    let folder = server.stop().await;
+    run(&url, "ALTER SCHEMA acme RENAME TO elsewhere").await;
+    let text = std::fs::read_to_string(folder.path().join("server.toml")).unwrap();
+    let text = text.replace("schema = \"acme\"", "schema = \"elsewhere\"");
+    let server = RealmServer::start_with::<Postgres>(folder, &text, whimbrel_server::Hooks::default()).await;
+    run(&url, "INSERT INTO elsewhere.note (id, title) VALUES ('past', 'the server')").await;
+    let lines = server.api("acme-ana").pull(&["note"], &replica.cursors()).await;
+    assert!(lines.iter().all(|line| line["resync"].is_null()), "{lines:?}");
+    let rows = lines.iter().find(|line| !line["rows"].is_null()).unwrap();
+    assert_eq!(rows["rows"]["data"].as_array().unwrap().len(), 1, "only what is new: {rows}");
+    server.api("acme-ana").accepted("update", "note", "n", json!({"set": {"title": "u"}})).await;
+}
+
+#[tokio::test]
+async fn a_copy_is_another_realm_once_it_has_a_history_of_its_own() {
+    let server = RealmServer::start::<Postgres>(1, CONFIG).await;
+    let (acme, mut config) = (url_of(&server, 0), server.config.clone());
+    server.api("acme-ana").accepted("create", "note", "n", json!({"set": {"title": "t"}})).await;
+    let mut replica = Replica::default();
+    replica.sync(&server.api("acme-ana"), &["note"]).await;
+    let folder = server.stop().await;
+    let copy = cluster::copy_database(&acme).await;
+    let text = std::fs::read_to_string(folder.path().join("server.toml")).unwrap();
+    let text = text.replace(&url_in(&config, 1), &copy);
+    config.realms[1].place = Place::Postgres { url: copy, schema: None };
+    let refused = open_all::<PostgresStorage>(&config, Vec::new()).await.map(|_| ()).unwrap_err();
+    assert!(matches!(refused.cause, OpenCause::Realm(RealmError::SameHistory(_))), "{refused}");
+    let opened = open_all::<PostgresStorage>(&config, vec!["globex".to_owned()]).await.unwrap();
+    opened.close().await.unwrap();
+    let server = RealmServer::start_with::<Postgres>(folder, &text, whimbrel_server::Hooks::default()).await;
+    // The copy has the key that signed the cursor, and the user has the same name.
+    let lines = server.api("globex-twin").pull(&["note"], &replica.cursors()).await;
+    assert!(lines.iter().any(|line| !line["resync"].is_null()), "{lines:?}");
+    let lines = server.api("acme-ana").pull(&["note"], &replica.cursors()).await;
+    assert!(lines.iter().all(|line| line["resync"].is_null()), "{lines:?}");
 }
