@@ -20,6 +20,8 @@ macro_rules! suite {
         mod allow;
         #[path = "attachments.rs"]
         mod attachments;
+        #[path = "backup.rs"]
+        mod backup;
         #[path = "concurrency.rs"]
         mod concurrency;
         #[path = "conformance.rs"]

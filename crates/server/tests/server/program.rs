@@ -17,8 +17,13 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn start(folder: &Path) -> Self {
-        std::fs::write(folder.join("server.toml"), CONFIG).unwrap();
-        let mut child = command(folder).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_with(folder, CONFIG, &[])
+    }
+
+    pub(super) fn start_with(folder: &Path, config: &str, arguments: &[&str]) -> Self {
+        std::fs::write(folder.join("server.toml"), config).unwrap();
+        let mut command = command(folder);
+        let mut child = command.args(["--listen", "127.0.0.1:0"]).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();

@@ -40,6 +40,12 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Puts the backup in its place.
     fn restore(folder: &Path) -> impl Future<Output = ()> + Send;
 
+    /// Takes a backup of a database that a server has open, as docs/OPERATIONS.md has it.
+    fn dump(folder: &Path) -> impl Future<Output = ()> + Send;
+
+    /// Puts that in its place, as docs/OPERATIONS.md has it. Nobody has it open.
+    fn put_back(folder: &Path) -> impl Future<Output = ()> + Send;
+
     /// A configuration that names it.
     fn configured(folder: &Path, config: Config) -> impl Future<Output = Config> + Send;
 
@@ -105,6 +111,19 @@ impl Backend for Sqlite {
 
     async fn restore(folder: &Path) {
         std::fs::copy(folder.join("backup"), folder.join("test.sqlite")).unwrap();
+    }
+
+    async fn dump(folder: &Path) {
+        let copy = folder.join("copy.sqlite").display().to_string();
+        Self::sql(folder, &format!("VACUUM INTO '{copy}'")).await;
+    }
+
+    async fn put_back(folder: &Path) {
+        for old in ["test.sqlite", "test.sqlite-wal", "test.sqlite-shm"] {
+            // Where the server stopped cleanly there is only the first.
+            _ = std::fs::remove_file(folder.join(old));
+        }
+        std::fs::copy(folder.join("copy.sqlite"), folder.join("test.sqlite")).unwrap();
     }
 
     async fn configured(_: &Path, config: Config) -> Config {
@@ -213,6 +232,22 @@ impl Backend for Postgres {
     /// The server finds the copy at its address from then on.
     async fn restore(folder: &Path) {
         std::fs::copy(folder.join("backup"), folder.join("database.url")).unwrap();
+    }
+
+    async fn dump(folder: &Path) {
+        let url = Self::url(folder).await;
+        let file = std::fs::File::create(folder.join("app.sql")).unwrap();
+        assert!(cluster::program("pg_dump").arg(url).stdout(file).status().unwrap().success());
+    }
+
+    /// Into another database, which the server finds at its address from then on.
+    async fn put_back(folder: &Path) {
+        let url = cluster::new_database().await;
+        let file = std::fs::File::open(folder.join("app.sql")).unwrap();
+        let mut psql = cluster::program("psql");
+        let psql = psql.args(["--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]).arg(&url);
+        assert!(psql.stdin(file).stdout(std::process::Stdio::null()).status().unwrap().success());
+        std::fs::write(folder.join("database.url"), url).unwrap();
     }
 
     async fn configured(folder: &Path, config: Config) -> Config {
