@@ -16,10 +16,14 @@ pub(super) async fn clock_if_new(
     rows: &[(String, Row)],
 ) -> StorageResult<Option<Version>> {
     let ids: Vec<&str> = rows.iter().map(|(id, _)| id.as_str()).collect();
-    let sql = format!(
-        "SELECT {NEWEST} WHERE NOT EXISTS (SELECT 1 FROM whimbrel_log WHERE entity = $1 AND id = ANY ($2::text[])) \
-         AND NOT EXISTS (SELECT 1 FROM whimbrel_deleted WHERE entity = $1 AND id = ANY ($2::text[]))"
-    );
+    // Each by itself, along the index: for an array, all of the entity's entries may be read.
+    let has = |table: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM unnest($2::text[]) AS new(id) CROSS JOIN LATERAL \
+             (SELECT 1 FROM {table} AS l WHERE l.entity = $1 AND l.id = new.id OFFSET 0) AS known)"
+        )
+    };
+    let sql = format!("SELECT {NEWEST} WHERE NOT {} AND NOT {}", has("whimbrel_log"), has("whimbrel_deleted"));
     let row = sqlx::query(AssertSqlSafe(sql)).bind(&entity.name).bind(ids).fetch_optional(connection).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?.map(from_sql))
 }
@@ -30,11 +34,14 @@ pub(super) async fn came_in_order(
     rows: &[(String, Row)],
     before: Version,
 ) -> StorageResult<bool> {
-    let sql = "SELECT version, min(id) FROM whimbrel_log WHERE version > $1 GROUP BY version ORDER BY version";
-    let found = sqlx::query(sql).bind(to_sql(before)).fetch_all(connection).await?;
+    // One more than there may be; there is no version without the one before it.
+    let (from, upto) = (to_sql(before) + 1, to_sql(before + rows.len() as u64 + 1));
+    let sql =
+        "SELECT version, min(id) FROM whimbrel_log WHERE version BETWEEN $1 AND $2 GROUP BY version ORDER BY version";
+    let found = sqlx::query(sql).bind(from).bind(upto).fetch_all(connection).await?;
     let found: Vec<(i64, String)> =
         found.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<sqlx::Result<_>>()?;
-    let expected = (to_sql(before) + 1..).zip(rows.iter().map(|(id, _)| id));
+    let expected = (from..).zip(rows.iter().map(|(id, _)| id));
     Ok(found.len() == rows.len() && found.iter().zip(expected).all(|(found, own)| (found.0, &found.1) == own))
 }
 

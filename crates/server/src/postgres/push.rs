@@ -11,7 +11,7 @@ use super::bulk;
 use super::catalog::Shapes;
 use super::refusal::refused;
 use super::seed::{self, insert_sql};
-use super::triggers::TAKE_CLOCK;
+use super::triggers::{PLANS, TAKE_CLOCK};
 use super::values::{PgQuery, bind, read};
 use crate::model::{Entity, Row, Value};
 use crate::sql::{from_sql, outcome_from_sql, to_sql};
@@ -37,7 +37,7 @@ impl PostgresPush {
     pub(super) async fn begin(writers: &PgPool, shapes: Arc<Shapes>) -> StorageResult<Self> {
         let mut transaction = writers.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         // A constraint that is looked at when the transaction ends could not be blamed on one change.
-        let first = format!("SET CONSTRAINTS ALL IMMEDIATE; {TAKE_CLOCK}");
+        let first = format!("SET CONSTRAINTS ALL IMMEDIATE; {PLANS}; {TAKE_CLOCK}");
         sqlx::raw_sql(AssertSqlSafe(first)).execute(&mut *transaction).await?;
         Ok(Self { transaction, shapes, is_spoilt: false })
     }

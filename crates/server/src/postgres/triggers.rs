@@ -41,6 +41,10 @@ pub(super) const TAKE_CLOCK: &str = "UPDATE whimbrel_clock SET writer = pg_curre
 /// The version of the last change. The floor is what the log had before something was forgotten of it.
 pub(super) const NEWEST: &str = "(SELECT greatest(floor, (SELECT max(version) FROM whimbrel_log)) FROM whimbrel_clock)";
 
+/// What is written is looked up by indexes, also where a table was small when a plan was made: the plan stays in use until PostgreSQL analyses the
+/// table, which may be a minute and a hundred thousand rows later. (The clock has no index. What it costs to read it nevertheless is far over where JIT begins.)
+pub(super) const PLANS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off";
+
 /// The function that all tables share.
 pub(super) fn take_function(schema: &str) -> String {
     format!(
@@ -54,9 +58,12 @@ $whimbrel$",
     )
 }
 
-/// How a trigger's function is written: with the rights of whoever attached.
+/// How a trigger's function is written: with the rights of whoever attached, and with plans ([`PLANS`]) that stay good while tables grow.
 pub(super) fn properties(schema: &str) -> String {
-    format!("LANGUAGE plpgsql SECURITY DEFINER SET search_path = {}, pg_temp AS $whimbrel$", sql::identifier(schema))
+    format!(
+        "LANGUAGE plpgsql SECURITY DEFINER SET search_path = {}, pg_temp SET enable_seqscan = off SET jit = off AS $whimbrel$",
+        sql::identifier(schema)
+    )
 }
 
 /// What a statement did.
@@ -130,20 +137,24 @@ pub(super) fn enter(entity: &Entity, shape: &Shape, ids: &str, last: &str) -> St
         Some(field) => format!("({field})::text"),
         None => "NULL::text".to_owned(),
     });
+    // `OFFSET 0` keeps the planner from looking up all records at once by reading all there are: its plan stays in use while the table grows.
     format!(
         "WITH touched AS MATERIALIZED (
     SELECT ids.\"id\", ids.\"id\"::text AS key, {last} + row_number() OVER (ORDER BY ids.place, ids.\"id\") AS version
     FROM (SELECT \"id\", min(place) AS place FROM ({ids}) AS every GROUP BY \"id\") AS ids
-  ), leaving AS (
-    UPDATE whimbrel_log AS l SET version = touched.version, gone = true FROM touched
-    WHERE l.entity = '{name}' AND l.id = touched.key AND NOT l.gone AND NOT EXISTS (
-      SELECT 1 FROM \"{table}\" AS t CROSS JOIN LATERAL ({scopes}) AS s
-      WHERE t.\"id\" = touched.\"id\" AND s.scope = l.scope)
   )
   INSERT INTO whimbrel_log AS l (version, entity, id, scope, gone)
-  SELECT touched.version, '{name}', touched.key, s.scope, false
-  FROM touched JOIN \"{table}\" AS t ON t.\"id\" = touched.\"id\" CROSS JOIN LATERAL ({scopes}) AS s
-  ON CONFLICT (entity, id, scope) DO UPDATE SET version = excluded.version, gone = false"
+  SELECT touched.version, '{name}', touched.key, entered.scope, entered.gone
+  FROM touched CROSS JOIN LATERAL (
+    SELECT s.scope, false AS gone FROM \"{table}\" AS t CROSS JOIN LATERAL ({scopes}) AS s WHERE t.\"id\" = touched.\"id\"
+    UNION ALL
+    SELECT o.scope, true FROM whimbrel_log AS o
+    WHERE o.entity = '{name}' AND o.id = touched.key AND NOT o.gone AND NOT EXISTS (
+      SELECT 1 FROM \"{table}\" AS t CROSS JOIN LATERAL ({scopes}) AS s
+      WHERE t.\"id\" = touched.\"id\" AND s.scope = o.scope)
+    OFFSET 0
+  ) AS entered
+  ON CONFLICT (entity, id, scope) DO UPDATE SET version = excluded.version, gone = excluded.gone"
     )
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tempfile::TempDir;
+use uuid::Uuid;
 use whimbrel_server::PostgresStorage;
 
 use super::{Here, Server};
@@ -287,4 +288,33 @@ async fn triggers_that_were_taken_away_are_put_back_and_what_was_missed_is_found
     server.sql("INSERT INTO task VALUES ('4', 'four', 'a')").await;
     replica.sync(&server.ana(), &["task"]).await;
     assert_eq!(titles(&replica, "task/team:a"), "2:two 3:three 4:four");
+}
+
+/// Nobody analyses these tables meanwhile: the plans are of when there was nothing, and have to be good for what there is.
+#[tokio::test]
+async fn what_a_push_reads_does_not_grow_with_the_table() {
+    let server = Server::start().await;
+    let mut ana = server.ana();
+    let (batches, batch) = (20, 500);
+    for _ in 0..batches {
+        let mut new = || ana.change("create", "note", &Uuid::new_v4().to_string(), json!({"set": {"title": "t"}}));
+        let changes: Vec<Value> = (0..batch).map(|_| new()).collect();
+        assert!(ana.push(&changes).await.iter().all(|outcome| outcome["outcome"] == "accepted"));
+    }
+    let folder = server.stop().await;
+    let mut connection = Here::connect(folder.path()).await;
+    let mut count = async |sql: &'static str| {
+        let number: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+        number
+    };
+    // The server's connections say what they did when they end.
+    while count("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'note'").await < batches * batch {
+        tokio::task::yield_now().await;
+    }
+    let tables = "SELECT sum(seq_tup_read)::bigint FROM pg_stat_user_tables WHERE relname IN ('note', 'whimbrel_log')";
+    let indexes =
+        "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname IN ('note', 'whimbrel_log')";
+    let read = (count(tables).await, count(indexes).await);
+    println!("{} rows, read of tables and of indexes: {read:?}", batches * batch);
+    assert!(read.0 + read.1 < 5 * batches * batch, "{read:?}");
 }
