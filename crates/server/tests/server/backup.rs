@@ -119,7 +119,7 @@ async fn story(is_killed: bool) {
     assert!(sync(&mut device, &ben).await.is_empty(), "once");
     // What was accepted before the backup is known: nothing is applied twice, and what was deleted stays deleted.
     let waiting = ben.change("create", "note", "4", title("four"));
-    let again = ben.request(&[waiting.clone()], 2);
+    let again = ben.request(std::slice::from_ref(&waiting), 2);
     assert_eq!(ben.push_raw(&again).await.1["outcomes"][0]["outcome"], "accepted");
     assert_eq!(ben.push_raw(&again).await.1["outcomes"][0]["outcome"], "duplicate");
     assert_eq!(ben.push_one("create", "note", "2", title("two")).await["code"], "row/deleted");
