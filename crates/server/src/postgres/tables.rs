@@ -4,6 +4,9 @@ use super::shape::ColumnType;
 use crate::model::{Entity, Field};
 
 /// The server's own tables. The columns that are compared with text of clients are ordered by their bytes.
+///
+/// Of the log, one index alone begins with the entity. Where PostgreSQL has never seen an entity it takes all indexes that begin with it for equally good,
+/// and looks a record up in one that has all of the entity's.
 pub(super) const OWN_TABLES: &str = r#"CREATE TABLE IF NOT EXISTS whimbrel_meta (
   name text COLLATE "C" PRIMARY KEY,
   value text NOT NULL
@@ -26,8 +29,8 @@ CREATE TABLE IF NOT EXISTS whimbrel_log (
   PRIMARY KEY (entity, id, scope)
 );
 CREATE INDEX IF NOT EXISTS whimbrel_log_newest ON whimbrel_log (version);
-CREATE INDEX IF NOT EXISTS whimbrel_log_by_version ON whimbrel_log (entity, scope, version);
-CREATE INDEX IF NOT EXISTS whimbrel_log_by_id ON whimbrel_log (entity, scope, id) WHERE NOT gone;
+CREATE INDEX IF NOT EXISTS whimbrel_log_by_version ON whimbrel_log (scope, entity, version);
+CREATE INDEX IF NOT EXISTS whimbrel_log_by_id ON whimbrel_log (scope, entity, id) WHERE NOT gone;
 CREATE INDEX IF NOT EXISTS whimbrel_log_gone ON whimbrel_log (version) WHERE gone;
 
 CREATE TABLE IF NOT EXISTS whimbrel_deleted (
