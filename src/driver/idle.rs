@@ -40,6 +40,8 @@ impl<P: Platform> Driver<P> {
             if self.inner.store.seq() == seq && self.inner.active.borrow().is_none() {
                 break;
             }
+            // A long run leaves no quiet moment, and may write faster than it is worth waiting for.
+            self.report_failure(self.inner.store.lighten().await);
         }
         loop {
             match self.inner.store.compact_step().await {

@@ -23,6 +23,8 @@ use crate::ports::Storage;
 const TAIL_BYTES_MAX: usize = 256 * 1024;
 /// Records of the log from which the tail becomes a run.
 const TAIL_RECORDS_MAX: u64 = 256;
+/// Bytes of the tail from which it becomes a run also while there is work: it is all in memory, and becomes pages at once.
+const TAIL_BYTES_HEAVY: usize = 8 * 1024 * 1024;
 /// A run is merged with newer ones unless it is so many times as large.
 const GROWTH: u64 = 4;
 /// Runs that are merged at once, at most.
@@ -59,6 +61,14 @@ impl<S: Storage> Store<S> {
         )
         .await?;
         Ok(self.is_compaction_due())
+    }
+
+    /// Makes pages of a tail that is too large to wait for a quiet moment; whether it was.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn lighten(&self) -> Result<bool> {
+        self.rewrite(|state, _| Ok((state.tail_bytes >= TAIL_BYTES_HEAVY).then(|| flush(state)))).await
     }
 
     /// Brings everything into as few runs as there can be, however long it takes.

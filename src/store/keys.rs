@@ -63,6 +63,11 @@ impl KeyRange {
         Self { start, end }
     }
 
+    /// The keys of a map from this one on.
+    pub(super) fn from(map: MapId, key: &[u8]) -> Self {
+        Self { start: full_key(map, key), ..Self::map(map) }
+    }
+
     /// All keys of a map.
     pub(super) fn map(map: MapId) -> Self {
         Self::prefix(map, &[])

@@ -1,8 +1,9 @@
 //! The outbox in the store, and what belongs to a record with changes in it: the entries' places and the server's row.
 
+use super::keys::KeyRange;
 use super::outbox::Entry;
-use super::system::{self, from_json};
-use super::{Interrupt, MapId, Read, Txn};
+use super::system::{self, Counter, from_json};
+use super::{Interrupt, MapId, Read, Scan, Txn};
 use crate::json::to_json;
 use crate::model::Row;
 
@@ -28,10 +29,32 @@ pub(super) fn put(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<usi
 
 /// Stores the place of an entry at its record, and at its `seq` if it has one.
 pub(super) fn link(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
+    if position < Counter::First.get(txn)? {
+        Counter::First.set(txn, position);
+    }
     let record = record_key(txn, &entry.entity, &entry.id)?;
     txn.put(MapId::PENDING, &pending_key(&record, position), Vec::new());
     if let Some(seq) = entry.seq {
         txn.put(MapId::SENT, &seq.to_be_bytes(), position.to_be_bytes().to_vec());
+    }
+    Ok(())
+}
+
+/// All entries, in the order of their positions.
+pub(super) fn all(view: &impl Read) -> Result<Scan<'_>, Interrupt> {
+    let first = Counter::First.get(view)?;
+    Ok(view.view().scan_range(KeyRange::from(MapId::OUTBOX, &first.to_be_bytes()), false))
+}
+
+/// Notes where they begin, after some have left.
+pub(super) fn note_first(txn: &mut Txn<'_>) -> Result<(), Interrupt> {
+    let begin = |scan: &mut Scan<'_>| scan.next().transpose().map(|item| item.map(|(key, _)| system::number(&key)));
+    let first = begin(&mut all(txn)?)?;
+    debug_assert_eq!(first, begin(&mut txn.scan_prefix(MapId::OUTBOX, &[]))?, "nothing stands before the first");
+    if let Some(first) = first
+        && first > Counter::First.get(txn)?
+    {
+        Counter::First.set(txn, first);
     }
     Ok(())
 }
@@ -66,7 +89,7 @@ pub(super) fn number_of(before: &[u8], entry: &[u8]) -> Option<u64> {
 /// Removes an entry and its place at its record.
 pub(super) fn remove(txn: &mut Txn<'_>, position: u64, entry: &Entry) -> Result<(), Interrupt> {
     take(txn, position, entry);
-    super::system::Counter::Pending.add(txn, -1)
+    Counter::Pending.add(txn, -1)
 }
 
 /// The same, for who counts.

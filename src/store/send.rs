@@ -75,6 +75,7 @@ pub fn next_batch(txn: &mut Txn<'_>, entities: &[String]) -> Result<Option<Batch
 /// Those of the store.
 pub fn next_batch_of(txn: &mut Txn<'_>, entities: &[String], size: usize) -> Result<Option<Batch>, Interrupt> {
     check_importing(txn)?;
+    pending::note_first(txn)?;
     let mut room = Room { changes: size.clamp(1, PUSH_CHANGES_MAX), ..Room::default() };
     let mut changes = sent(txn, &mut room)?;
     let first_new = Counter::Seq.get(txn)? + 1;
@@ -94,6 +95,7 @@ pub fn batch_behind(
     size: usize,
     before: &[Rc<Batch>],
 ) -> Result<Option<Batch>, Interrupt> {
+    pending::note_first(txn)?;
     let mut room = Room { changes: size.clamp(1, PUSH_CHANGES_MAX), ..Room::default() };
     let before = before.iter().flat_map(|batch| &batch.changes);
     let mut records: Vec<&str> = before.map(|change| change.id.as_str()).collect();
@@ -143,8 +145,7 @@ fn request(txn: &Txn<'_>, changes: Changes, first_new: u64, before: usize) -> Re
 /// # Errors
 /// Those of the store.
 pub(super) fn oldest(view: &impl Read) -> Result<Option<i64>, Interrupt> {
-    let first = view.scan_prefix(MapId::OUTBOX, &[]).next();
-    let Some((_, bytes)) = first.transpose()? else { return Ok(None) };
+    let Some((_, bytes)) = pending::all(view)?.next().transpose()? else { return Ok(None) };
     let entry: Entry = from_json(&bytes)?;
     Ok(Some(entry.at))
 }
@@ -214,7 +215,7 @@ struct Unsent {
 fn unsent(view: &impl Read, entities: &[String], room: &mut Room, until: &[&str]) -> Result<Vec<Unsent>, Interrupt> {
     let mut found = Vec::new();
     let mut sieve = Sieve { entities, blocked: Vec::new(), missing: inbox::missing_records(view)? };
-    for item in view.scan_prefix(MapId::OUTBOX, &[]) {
+    for item in pending::all(view)? {
         let (position, json) = item?;
         let Some(id) = sieve.passes(view, &json)? else { continue };
         if until.binary_search(&id.as_str()).is_ok() || !room.take(json.len()) {

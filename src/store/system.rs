@@ -11,6 +11,8 @@ use crate::json::{FromJson, Object, to_json};
 pub(super) enum Counter {
     /// The last position given in the outbox.
     Position,
+    /// No entry of the outbox stands before this position. Where many have left, what hides them need not be read again.
+    First,
     /// The last position given to a change that could not fold with one of its record.
     Apart,
     /// The last `seq` given to a change.
@@ -31,6 +33,7 @@ impl Counter {
     const fn key(self) -> &'static [u8] {
         match self {
             Self::Position => b"count/position",
+            Self::First => b"count/first",
             Self::Apart => b"count/apart",
             Self::Seq => b"count/seq",
             Self::Ack => b"count/ack",
