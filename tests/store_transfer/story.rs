@@ -149,7 +149,7 @@ pub(crate) async fn send_only(tab: &Tab) -> usize {
     batch.map_or(0, |batch| batch.changes.len())
 }
 
-/// Everything in a store, by map and key, but what is the client's own.
+/// Everything in a store, by map and key, but what is the client's own, and where its outbox begins: that may be said too early.
 pub(crate) type Dump = BTreeMap<(u16, Vec<u8>), Vec<u8>>;
 
 pub(crate) async fn dump(tab: &Tab) -> Dump {
@@ -157,7 +157,7 @@ pub(crate) async fn dump(tab: &Tab) -> Dump {
         let mut dump = Dump::new();
         for map in (0..8).chain(16..32) {
             for (key, value) in view.items(MapId(map))? {
-                let own: [&[u8]; 3] = [b"client", b"count/seq", b"count/ack"];
+                let own: [&[u8]; 4] = [b"client", b"count/seq", b"count/ack", b"count/first"];
                 if map != 0 || !own.contains(&key.as_slice()) {
                     dump.insert((map, key), value.to_vec());
                 }
