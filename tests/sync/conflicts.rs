@@ -185,6 +185,23 @@ local! {
 }
 
 local! {
+    async fn a_conflict_that_is_opened_again_stands_before_what_was_sent_meanwhile() {
+        let (_server, ana, ben) = met().await;
+        let position = ana.resolve(json!({"all": "server"})).await.unwrap();
+        for id in ["later", "last"] {
+            ana.put("create", "doc", id, json!({"title": id, "pages": 1})).await;
+            ana.sync(OFFICE).await;
+        }
+        assert!(ana.driver.undo(position).await.unwrap());
+        ana.resolve(json!({"all": "local"})).await.unwrap();
+        ana.sync(OFFICE).await;
+        ben.sync(OFFICE).await;
+        assert_eq!((doc(&ben).await, ana.driver.status().pending), (doc(&ana).await, 0));
+        assert_eq!(doc(&ben).await["title"], "From Ana");
+    }
+}
+
+local! {
     async fn a_resolution_survives_a_reload_and_so_does_its_undo() {
         let (server, ana, _ben) = met().await;
         let position = ana.resolve(json!({"all": "server"})).await.unwrap();
