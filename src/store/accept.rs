@@ -4,6 +4,7 @@ use whimbrel_protocol::Op;
 
 use super::confirmation::{self, Confirmation, Ending};
 use super::envelope::Envelope;
+use super::keys::inner_key;
 use super::outbox::Entry;
 use super::{Interrupt, MapId, Read, Txn, pending, rebase, unplaced};
 use crate::model::{Policy, RowRef, encode_header};
@@ -31,7 +32,7 @@ pub(super) fn plainly(
     if !is_plain || txn.keys_with_prefix(MapId::PENDING, &row_key)?.len() != 1 {
         return Ok(None);
     }
-    let key = row_key.get(2..).unwrap_or_default();
+    let key = inner_key(&row_key);
     let Some(shown) = txn.get(map, key)? else { return Ok(None) };
     let row = RowRef::new(&shown)?;
     if row.deleted() || !row.dirty() {
