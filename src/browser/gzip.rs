@@ -1,5 +1,6 @@
 //! Compressed request bodies: after hours offline, the queue goes up a slow link.
 
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -23,7 +24,9 @@ pub(super) async fn gzip(body: &str) -> Option<JsValue> {
         return None;
     }
     let compressor = CompressionStream::new("gzip").ok()?;
-    let plain = Response::new_with_opt_str(Some(body)).ok()?.body()?;
+    // As bytes: a string would be decoded and encoded again.
+    let plain = Uint8Array::new_from_slice(body.as_bytes());
+    let plain = Response::new_with_opt_js_u8_array(Some(&plain)).ok()?.body()?;
     let compressed = plain.pipe_through(compressor.unchecked_ref());
     let whole = Response::new_with_opt_readable_stream(Some(&compressed)).ok()?.array_buffer().ok()?;
     JsFuture::from(whole).await.ok()
