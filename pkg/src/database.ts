@@ -250,6 +250,11 @@ export class DatabaseFacade implements DatabaseCore<Entities, string> {
     return this.close();
   }
 
+  /** Whether somebody waits for the receipt of a change. */
+  waits(change: string): boolean {
+    return this.#receipts.waits(change);
+  }
+
   /** The engine's news, in their order. */
   handle(event: EventDto): void {
     switch (event.type) {

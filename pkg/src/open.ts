@@ -69,6 +69,7 @@ async function openWith(
     token: () => token(server),
     beforeRun: (unit) => runner.before(unit),
     convert: (by, values) => steps.convert(by, values),
+    waits: (change) => database?.waits(change) ?? false,
     event: (event) => mailbox.push(event),
   };
   const engine = await callModule(module, () => module.open(engineOptions, host, key)).catch((thrown: WhimbrelError) => {

@@ -35,9 +35,6 @@ export type Receipt =
       readonly message: string | null;
     });
 
-/** Receipts that are kept in memory, for those who ask a moment later; older ones are asked from the engine. */
-const RECENT_MAX = 1_000;
-
 interface Asked {
   readonly promise: Promise<Receipt>;
   readonly resolve: (receipt: Receipt) => void;
@@ -47,7 +44,6 @@ interface Asked {
 export class Receipts {
   readonly #connection: Connection;
   readonly #asked = new Map<string, Asked>();
-  readonly #recent = new Map<string, Receipt>();
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -61,24 +57,22 @@ export class Receipts {
     });
   }
 
-  /** The receipt of a change, as soon as there is one. */
+  /** The receipt of a change, as soon as there is one. Nothing is kept: a conflict is not the last word, so each question is the engine's. */
   of(change: string): Promise<Receipt> {
-    const receipt = this.#recent.get(change);
-    if (receipt !== undefined) return Promise.resolve(receipt);
     const asked = this.#asked.get(change);
     if (asked !== undefined) return asked.promise;
     if (this.#connection.end !== null) return Promise.reject(this.#connection.end);
     return this.#ask(change);
   }
 
+  /** Whether somebody has asked for the receipt of a change and was not answered. */
+  waits(change: string): boolean {
+    return this.#asked.has(change);
+  }
+
   /** A receipt has arrived. */
   arrived(dto: ConfirmedDto): void {
     const receipt = toReceipt(dto);
-    this.#recent.set(receipt.change, receipt);
-    for (const oldest of this.#recent.keys()) {
-      if (this.#recent.size <= RECENT_MAX) break;
-      this.#recent.delete(oldest);
-    }
     this.#asked.get(receipt.change)?.resolve(receipt);
     this.#asked.delete(receipt.change);
   }

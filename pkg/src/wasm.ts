@@ -41,6 +41,7 @@ async function instantiate(): Promise<EngineModule> {
     token: () => host.token(),
     beforeRun: (unit) => host.beforeRun(unit),
     convert: (by, values) => host.convert(by, values),
+    waits: (change) => host.waits(change),
     event: (event) => {
       learnPlace();
       host.event(event);

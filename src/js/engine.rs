@@ -11,7 +11,7 @@ use crate::browser::{
     BroadcastTabs, BrowserClock, BrowserRandom, CryptoKey, EncryptedStorage, FetchTransport, IndexedDbStorage,
     Mirroring, NetworkHint, NetworkListener, WebLock,
 };
-use crate::driver::{Driver, Options};
+use crate::driver::{Driver, News, Options};
 use crate::error::{Code, Result};
 use crate::json::FromJson;
 use crate::ports::{Platform, Ports};
@@ -118,7 +118,16 @@ async fn open(options: OpenOptions, host: Host, key: Option<CryptoKey>) -> Resul
         spawn: EventLoop,
     };
     let units = options.schema.units.clone();
-    let listener = Box::new(move |news| host.tell(&Names { units: &units }.event(news)));
+    let listener = Box::new(move |mut news| {
+        if let News::Confirmed(confirmed) = &mut news {
+            // A long queue has thousands that nobody asks for, and telling them costs as much as storing them.
+            confirmed.retain(|confirmation| host.waits(&confirmation.change));
+            if confirmed.is_empty() {
+                return;
+            }
+        }
+        host.tell(&Names { units: &units }.event(news));
+    });
     let driver = Driver::open(storage.clone(), ports, options, database, listener).await?;
     let listening = driver.clone();
     let network = NetworkListener::new(move |hint| {

@@ -73,6 +73,8 @@ export interface WrittenDto { change: string; entity: string; id: string }
 export interface Host {
   token(): Promise<string | null> | string | null; beforeRun(unit: string): Promise<string | null> | null;
   convert(by: number, values: string): string; event(event: EventDto): void;
+  /** Whether somebody waits for the receipt of a change; others are not told. */
+  waits(change: string): boolean;
 }
 "#;
 

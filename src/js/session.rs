@@ -28,6 +28,9 @@ extern "C" {
     fn before_run(this: &Host, unit: &str) -> JsValue;
 
     #[wasm_bindgen(method)]
+    pub(super) fn waits(this: &Host, change: &str) -> bool;
+
+    #[wasm_bindgen(method)]
     fn event(this: &Host, event: Ts<EventDto>);
 }
 

@@ -74,7 +74,7 @@ impl Engine {
         to_js(&names.status(&self.driver.status())).map_err(thrown)
     }
 
-    /// What became of a change, as the JSON of a `ConfirmedDto`; `undefined` while it waits.
+    /// What became of a change, as the JSON of a `ConfirmedDto`; `undefined` while it waits. Who waits for it is told then, see `Host.waits`.
     #[wasm_bindgen(unchecked_return_type = "Promise<string | undefined>")]
     pub fn change(&self, id: String) -> Promise {
         let driver = self.driver.clone();
