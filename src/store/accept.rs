@@ -29,7 +29,7 @@ pub(super) fn plainly(
         (Op::Update, Some(base)) => RowRef::new(base)?.version() < version && kind.policy != Policy::Merge,
         _ => false,
     };
-    if !is_plain || txn.keys_with_prefix(MapId::PENDING, &row_key)?.len() != 1 {
+    if !is_plain || !is_alone(txn, &row_key)? {
         return Ok(None);
     }
     let key = inner_key(&row_key);
@@ -62,6 +62,12 @@ pub(super) fn plainly(
     };
     confirmation::keep(txn, &confirmed)?;
     Ok(Some(confirmed))
+}
+
+/// Whether one change waits for a record and no other.
+fn is_alone(view: &impl Read, record: &[u8]) -> Result<bool, Interrupt> {
+    let mut waiting = view.scan_prefix(MapId::PENDING, record);
+    Ok(waiting.step()? && !waiting.step()?)
 }
 
 /// The change is taken out of the outbox and not counted.

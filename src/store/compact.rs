@@ -24,7 +24,7 @@ const TAIL_BYTES_MAX: usize = 256 * 1024;
 /// Records of the log from which the tail becomes a run.
 const TAIL_RECORDS_MAX: u64 = 256;
 /// Bytes of the tail from which it becomes a run also while there is work: it is all in memory, and becomes pages at once.
-const TAIL_BYTES_HEAVY: usize = 8 * 1024 * 1024;
+const TAIL_BYTES_HEAVY: usize = 16 * 1024 * 1024;
 /// A run is merged with newer ones unless it is so many times as large.
 const GROWTH: u64 = 4;
 /// Runs that are merged at once, at most.

@@ -78,7 +78,7 @@ impl<S: Storage> Drop for News<'_, S> {
             return;
         }
         let change = match self.changed.take() {
-            Some(Changed { keys, ranges }) if seq == self.seq => Change::new(seq, false, keys, ranges),
+            Some(Changed { keys, ranges }) if seq == self.seq => Change::new(seq, false, &keys, ranges),
             _ => Change { seq, everything: true, ..Change::default() },
         };
         self.core.tell(&change);
@@ -253,7 +253,7 @@ impl<S: Storage> Core<S> {
     /// The state is a new one: who listens is told, and the catalog is read when it may be another. Until that is done, whoever comes next
     /// has to make sure again.
     async fn caught_up(&self, known: Seq, changed: Option<Changed>) -> Result<()> {
-        let is_other = |changed: &Changed| changed.keys.contains(&State::catalog_key());
+        let is_other = |changed: &Changed| changed.keys.contains_key(&State::catalog_key());
         let is_due = self.is_catalog_due.get() || changed.as_ref().is_none_or(is_other);
         let is_marked = changed.as_ref().is_some_and(|changed| repair::has_mark(&changed.keys));
         self.is_unsure.set(true);
@@ -371,7 +371,7 @@ impl<S: Storage> Core<S> {
     fn apply(&self, plan: Plan, is_mirrored: bool) -> Result<Change> {
         let mut state = self.state.borrow_mut();
         let catalog = plan.changes.get(&State::catalog_key()).cloned().flatten();
-        let keys = plan.changes.keys().cloned().collect();
+        let change = Change::new(0, true, &plan.changes, plan.touched);
         let before = (!plan.fresh.pages.is_empty()).then(|| state.cached_bytes());
         if let Some(rewrite) = plan.rewrite {
             rewrite.apply(&mut state);
@@ -387,7 +387,7 @@ impl<S: Storage> Core<S> {
         if let Some(catalog) = catalog {
             state.set_catalog(Some(&catalog))?;
         }
-        Ok(Change::new(state.head.seq, true, keys, plan.touched))
+        Ok(Change { seq: state.head.seq, ..change })
     }
 
     /// The error of every call after the end.

@@ -24,7 +24,7 @@ pub(super) struct Envelope<'a> {
     pub(super) op: Op,
     pub(super) seq: Option<u64>,
     /// The members that a change has at the server as well.
-    words: &'a [u8],
+    pub(super) words: &'a [u8],
 }
 
 impl<'a> Envelope<'a> {
@@ -45,6 +45,11 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// Whether it is seen at the end of an entry that it has its number and is in no conflict. Of others, the whole of it says so.
+pub(super) fn is_numbered(json: &[u8]) -> bool {
+    matches!(tail(json), Some((_, Some(_))))
+}
+
 /// Where the words of a plain entry end, and its number.
 fn tail(json: &[u8]) -> Option<(usize, Option<u64>)> {
     let (before, number) = digits_at_end(json.strip_suffix(b"}")?)?;
@@ -63,16 +68,20 @@ fn digits_at_end(text: &[u8]) -> Option<(&[u8], u64)> {
 
 /// Appends an entry as the change that goes to the server under that number, the same at every attempt.
 pub(super) fn put_change(json: &[u8], seq: u64, out: &mut Vec<u8>) -> Result<(), Interrupt> {
-    let Some(Envelope { words, .. }) = Envelope::read(json) else {
-        out.extend_from_slice(&to_json(&from_json::<Entry>(json)?.into_change(seq))?);
-        return Ok(());
-    };
+    match Envelope::read(json) {
+        Some(Envelope { words, .. }) => put_words(words, seq, out),
+        None => out.extend_from_slice(&to_json(&from_json::<Entry>(json)?.into_change(seq))?),
+    }
+    Ok(())
+}
+
+/// The same of an entry whose words are known.
+pub(super) fn put_words(words: &[u8], seq: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"seq\":");
     put_integer(seq, out);
     out.push(b',');
     out.extend_from_slice(words);
     out.push(b'}');
-    Ok(())
 }
 
 #[cfg(test)]
@@ -115,6 +124,7 @@ mod tests {
         fn an_envelope_says_what_the_entry_says(entry in entry()) {
             let json = to_json(&entry).unwrap();
             let is_plain = entry.folded.is_empty() && entry.sent.is_none() && !entry.conflict;
+            prop_assert_eq!(is_numbered(&json), is_plain && entry.seq.is_some());
             let Some(envelope) = Envelope::read(&json) else {
                 let has_escapes = |text: &str| text.contains(|sign| matches!(sign, '"' | '\\' | '\0'..=' '));
                 prop_assert!(!is_plain || has_escapes(&entry.id) || has_escapes(&entry.change));

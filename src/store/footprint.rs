@@ -2,8 +2,9 @@
 //!
 //! **Invariant:** a commit that does not touch a read's footprint cannot have changed its result.
 
+use super::key_list::KeyList;
 use super::keys::{self, KeyRange, MapId, inner_key};
-use super::record::Touched;
+use super::record::{Changes, Touched};
 use crate::ports::Seq;
 
 /// Single keys that a footprint keeps; more make ranges of it.
@@ -19,7 +20,7 @@ pub struct Change {
     /// Whether this tab made it.
     pub is_own: bool,
     /// Keys, ascending.
-    pub(super) keys: Vec<Vec<u8>>,
+    pub(super) keys: KeyList,
     /// Ranges, first and last key.
     pub(super) ranges: Vec<Touched>,
     /// It is not known what; it may be everything.
@@ -27,28 +28,24 @@ pub struct Change {
 }
 
 impl Change {
-    pub(super) fn new(seq: Seq, is_own: bool, mut keys: Vec<Vec<u8>>, ranges: Vec<Touched>) -> Self {
-        // Those of one commit come sorted.
-        if !keys.is_sorted() {
-            keys.sort_unstable();
-        }
+    pub(super) fn new(seq: Seq, is_own: bool, changes: &Changes, ranges: Vec<Touched>) -> Self {
+        let keys = changes.keys().map(Vec::as_slice).collect();
         Self { seq, is_own, keys, ranges, everything: false }
     }
 
     /// The ids of changes of which it says what became of them.
     pub(crate) fn confirmed(&self) -> Vec<String> {
-        let of_map = |key: &&Vec<u8>| keys::map_of(key) == MapId::CONFIRMED.0;
+        let of_map = |key: &&[u8]| keys::map_of(key) == MapId::CONFIRMED.0;
         self.keys.iter().filter(of_map).map(|key| String::from_utf8_lossy(inner_key(key)).into_owned()).collect()
     }
 
     fn touches_key(&self, key: &[u8]) -> bool {
-        self.keys.binary_search_by(|changed| changed.as_slice().cmp(key)).is_ok()
+        self.keys.first_from(key) == Some(key)
             || self.ranges.iter().any(|(first, last)| **first <= *key && *key <= **last)
     }
 
     fn touches_range(&self, range: &KeyRange) -> bool {
-        let next = self.keys.partition_point(|key| **key < *range.start);
-        self.keys.get(next).is_some_and(|key| range.contains(key))
+        self.keys.first_from(&range.start).is_some_and(|key| range.contains(key))
             || self.ranges.iter().any(|(first, last)| **first < *range.end && *range.start <= **last)
     }
 }
@@ -123,7 +120,7 @@ mod tests {
 
     fn change(keys: &[&str], ranges: &[(&str, &str)]) -> Change {
         let ranges = ranges.iter().map(|(first, last)| (key(first), key(last))).collect();
-        Change::new(1, true, keys.iter().map(|text| key(text)).collect(), ranges)
+        Change::new(1, true, &keys.iter().map(|text| (key(text), None)).collect(), ranges)
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod envelope;
 mod footprint;
 mod handle;
 mod inbox;
+mod key_list;
 mod keys;
 mod lead;
 mod line;

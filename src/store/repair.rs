@@ -24,9 +24,9 @@ const MARK_PREFIX: &[u8] = b"repair/";
 pub(super) type Maps = (u16, u16);
 
 /// Whether some of these keys is a mark.
-pub(super) fn has_mark(changed: &[Vec<u8>]) -> bool {
+pub(super) fn has_mark(changed: &Changes) -> bool {
     let prefix = keys::full_key(MapId::SYSTEM, MARK_PREFIX);
-    changed.iter().any(|key| key.starts_with(&prefix))
+    changed.keys().any(|key| key.starts_with(&prefix))
 }
 
 pub(super) fn is_marked(view: &View<'_>) -> Result<bool, Interrupt> {

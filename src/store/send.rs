@@ -1,11 +1,12 @@
 //! Which changes go to the server next. They get their `seq` here, durably, before the request leaves.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use whimbrel_protocol::{BODY_BYTES_MAX, Op, PROTOCOL_VERSION, PUSH_CHANGES_MAX, PushRequest};
 
 use super::bytes::Bytes;
-use super::envelope::{Envelope, put_change};
+use super::envelope::{Envelope, is_numbered, put_change, put_words};
 use super::outbox::Entry;
 use super::system::{self, Counter, from_json};
 use super::transfer::check_importing;
@@ -49,11 +50,15 @@ struct Changes {
 }
 
 impl Changes {
-    fn add(&mut self, entry: &[u8], id: String, seq: u64) -> Result<(), Interrupt> {
+    /// Adds an entry; `words` are those of one that is plain.
+    fn add(&mut self, entry: &[u8], words: Option<&[u8]>, id: String, seq: u64) -> Result<(), Interrupt> {
         if !self.all.is_empty() {
             self.json.push(b',');
         }
-        put_change(entry, seq, &mut self.json)?;
+        match words {
+            Some(words) => put_words(words, seq, &mut self.json),
+            None => put_change(entry, seq, &mut self.json)?,
+        }
         self.all.push(Outgoing { seq, id });
         Ok(())
     }
@@ -112,10 +117,10 @@ fn number(txn: &mut Txn<'_>, unsent: Vec<Unsent>, changes: &mut Changes) -> Resu
         return Ok(());
     }
     let mut seq = Counter::Seq.get(txn)?;
-    for Unsent { position, json, id } in unsent {
+    for Unsent { position, json, passing: Passing { id, words } } in unsent {
         seq += 1;
         pending::number(txn, position, &json, seq);
-        changes.add(&json, id, seq)?;
+        changes.add(&json, words.and_then(|words| json.get(words)), id, seq)?;
     }
     Counter::Seq.set(txn, seq);
     Ok(())
@@ -193,11 +198,11 @@ fn sent(view: &impl Read, room: &mut Room) -> Result<Changes, Interrupt> {
         if !room.take(json.len()) {
             break;
         }
-        let id = match Envelope::read(&json) {
-            Some(Envelope { id, .. }) => id.to_owned(),
-            None => from_json::<Entry>(&json)?.id,
+        let (id, words) = match Envelope::read(&json) {
+            Some(Envelope { id, words, .. }) => (id.to_owned(), Some(words)),
+            None => (from_json::<Entry>(&json)?.id, None),
         };
-        found.add(&json, id, system::number(&seq))?;
+        found.add(&json, words, id, system::number(&seq))?;
     }
     Ok(found)
 }
@@ -207,8 +212,15 @@ struct Unsent {
     position: u64,
     /// As it is stored.
     json: Bytes,
+    passing: Passing,
+}
+
+/// What is read of an entry that may go.
+struct Passing {
     /// The record's id.
     id: String,
+    /// Where the words of a plain one are.
+    words: Option<Range<usize>>,
 }
 
 /// Changes that were not sent, in the order they were written; up to the first one of a record of `until`, which is sorted.
@@ -217,11 +229,11 @@ fn unsent(view: &impl Read, entities: &[String], room: &mut Room, until: &[&str]
     let mut sieve = Sieve { entities, blocked: Vec::new(), missing: inbox::missing_records(view)? };
     for item in pending::all(view)? {
         let (position, json) = item?;
-        let Some(id) = sieve.passes(view, &json)? else { continue };
-        if until.binary_search(&id.as_str()).is_ok() || !room.take(json.len()) {
+        let Some(passing) = sieve.passes(view, &json)? else { continue };
+        if until.binary_search(&passing.id.as_str()).is_ok() || !room.take(json.len()) {
             break;
         }
-        found.push(Unsent { position: system::number(&position), json, id });
+        found.push(Unsent { position: system::number(&position), json, passing });
     }
     Ok(found)
 }
@@ -237,12 +249,16 @@ struct Sieve<'a> {
 }
 
 impl Sieve<'_> {
-    /// The record's id, if the next entry may go.
-    fn passes(&mut self, view: &impl Read, json: &[u8]) -> Result<Option<String>, Interrupt> {
+    /// The next entry, if it may go.
+    fn passes(&mut self, view: &impl Read, json: &[u8]) -> Result<Option<Passing>, Interrupt> {
+        if is_numbered(json) {
+            return Ok(None);
+        }
         if self.missing.is_empty()
-            && let Some(Envelope { entity, id, seq, .. }) = Envelope::read(json)
+            && let Some(Envelope { entity, id, seq: None, words, .. }) = Envelope::read(json)
         {
-            return Ok((seq.is_none() && self.lets_by(entity, id)).then(|| id.to_owned()));
+            let passing = || Passing { id: id.to_owned(), words: Some(1..words.len() + 1) };
+            return Ok(self.lets_by(entity, id).then(passing));
         }
         let entry: Entry = from_json(json)?;
         if entry.conflict {
@@ -257,7 +273,7 @@ impl Sieve<'_> {
             }
             return Ok(None);
         }
-        Ok(Some(entry.id))
+        Ok(Some(Passing { id: entry.id, words: None }))
     }
 
     fn lets_by(&self, entity: &str, id: &str) -> bool {

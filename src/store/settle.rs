@@ -37,9 +37,8 @@ pub struct Settled {
 /// Those of the store.
 pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, Interrupt> {
     let mut settled = Settled::default();
-    let known = Counter::Ack.get(txn)?;
-    // The two counters are written once: that is two keys less for each change.
-    let (mut ack, mut accepted) = (known, 0);
+    let known = Counts::read(txn)?;
+    let mut counts = known;
     for ChangeOutcome { seq, outcome } in outcomes {
         if let Outcome::Retry { after_ms } = outcome {
             settled.retry_after_ms = Some(*after_ms);
@@ -47,11 +46,12 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
         }
         let Some((position, json)) = sent(txn, *seq)? else { continue };
         settled.decided += 1;
-        ack = ack.max(*seq);
+        counts.ack = counts.ack.max(*seq);
         if let Outcome::Accepted { version } | Outcome::Duplicate { version } = outcome
             && let Some(confirmed) = accept::plainly(txn, position, &json, *version)?
         {
-            accepted -= 1;
+            counts.accepted += 1;
+            counts.first += u64::from(position == counts.first);
             settled.confirmed.push(confirmed);
             continue;
         }
@@ -60,12 +60,12 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
         match outcome {
             // The entity was removed from the schema since: there is no row to make true.
             Outcome::Accepted { version } | Outcome::Duplicate { version } if !is_known => {
-                accepted -= 1;
+                counts.accepted += 1;
                 pending::take(txn, position, &entry);
                 settled.confirmed.extend(confirmation::accepted(txn, &entry, Some(*version))?);
             }
             Outcome::Accepted { version } | Outcome::Duplicate { version } => {
-                accepted -= 1;
+                counts.accepted += 1;
                 accept::accept(txn, position, &entry, *version)?;
                 settled.confirmed.extend(confirmation::accepted(txn, &entry, Some(*version))?);
             }
@@ -94,13 +94,36 @@ pub fn settle(txn: &mut Txn<'_>, outcomes: &[ChangeOutcome]) -> Result<Settled, 
             Outcome::Retry { .. } => {}
         }
     }
-    if ack > known {
-        Counter::Ack.set(txn, ack);
-    }
-    if accepted < 0 {
-        Counter::Pending.add(txn, accepted)?;
-    }
+    counts.write(txn, known)?;
     Ok(settled)
+}
+
+/// Counters that are written once: that is as many keys less for each change.
+#[derive(Clone, Copy)]
+struct Counts {
+    ack: u64,
+    /// Where the outbox begins, as far as that is seen here: so nobody has to walk over what has just left.
+    first: u64,
+    accepted: i64,
+}
+
+impl Counts {
+    fn read(view: &impl Read) -> Result<Self, Interrupt> {
+        Ok(Self { ack: Counter::Ack.get(view)?, first: Counter::First.get(view)?, accepted: 0 })
+    }
+
+    fn write(self, txn: &mut Txn<'_>, known: Self) -> Result<(), Interrupt> {
+        if self.ack > known.ack {
+            Counter::Ack.set(txn, self.ack);
+        }
+        if self.first > known.first {
+            Counter::First.set(txn, self.first);
+        }
+        if self.accepted > 0 {
+            Counter::Pending.add(txn, -self.accepted)?;
+        }
+        Ok(())
+    }
 }
 
 /// The entry that was sent under a number, and its position.

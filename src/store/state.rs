@@ -42,7 +42,8 @@ pub(super) struct State {
 /// What some records changed.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
-    pub(super) keys: Vec<Vec<u8>>,
+    /// As keys of a map, for their order.
+    pub(super) keys: Changes,
     pub(super) ranges: Vec<Touched>,
 }
 
@@ -194,7 +195,7 @@ fn replay(
 ) -> Result<()> {
     let ranges = record::decode(record.seq, record.bytes, &mut |key, value| {
         if let Some(changed) = changed {
-            changed.keys.push(key.to_vec());
+            changed.keys.insert(key.to_vec(), None);
         }
         insert(tail, tail_bytes, key.to_vec(), value);
     })?;

@@ -112,8 +112,7 @@ impl Transaction {
     fn commit(&self, txn: &mut Txn<'_>) -> Result<Vec<Confirmation>, Interrupt> {
         self.check(txn.state)?;
         // What is planned and does not fly yet will be committed before it.
-        let planned = txn.group.changes.keys().cloned().collect();
-        if self.footprint.borrow().is_touched_by(&Change::new(0, true, planned, txn.group.touched.clone())) {
+        if self.footprint.borrow().is_touched_by(&Change::new(0, true, &txn.group.changes, txn.group.touched.clone())) {
             return Err(conflict("what it has read is being changed").into());
         }
         write_all(txn, &self.writes.borrow()).map_err(no_longer)

@@ -32,8 +32,8 @@ impl Tracker {
         self.seq.set(change.seq);
         let passed = self.passed.borrow();
         let (mut keys, mut ranges) = (self.keys.borrow_mut(), self.ranges.borrow_mut());
-        for key in change.keys.iter().filter(|key| **key < *passed) {
-            keys.insert(key.clone(), None);
+        for key in change.keys.iter().filter(|key| *key < passed.as_slice()) {
+            keys.insert(key.to_vec(), None);
         }
         for (first, last) in change.ranges.iter().filter(|(first, _)| *first < *passed) {
             ranges.push(KeyRange { start: first.clone(), end: after_key(last) });
