@@ -16,7 +16,8 @@ import { type Row, toValues } from "../orders/row";
 import { heaviest } from "../runner/heaviest";
 import { BENCH, chromium, OUTPUT, PROFILES } from "../runner/paths";
 import { number } from "../runner/table";
-import type { Ran } from "./page";
+import { runAlone } from "./alone";
+import type { Ran, Report } from "./page";
 import { insertRows, programs, type RunningServer, startServer } from "./server";
 
 const MIB = 1024 * 1024;
@@ -28,6 +29,7 @@ const MEMORY_MIB_MAX = 128;
 const AT_ONCE = 1_000;
 const SINGLE = 500;
 const COMMAND_MS_MAX = 10 * 60_000;
+const BROWSER_ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"];
 /** Rows that go into the page at once. */
 const HANDED_OVER = 10_000;
 
@@ -64,14 +66,18 @@ interface Scene {
   readonly folder: string;
   /** Opens the database in a page of its own; the network is there when it is said. */
   visit<T>(isOnline: boolean, work: (page: Page) => Promise<T>): Promise<T>;
+  /** Closes the browser; there are no visits after it. */
+  leave(): Promise<void>;
+  /** Then: sends what waits, from a page that nobody looks at. */
+  send(): Promise<Report>;
 }
 
 async function withScene<T>(pages: string, work: (scene: Scene) => Promise<T>): Promise<T> {
   mkdirSync(PROFILES, { recursive: true });
   const folder = mkdtempSync(join(PROFILES, "drain-"));
   const server = await startServer(programs(), folder, pages);
-  const args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"];
-  const context = await playwright.launchPersistentContext(join(folder, "profile"), { executablePath: chromium(), args });
+  const [profile, args] = [join(folder, "profile"), BROWSER_ARGS];
+  const context = await playwright.launchPersistentContext(profile, { executablePath: chromium(), args: [...args] });
   context.setDefaultTimeout(COMMAND_MS_MAX);
   const visit: Scene["visit"] = async (isOnline, work) => {
     const page = await context.newPage();
@@ -84,8 +90,10 @@ async function withScene<T>(pages: string, work: (scene: Scene) => Promise<T>): 
     await context.setOffline(false);
     return done;
   };
+  const leave: Scene["leave"] = () => context.close();
+  const send: Scene["send"] = () => runAlone(server.origin, profile, args);
   try {
-    return await work({ server, folder, visit });
+    return await work({ server, folder, visit, leave, send });
   } finally {
     await context.close();
     await server.stop();
@@ -101,9 +109,8 @@ async function queue(page: Page, rows: readonly Row[], atOnce: number): Promise<
 }
 
 /** Everything that was written is on the server as it was written, and nothing waits. */
-async function check(page: Page, server: RunningServer, ran: Ran, rows: readonly Row[]): Promise<void> {
-  const pending = await page.evaluate(() => globalThis.drain.pending());
-  if (pending !== 0 || ran.pushed !== rows.length) throw new Error(`${ran.pushed} of ${rows.length} were sent, ${pending} wait`);
+async function check(server: RunningServer, { pushed, pending }: Pick<Report, "pushed" | "pending">, rows: readonly Row[]): Promise<void> {
+  if (pending !== 0 || pushed !== rows.length) throw new Error(`${pushed} of ${rows.length} were sent, ${pending} wait`);
   const there = (await server.rows()).map(([id, , ...values]) => JSON.stringify([id, ...values])).sort();
   const wanted = rows.map((row) => JSON.stringify(toValues(row))).sort();
   if (there.length !== wanted.length || there.some((row, place) => row !== wanted[place])) {
@@ -122,21 +129,30 @@ async function profiled<T>(page: Page, wanted: boolean, work: () => Promise<T>):
   return done;
 }
 
+/** The same as a page that nobody looks at does, in one. */
+async function sendIn(page: Page, profile: boolean): Promise<Report> {
+  const ran = await profiled(page, profile, () => page.evaluate(() => globalThis.drain.run("send")));
+  return { ...ran, pending: await page.evaluate(() => globalThis.drain.pending()) };
+}
+
+/** Milliseconds. */
 interface Measured {
-  readonly insertMs: number;
-  readonly drainMs: number;
+  readonly drain: number;
+  /** The server itself, without a device and a network. */
+  readonly own: number;
+  /** Plain SQL. */
+  readonly plain: number;
 }
 
 async function drainOnce(pages: string, rows: readonly Row[], profile: boolean): Promise<Measured> {
-  return withScene(pages, async ({ server, folder, visit }) => {
+  return withScene(pages, async ({ server, folder, visit, leave, send }) => {
     await visit(false, (page) => queue(page, rows, AT_ONCE));
-    const insertMs = insertRows(programs(), folder, rows);
-    const drainMs = await visit(true, async (page) => {
-      const ran = await profiled(page, profile, () => page.evaluate(() => globalThis.drain.run("send")));
-      await check(page, server, ran, rows);
-      return ran.ms;
-    });
-    return { insertMs, drainMs };
+    const profiled = profile ? await visit(true, (page) => sendIn(page, true)) : undefined;
+    await leave();
+    const [own, plain] = [insertRows(programs(), "own", folder, rows), insertRows(programs(), "plain", folder, rows)];
+    const ran = profiled ?? (await send());
+    await check(server, ran, rows);
+    return { drain: ran.ms, own, plain };
   });
 }
 
@@ -146,14 +162,18 @@ async function measureDrain(pages: string, { changes, runs, profile }: Options):
   for (let run = 1; run <= runs; run += 1) {
     const one = await drainOnce(pages, rows, profile);
     all.push(one);
-    const { insertMs, drainMs } = one;
-    console.log(`run ${run} of ${runs}: drained in ${number(drainMs)} ms, inserted in ${number(insertMs)} ms: ${number(drainMs / insertMs)}×`);
+    const { drain, own, plain } = one;
+    console.log(
+      `run ${run} of ${runs}: drained in ${number(drain)} ms, inserted by the server itself in ${number(own)} ms: ${number(drain / own)}×; ` +
+        `by plain SQL in ${number(plain)} ms: ${number(drain / plain)}×`,
+    );
   }
-  const ratio = median(all.map(({ insertMs, drainMs }) => drainMs / insertMs));
-  const [drained, inserted] = [median(all.map(({ drainMs }) => drainMs)), median(all.map(({ insertMs }) => insertMs))];
+  const of = (figure: (one: Measured) => number): number => median(all.map(figure));
+  const ratio = of(({ drain, own }) => drain / own);
   console.log(
-    `outbox drain, ${number(changes)} changes: ${number(drained)} ms, the server's own batch insert ${number(inserted)} ms; ` +
-      `medians of ${runs} runs, of the ratio: ${number(ratio)}×, at most ${RATIO_MAX}×: ${verdict(ratio <= RATIO_MAX)}`,
+    `outbox drain, ${number(changes)} changes: ${number(of(({ drain }) => drain))} ms, the server's own batch insert ` +
+      `${number(of(({ own }) => own))} ms; medians of ${runs} runs, of the ratio: ${number(ratio)}×, at most ${RATIO_MAX}×: ` +
+      `${verdict(ratio <= RATIO_MAX)}; plain SQL ${number(of(({ plain }) => plain))} ms, ${number(of(({ drain, plain }) => drain / plain))}×`,
   );
   return all;
 }
@@ -175,10 +195,10 @@ async function measureMemory(pages: string, { queue: count, profile }: Options):
       return mib(page);
     });
     await visit(true, async (page) => {
-      const ran = await profiled(page, profile, () => page.evaluate(() => globalThis.drain.run("send")));
+      const ran = await sendIn(page, profile);
       figures["drained"] = await mib(page);
       console.log(`${number(count)} changes drained in ${number(ran.ms)} ms, by tenths: ${tenths(ran, count).map(number).join(", ")} ms`);
-      await check(page, server, ran, rows);
+      await check(server, ran, rows);
       const pulled = await page.evaluate(() => globalThis.drain.run("fetch"));
       if (pulled.pulled !== count) throw new Error(`${pulled.pulled} of ${count} rows were pulled`);
       figures["pulled what it had sent"] = await mib(page);

@@ -59,9 +59,10 @@ async function pull(origin: string): Promise<unknown[][]> {
   return lines.flatMap(({ rows }) => rows?.data ?? []);
 }
 
-/** Milliseconds in which the rows are inserted by plain SQL, into a database of its own. */
-export function insertRows({ insert }: Programs, folder: string, rows: readonly Row[]): number {
+/** Milliseconds in which the rows are inserted without a device, by the server itself or by plain SQL, into a database of its own. */
+export function insertRows({ insert }: Programs, how: "own" | "plain", folder: string, rows: readonly Row[]): number {
   const file = join(folder, "rows.json");
   writeFileSync(file, JSON.stringify(rows.map(toValues)));
-  return Number(execFileSync(insert, [CONFIG, join(folder, "insert.sqlite"), file, String(PUSH_CHANGES)], { encoding: "utf8" }));
+  const args = [how, CONFIG, join(folder, `${how}.sqlite`), file, String(PUSH_CHANGES)];
+  return Number(execFileSync(insert, args, { encoding: "utf8" }));
 }
