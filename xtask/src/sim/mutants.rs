@@ -46,7 +46,9 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Failure> {
         let Mutant { what, file, instead_of, stands } = parse(&text).ok_or_else(|| wrong("it is of another form"))?;
         say!("--- {what}");
         for name in COPIED {
-            copy(&workspace.path(name), &tree.join(name))?;
+            let copied = tree.join(name);
+            remove_gone(&workspace.path(name), &copied)?;
+            copy(&workspace.path(name), &copied)?;
         }
         rename(&workspace.path(MANIFEST), &tree.join(MANIFEST))?;
         let broken = tree.join(file);
@@ -111,9 +113,37 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
     fs::write(to, bytes).map_err(Failure::file("writing", to))
 }
 
+/// Removes what an older copy has and the repository has no more: Cargo would find it.
+fn remove_gone(from: &Path, to: &Path) -> Result<(), Failure> {
+    let Ok(entries) = fs::read_dir(to) else { return Ok(()) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let original = path.file_name().map(|name| from.join(name)).unwrap_or_default();
+        match (path.is_dir(), original.exists()) {
+            (true, true) => remove_gone(&original, &path)?,
+            (true, false) => fs::remove_dir_all(&path).map_err(Failure::file("removing", &path))?,
+            (false, false) => fs::remove_file(&path).map_err(Failure::file("removing", &path))?,
+            (false, true) => {}
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_gone_goes_from_the_copy() {
+        let folder = std::env::temp_dir().join(format!("whimbrel-mutants-{}", std::process::id()));
+        let (from, to) = (folder.join("from"), folder.join("to"));
+        for file in ["from/a/kept", "to/a/kept", "to/a/gone", "to/b/gone"].map(|file| folder.join(file)) {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        remove_gone(&from, &to).unwrap();
+        assert!(to.join("a/kept").exists() && !to.join("a/gone").exists() && !to.join("b").exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn a_file_says_what_stands_instead_of_what() {
