@@ -73,6 +73,18 @@ describe("confirmed", () => {
     go();
   });
 
+  it("is waited for from the question to the answer, so that the engine tells no other", async () => {
+    const { db, engine } = await openRounds();
+    const waits = (change: string): boolean | undefined => engine.host?.waits(change);
+    expect(waits("c")).toBe(false);
+    const { confirmed } = db.change("c");
+    expect([waits("c"), waits("d")]).toEqual([true, false]);
+    await settle();
+    engine.emit(told(accepted("c")));
+    await confirmed;
+    expect(waits("c")).toBe(false);
+  });
+
   it("is one question for all who ask, and an answer for each", async () => {
     const { db, engine } = await openRounds();
     const [one, two] = [db.change("c").confirmed, db.change("c").confirmed];
