@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use whimbrel_server::Config;
+use whimbrel_server::{Config, Entity};
 
 mod own;
 mod plain;
@@ -20,6 +20,15 @@ const ENTITY: &str = "workOrder";
 /// The id and the values of a row.
 type Row = Vec<Value>;
 
+/// What is inserted where.
+struct Task<'a> {
+    config: &'a Config,
+    entity: &'a Entity,
+    database: &'a Path,
+    rows: &'a [Row],
+    batch: usize,
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -28,9 +37,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (config, database) = (Config::load(Path::new(&next()?))?, PathBuf::from(next()?));
     let rows: Vec<Row> = serde_json::from_str(&std::fs::read_to_string(next()?)?)?;
     let batch: usize = next()?.parse()?;
+    let entity = config.entities.find(ENTITY).ok_or("no workOrder in the configuration")?;
+    let task = Task { config: &config, entity, database: &database, rows: &rows, batch };
     let took = match how.as_str() {
-        "own" => own::insert(&config, &database, &rows, batch).await?,
-        "plain" => plain::insert(&config, &database, &rows, batch).await?,
+        "own" => own::insert(task).await?,
+        "plain" => plain::insert(task).await?,
         _ => return Err(USAGE.into()),
     };
     println!("{}", took.as_secs_f64() * 1000.0);

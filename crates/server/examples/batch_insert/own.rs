@@ -1,7 +1,6 @@
 //! As the server does it: pushes, without a device and without a network.
 
 use std::error::Error;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,9 @@ use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
-use whimbrel_server::{Config, Database as _, Entity, Hints, SqliteStorage, router};
+use whimbrel_server::{Database as _, Entity, Hints, SqliteStorage, router};
 
-use super::{ENTITY, Row};
+use super::{ENTITY, Row, Task};
 
 /// Of the bench's configuration.
 const TOKEN: &str = "bench";
@@ -21,12 +20,8 @@ const TOKEN: &str = "bench";
 const WRITTEN_AT: i64 = 1_767_225_600_000;
 
 pub(super) async fn insert(
-    config: &Config,
-    database: &Path,
-    rows: &[Row],
-    batch: usize,
+    Task { config, entity, database, rows, batch }: Task<'_>,
 ) -> Result<Duration, Box<dyn Error>> {
-    let entity = config.entities.find(ENTITY).ok_or("no workOrder in the configuration")?;
     let storage = Arc::new(SqliteStorage::open(database, &config.entities).await?);
     let router = router(config, Arc::clone(&storage), Hints::default());
     let client = Uuid::new_v4().to_string();

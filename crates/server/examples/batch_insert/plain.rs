@@ -1,23 +1,18 @@
 //! By plain SQL.
 
 use std::error::Error;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-use whimbrel_server::{Config, Database as _, Entity, SqliteStorage};
+use whimbrel_server::{Database as _, Entity, SqliteStorage};
 
-use super::{ENTITY, Row};
+use super::{Row, Task};
 
 pub(super) async fn insert(
-    config: &Config,
-    database: &Path,
-    rows: &[Row],
-    batch: usize,
+    Task { config, entity, database, rows, batch }: Task<'_>,
 ) -> Result<Duration, Box<dyn Error>> {
-    let entity = config.entities.find(ENTITY).ok_or("no workOrder in the configuration")?;
     SqliteStorage::open(database, &config.entities).await?.close().await?;
     let options = SqliteConnectOptions::new()
         .filename(database)
